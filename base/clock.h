@@ -1,0 +1,17 @@
+/*
+ * clock.h - two clocks that are never mixed up.
+ *
+ * Durations and deadlines use clock_ms()/clock_us(): CLOCK_MONOTONIC, untouched by
+ * whoever sets the date.  wall_ms() is data: what a record or a log line is stamped with.
+ */
+#pragma once
+
+#include "base/span.h"
+
+int64_t clock_ms(void);
+int64_t clock_us(void);
+int64_t wall_ms(void); // since 1970-01-01T00:00:00Z
+
+/* "2026-11-21T09:30:00.123Z" */
+#define WALL_TEXT 25
+void wall_print(char out[WALL_TEXT], int64_t ms);

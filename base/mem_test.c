@@ -1,0 +1,38 @@
+#include "base/mem.h"
+#include "tests/check.h"
+
+static void an_arena_gives_zeroed_pieces_of_any_size(void)
+{
+    struct arena a = {0};
+
+    for (size_t n = 0; n < 5000; n += 7) {
+        uint8_t *p = arena_alloc(&a, n);
+        for (size_t i = 0; i < n; i++)
+            CHECK_INT(p[i], 0);
+        memset(p, 0xff, n);
+        CHECK_INT((uintptr_t)p % _Alignof(max_align_t), 0);
+    }
+    arena_reset(&a);
+    CHECK_INT(a.used, 0);
+    uint8_t *again = arena_alloc(&a, 200000);
+    CHECK_INT(again[0], 0);
+    CHECK_INT(again[199999], 0);
+    arena_free(&a);
+}
+
+static void text_is_copied_with_its_nul(void)
+{
+    struct arena a = {0};
+
+    CHECK_STR(arena_str(&a, span_of("schema!", 6)), "schema");
+    CHECK_SPAN(arena_copy(&a, span_str("x")), "x");
+    CHECK_SPAN(arena_printf(&a, "%s/%d", "orders", 3), "orders/3");
+    arena_free(&a);
+}
+
+int main(void)
+{
+    RUN(an_arena_gives_zeroed_pieces_of_any_size);
+    RUN(text_is_copied_with_its_nul);
+    return REPORT();
+}
