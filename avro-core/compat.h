@@ -51,11 +51,12 @@ enum av_level {
 
 const char *av_level_name(enum av_level l); // "FULL_TRANSITIVE"
 /* Case-insensitive.  ERR_INVALID lists the levels. */
-enum err_kind av_level_read(enum av_level *out, struct span name, struct err *e) MUST_USE;
+enum err_kind av_level_read(enum av_level *out, struct span name,
+                            struct err *e) MUST_USE;
 
 struct av_verdict {
-    size_t version;                    // index into `old` of the schema it failed against
-    bool new_reads_old;                // else: old reads new (forward)
+    size_t version;     // index into `old` of the schema it failed against
+    bool new_reads_old; // else: old reads new (forward)
     const struct av_incompat *reasons; // never NULL
     const struct av_verdict *next;
 };
@@ -64,6 +65,7 @@ struct av_verdict {
  * `fresh` against `old[0..n)`, oldest first, as `level` says (a level that is not
  * transitive looks at the last only).  NULL when it may be registered.
  */
-const struct av_verdict *av_compat_level(enum av_level level, const struct av_schema *fresh,
+const struct av_verdict *av_compat_level(enum av_level level,
+                                         const struct av_schema *fresh,
                                          const struct av_schema *const *old, size_t n,
                                          struct arena *a);

@@ -2,9 +2,9 @@
  * decode.h - Avro binary + plan -> calls on a visitor.
  *
  * The plan comes from resolve.h and holds both schemas.  The input is a stranger's:
- * lengths are checked against what is left before anything is believed, and depth, items
- * of no size and total bytes have limits (failure-model.md, 6).  No recursion deeper than the depth limit, no
- * allocation.
+ * lengths are checked against what is left before anything is believed, and depth,
+ * items of no size and total bytes have limits (failure-model.md, 6).  No recursion
+ * deeper than the depth limit, no allocation.
  */
 #pragma once
 
@@ -12,9 +12,9 @@
 #include "avro-core/visitor.h"
 
 struct av_decode_limits {
-    size_t depth;      // 0 = 64
-    size_t empty_items;// array items or map values that take no bytes; 0 = 1,000,000
-    size_t items;      // of one datum in all; 0 = 16,000,000
+    size_t depth;       // 0 = 64
+    size_t empty_items; // array items or map values that take no bytes; 0 = 1,000,000
+    size_t items;       // of one datum in all; 0 = 16,000,000
 };
 
 /*

@@ -6,9 +6,9 @@
  *
  * What is accepted (docs/json.md is the whole table):
  *   - plain JSON first: a union takes the value of the one branch it fits, without a
- *     wrapper; a missing field with a default takes the default; date, time and timestamp
- *     types take ISO 8601 text or the number; decimals take an exact number or text;
- *     bytes and fixed take base64 (or Avro's \u00XX text, by option).
+ *     wrapper; a missing field with a default takes the default; date, time and
+ * timestamp types take ISO 8601 text or the number; decimals take an exact number or
+ * text; bytes and fixed take base64 (or Avro's \u00XX text, by option).
  *   - strict Avro JSON as well: {"string": "x"} in a union.  Where a value fits two
  *     branches it is an error that names both.
  * Every number is exact or refused: int and long by range, doubles correctly rounded.
@@ -45,9 +45,9 @@ const struct av_schema *av_encoder_schema(const struct av_encoder *enc);
  * skipped) and appends its Avro binary to `out`; *at then stands behind the value.
  *
  * ERR_INVALID: problems were added to `p`, nothing was appended.  If the text is JSON
- * but not of this schema, *at stands behind the value all the same and the next one can be
- * tried; if it is no JSON at all, the last problem's rule is "json", *at stands where
- * reading stopped, and nothing behind it can be trusted.
+ * but not of this schema, *at stands behind the value all the same and the next one can
+ * be tried; if it is no JSON at all, the last problem's rule is "json", *at stands
+ * where reading stopped, and nothing behind it can be trusted.
  */
 enum err_kind av_encode_next(const struct av_encoder *enc, struct span text, size_t *at,
                              struct buf *out, struct av_problems *p) MUST_USE;
@@ -56,5 +56,6 @@ enum err_kind av_encode_next(const struct av_encoder *enc, struct span text, siz
 enum err_kind av_encode(const struct av_encoder *enc, struct span text, struct buf *out,
                         struct av_problems *p) MUST_USE;
 
-/* True when the reason was the text, not the data: rule "json" is among the problems. */
+/* True when the reason was the text, not the data: rule "json" is among the problems.
+ */
 bool av_problems_blame_json(const struct av_problems *p);

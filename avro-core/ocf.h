@@ -3,7 +3,8 @@
  *
  * Avro specification, "Object Container Files".  Codecs: null, deflate, snappy,
  * zstandard.  A block's declared sizes are checked against what is left before anything
- * is allocated; a block may inflate to at most `block_bytes` (0 = 64 MiB), whatever it claims.
+ * is allocated; a block may inflate to at most `block_bytes` (0 = 64 MiB), whatever it
+ * claims.
  */
 #pragma once
 
@@ -33,7 +34,10 @@ struct av_ocf_writer;
 
 /* `codec`: "null", "deflate", "snappy", "zstandard".  Appends to `out`, borrowed. */
 enum err_kind av_ocf_writer_new(struct av_ocf_writer **w, const struct av_schema *s,
-                                const char *codec, struct buf *out, struct err *e) MUST_USE;
-void av_ocf_write(struct av_ocf_writer *w, struct span datum); // one record's Avro binary
-enum err_kind av_ocf_flush(struct av_ocf_writer *w, struct err *e) MUST_USE; // ends the block
+                                const char *codec, struct buf *out,
+                                struct err *e) MUST_USE;
+void av_ocf_write(struct av_ocf_writer *w,
+                  struct span datum); // one record's Avro binary
+enum err_kind av_ocf_flush(struct av_ocf_writer *w,
+                           struct err *e) MUST_USE; // ends the block
 void av_ocf_writer_free(struct av_ocf_writer *w);

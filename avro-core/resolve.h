@@ -2,9 +2,9 @@
  * resolve.h - writer's schema + reader's schema -> a plan for decode.h.
  *
  * Avro specification, "Schema Resolution": fields by name and alias, defaults,
- * promotions (int -> long -> float -> double, string <-> bytes), enum defaults, unions on either
- * side.  What can only be known from the data (a union branch the reader lacks, a symbol without a default) is
- * refused when it comes, not before.
+ * promotions (int -> long -> float -> double, string <-> bytes), enum defaults, unions
+ * on either side.  What can only be known from the data (a union branch the reader
+ * lacks, a symbol without a default) is refused when it comes, not before.
  *
  * A plan is immutable and retains both schemas; any number of threads may use it.
  */
@@ -14,7 +14,8 @@
 
 struct av_plan;
 
-/* `reader` may be the same schema as `writer`.  ERR_INVALID names what cannot resolve. */
+/* `reader` may be the same schema as `writer`.  ERR_INVALID names what cannot resolve.
+ */
 enum err_kind av_plan_new(struct av_plan **out, struct av_schema *writer,
                           struct av_schema *reader, struct err *e) MUST_USE;
 void av_plan_free(struct av_plan *p);

@@ -1,13 +1,13 @@
 /*
  * row.h - a row of text cells (CSV) + schema -> Avro binary.
  *
- * The header is bound to the schema once; each row is then typed by the schema: an empty
- * cell is null where the schema allows it, else the field's default, else "" for a string;
- * "007" stays "007" in a string; numbers, dates and decimals follow the rules
+ * The header is bound to the schema once; each row is then typed by the schema: an
+ * empty cell is null where the schema allows it, else the field's default, else "" for
+ * a string; "007" stays "007" in a string; numbers, dates and decimals follow the rules
  * of encode.h.  A field that is an array, map or record takes JSON text in its cell.
  *
- * A header that is no field's name matches, in this order: by `map`, by exact name, by alias, with its odd
- * characters as '_' ("temp max" -> temp_max), case kept.
+ * A header that is no field's name matches, in this order: by `map`, by exact name, by
+ * alias, with its odd characters as '_' ("temp max" -> temp_max), case kept.
  *
  * An av_row is immutable after av_row_bind().  It borrows the encoder.
  */
@@ -42,5 +42,6 @@ struct av_cell {
  * Appends the row's Avro binary.  ERR_INVALID: problems added (pointer is "/field"),
  * nothing appended.  A row of too few or too many cells is a problem of rule "columns".
  */
-enum err_kind av_row_encode(const struct av_row *r, const struct av_cell *cells, size_t n,
-                            size_t offset, struct buf *out, struct av_problems *p) MUST_USE;
+enum err_kind av_row_encode(const struct av_row *r, const struct av_cell *cells,
+                            size_t n, size_t offset, struct buf *out,
+                            struct av_problems *p) MUST_USE;

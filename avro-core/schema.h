@@ -4,8 +4,8 @@
  * Apache Avro 1.12 specification, "Schema Declaration", with the choices of Confluent's
  * registry (Avro Java 1.12.1) where the specification leaves one: see docs/avro.md.
  *
- *      av_schema ── root ──> av_node (record) ── fields ──> av_field ── type ──> av_node ...
- *                                 ^                                                 |
+ *      av_schema ── root ──> av_node (record) ── fields ──> av_field ── type ──>
+ * av_node ... ^                                                 |
  *                                 '------------- recursion points back -------------'
  *
  * Everything a schema text says is kept, in order: attributes nobody knows, docs,
@@ -38,7 +38,8 @@ enum av_type {
     AV_FIXED,
 };
 
-/* A logical type that does not fit its type is AV_PLAIN: the specification says ignore. */
+/* A logical type that does not fit its type is AV_PLAIN: the specification says ignore.
+ */
 enum av_logical {
     AV_PLAIN,
     AV_DECIMAL,     // bytes, fixed
@@ -70,9 +71,9 @@ struct av_field {
     struct span doc;
     bool has_doc;
     enum av_order order;
-    const struct json *fallback;  // "default"; NULL when there is none
-    struct span fallback_avro;    // the same in Avro binary, of `type`; n may be 0 (null)
-    const struct span *aliases;   // short names, in the order written
+    const struct json *fallback; // "default"; NULL when there is none
+    struct span fallback_avro;  // the same in Avro binary, of `type`; n may be 0 (null)
+    const struct span *aliases; // short names, in the order written
     size_t n_aliases;
     const struct av_attr *attrs;
     size_t n_attrs;
@@ -84,8 +85,8 @@ struct av_node {
     int precision, scale; // AV_DECIMAL
     uint32_t index;       // dense within the schema; the root need not be 0
 
-    struct av_name name;           // record, enum, fixed
-    bool is_error;                 // record written as "error"
+    struct av_name name; // record, enum, fixed
+    bool is_error;       // record written as "error"
     struct span doc;
     bool has_doc;
     const struct av_name *aliases; // fullnames, in the order written
@@ -93,17 +94,18 @@ struct av_node {
 
     const struct av_field *fields; // record
     size_t n_fields;
-    const struct span *symbols;    // enum
+    const struct span *symbols; // enum
     size_t n_symbols;
-    int fallback;                  // enum: index of its default, -1 when it has none
-    size_t size;                   // fixed
-    const struct av_node *items;   // array's items, map's values
+    int fallback;                // enum: index of its default, -1 when it has none
+    size_t size;                 // fixed
+    const struct av_node *items; // array's items, map's values
     const struct av_node *const *branches; // union
     size_t n_branches;
 
     const struct av_attr *attrs; // others, in order; a logicalType is among them
     size_t n_attrs;
-    struct span borrowed_from; // fullname when the type came from a reference, else empty
+    struct span
+        borrowed_from; // fullname when the type came from a reference, else empty
 };
 
 struct av_schema; // see below for what can be asked

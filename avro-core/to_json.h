@@ -3,9 +3,10 @@
  *
  * Plain JSON, as encode.h reads it: unions without wrappers, logical types as text (ISO
  * 8601, decimals exact, UUID), bytes and fixed as base64, NaN and infinities as the
- * strings "NaN", "Infinity", "-Infinity".  A union two of whose branches would read back alike
- * gets its wrapper, so that what is written here always encodes to the same datum.
- * With `avro_json`: the specification's JSON encoding, wrappers and \u00XX bytes.
+ * strings "NaN", "Infinity", "-Infinity".  A union two of whose branches would read
+ * back alike gets its wrapper, so that what is written here always encodes to the same
+ * datum. With `avro_json`: the specification's JSON encoding, wrappers and \u00XX
+ * bytes.
  */
 #pragma once
 

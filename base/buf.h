@@ -39,8 +39,8 @@ void buf_free(struct buf *b);  // memory given back, usable again as from BUF_IN
 
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Room for `n` more bytes, to be written by the caller and then counted with buf_added();
- * NULL when that would pass the limit (the buf is then over). */
+/* Room for `n` more bytes, to be written by the caller and then counted with
+ * buf_added(); NULL when that would pass the limit (the buf is then over). */
 uint8_t *buf_room(struct buf *b, size_t n);
 void buf_added(struct buf *b, size_t n);
 

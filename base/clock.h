@@ -2,7 +2,8 @@
  * clock.h - two clocks that are never mixed up.
  *
  * Durations and deadlines use clock_ms()/clock_us(): CLOCK_MONOTONIC, untouched by
- * whoever sets the date.  wall_ms() is data: what a record or a log line is stamped with.
+ * whoever sets the date.  wall_ms() is data: what a record or a log line is stamped
+ * with.
  */
 #pragma once
 
