@@ -1,0 +1,49 @@
+/*
+ * client.h - how we speak of Kafka: properties in, librdkafka's errors as ours.
+ *
+ * kafka/ is the only folder that knows librdkafka.  Properties are librdkafka's own
+ * names (CONFIGURATION.md); what a user sets as `kafka.<property>` wins over ours,
+ * except those a promise hangs on, which are refused with the reason.
+ *
+ * struct kf_admin asks about topics; every call blocks, at most `timeout_ms`.  Any
+ * thread.
+ */
+#pragma once
+
+#include "base/conf.h"
+#include "base/err.h"
+
+struct kf_topic {
+    const char *name;
+    int32_t partitions;
+    bool internal;
+};
+
+struct kf_admin;
+
+enum err_kind kf_admin_open(struct kf_admin **out, const char *bootstrap,
+                            const struct conf_pairs *properties,
+                            struct err *e) MUST_USE;
+void kf_admin_close(struct kf_admin *a);
+
+/* ERR_NOT_FOUND when the topic does not exist, ERR_UNAVAILABLE when nobody answers. */
+enum err_kind kf_topic_partitions(struct kf_admin *a, const char *topic, int32_t *n,
+                                  int timeout_ms, struct err *e) MUST_USE;
+/* Every topic, allocated in `mem`. */
+enum err_kind kf_topics(struct kf_admin *a, struct arena *mem,
+                        const struct kf_topic **out, size_t *n, int timeout_ms,
+                        struct err *e) MUST_USE;
+/* Creates it unless it is there.  `config`: topic settings, NULL = none.  `replication`
+ * 0 = as many as there are brokers, 3 at most. */
+enum err_kind kf_topic_create(struct kf_admin *a, const char *topic, int32_t partitions,
+                              int16_t replication, const struct conf_pairs *config,
+                              int timeout_ms, struct err *e) MUST_USE;
+/* One setting of a topic ("cleanup.policy"), as text in `mem`. */
+enum err_kind kf_topic_setting(struct kf_admin *a, const char *topic, const char *name,
+                               struct arena *mem, struct span *value, int timeout_ms,
+                               struct err *e) MUST_USE;
+enum err_kind kf_offsets(struct kf_admin *a, const char *topic, int32_t partition,
+                         int64_t *low, int64_t *high, int timeout_ms,
+                         struct err *e) MUST_USE;
+enum err_kind kf_cluster_id(struct kf_admin *a, struct arena *mem, struct span *id,
+                            int timeout_ms, struct err *e) MUST_USE;

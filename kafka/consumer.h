@@ -1,0 +1,85 @@
+/*
+ * consumer.h - records of chosen partitions, from chosen offsets, in order.
+ *
+ * Two ways: *assigned* (the registry's tail: partition and offset given by hand, no
+ * group), and *in a group* (loaders): the group says which partitions, struct kf_group
+ * says where each starts.  A consumer never commits by itself, reads committed records
+ * only, and never resets an offset: one that is gone is ERR_CONFLICT, not a skip.
+ * Continuity is kept: a record at or below one already given is dropped
+ * (librdkafka 2.0.2).
+ *
+ * One thread uses a consumer; the group's calls come from inside kf_poll() and
+ * kf_consumer_close().
+ */
+#pragma once
+
+#include "kafka/producer.h"
+
+struct kf_message {
+    const char *topic;
+    int32_t partition;
+    int64_t offset;
+    int64_t timestamp_ms; // -1 when it has none
+    struct span key;      // p NULL = none
+    struct span value;    // p NULL = tombstone
+    const struct kf_header *headers;
+    size_t n_headers;
+    void *kept; // librdkafka's; kf_message_free() gives it back
+};
+
+struct kf_group {
+    const struct kf_group_ops *ops;
+};
+
+struct kf_group_ops {
+    /* The group gave us topic/partition: say in *start which offset is wanted first. */
+    enum err_kind (*assigned)(struct kf_group *g, const char *topic, int32_t partition,
+                              int64_t *start, struct err *e);
+    /* It was taken away; `lost`: long ago, nothing may be written for it any more. */
+    void (*revoked)(struct kf_group *g, const char *topic, int32_t partition,
+                    bool lost);
+};
+
+struct kf_consumer;
+
+enum err_kind kf_consumer_assign(struct kf_consumer **out, const char *bootstrap,
+                                 const struct conf_pairs *properties, const char *topic,
+                                 int32_t partition, int64_t offset,
+                                 struct err *e) MUST_USE;
+enum err_kind kf_consumer_join(struct kf_consumer **out, const char *bootstrap,
+                               const struct conf_pairs *properties, const char *group,
+                               const char *const *topics, size_t n, struct kf_group *g,
+                               struct err *e) MUST_USE;
+
+/* Said when a partition has been read to its present end. */
+struct kf_end {
+    bool reached;
+    const char *topic;
+    int32_t partition;
+    int64_t offset; // the one that comes next
+};
+
+/*
+ * The next message, waiting at most `timeout_ms`; *got = false when none came, and then
+ * `end` may say that a partition has been read to its end.  ERR_UNAVAILABLE: brokers
+ * away, call again.  ERR_CONFLICT: the offset wanted is not there (deleted or
+ * recreated). A message is the caller's until kf_message_free().
+ */
+enum err_kind kf_poll(struct kf_consumer *c, int timeout_ms, struct kf_message *m,
+                      bool *got, struct kf_end *end, struct err *e) MUST_USE;
+void kf_message_free(struct kf_message *m);
+
+enum err_kind kf_pause(struct kf_consumer *c, const char *topic, int32_t partition,
+                       struct err *e) MUST_USE;
+enum err_kind kf_resume(struct kf_consumer *c, const char *topic, int32_t partition,
+                        struct err *e) MUST_USE;
+enum err_kind kf_seek(struct kf_consumer *c, const char *topic, int32_t partition,
+                      int64_t offset, struct err *e) MUST_USE;
+/* A copy for lag tools only; asynchronous, a failure is logged. */
+void kf_commit_copy(struct kf_consumer *c, const char *topic, int32_t partition,
+                    int64_t next_offset);
+enum err_kind kf_consumer_offsets(struct kf_consumer *c, const char *topic,
+                                  int32_t partition, int64_t *low, int64_t *high,
+                                  int timeout_ms, struct err *e) MUST_USE;
+/* Leaves the group; revoked() is called for what it held. */
+void kf_consumer_close(struct kf_consumer *c);

@@ -1,0 +1,26 @@
+/*
+ * mock.h - librdkafka's mock cluster: a Kafka in this process, for `avrogate dev` and
+ * tests.
+ *
+ * In memory, gone at the end.  It keeps about 5 MiB a partition and then drops the
+ * oldest silently, has no compaction, no CreateTopics, no DescribeConfigs and does not
+ * fence: good for a demo and for unit tests, for nothing else (rdkafka_mock.h, 2.0.2).
+ */
+#pragma once
+
+#include "kafka/client.h"
+
+#define KF_MOCK_KEEPS (5 << 20)
+
+struct kf_mock;
+
+/* `brokers` of them on 127.0.0.1, ports given by the system. */
+enum err_kind kf_mock_open(struct kf_mock **out, int brokers, struct err *e) MUST_USE;
+const char *kf_mock_bootstrap(const struct kf_mock *m);
+enum err_kind kf_mock_topic(struct kf_mock *m, const char *topic, int32_t partitions,
+                            struct err *e) MUST_USE;
+/* The next `n` produce requests fail so: "timed_out", "not_leader",
+ * "not_enough_replicas". */
+void kf_mock_fail_produce(struct kf_mock *m, const char *how, int n);
+void kf_mock_broker_down(struct kf_mock *m, int32_t broker, bool down);
+void kf_mock_close(struct kf_mock *m);

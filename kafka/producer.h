@@ -1,0 +1,60 @@
+/*
+ * producer.h - records to Kafka, and for each its delivery report.
+ *
+ * Idempotent, acks=all; message.timeout.ms lies below every request deadline, so that a
+ * report is final before the answer is due (failure-model.md, 2).  kf_send() copies
+ * key, value and headers and never blocks: a full queue is ERR_UNAVAILABLE with nothing
+ * taken. A report is handed, on the producer's poll thread, to the function in the
+ * struct kf_waiter given with the record: put the waiter first in a struct of your own.
+ * After a fatal error kf_healthy() is false and kf_send() refuses; whoever owns the
+ * producer closes it and opens another.
+ *
+ * Any thread may send.
+ */
+#pragma once
+
+#include "kafka/client.h"
+
+struct kf_report {
+    enum err_kind kind; // ERR_OK: persisted.  ERR_UNAVAILABLE: not, now; see `maybe`
+    bool maybe;         // failed, but may have been persisted (POSSIBLY_PERSISTED)
+    int32_t partition;
+    int64_t offset;
+    const char *reason; // librdkafka's words; lives as long as the process
+};
+
+struct kf_waiter {
+    void (*report)(struct kf_waiter *w, uint32_t index, const struct kf_report *r);
+};
+
+struct kf_header {
+    const char *name;
+    struct span value; // p NULL = null
+};
+
+struct kf_record {
+    struct span key;   // p NULL = no key
+    struct span value; // p NULL = tombstone
+    const struct kf_header *headers;
+    size_t n_headers;
+    int32_t partition; // -1 = by key (murmur2, as Java's), or spread when there is none
+    int64_t timestamp_ms; // 0 = now
+};
+
+struct kf_producer;
+
+/* `properties` may be NULL. */
+enum err_kind kf_producer_open(struct kf_producer **out, const char *bootstrap,
+                               const struct conf_pairs *properties,
+                               struct err *e) MUST_USE;
+/* `index` comes back in the report. */
+enum err_kind kf_send(struct kf_producer *p, const char *topic,
+                      const struct kf_record *r, struct kf_waiter *w, uint32_t index,
+                      struct err *e) MUST_USE;
+bool kf_healthy(const struct kf_producer *p);
+size_t kf_in_flight(const struct kf_producer *p);
+/* Waits until everything sent was reported, at most so long; false when some is left.
+ */
+bool kf_flush(struct kf_producer *p, int timeout_ms);
+/* What is still unreported is reported as failed (maybe) before this returns. */
+void kf_producer_close(struct kf_producer *p);
