@@ -26,13 +26,14 @@ enum json_kind {
 
 struct json {
     enum json_kind kind;
-    size_t at, end;     // the value's bytes in the text: [at, end)
-    struct span name;   // of an object's member, unescaped
-    size_t name_at;     // where that name stands
-    struct span text;   // NUMBER: as written; STRING: unescaped
-    struct json *first; // ARRAY, OBJECT: children in order
-    struct json *next;  // the next child of the same parent
-    size_t n;           // number of children
+    size_t at, end;            // the value's bytes in the text: [at, end)
+    struct span name;          // of an object's member, unescaped
+    size_t name_at;            // where that name stands
+    struct span text;          // NUMBER: as written; STRING: unescaped
+    const struct json *parent; // NULL for the root
+    struct json *first;        // ARRAY, OBJECT: children in order
+    struct json *next;         // the next child of the same parent
+    size_t n;                  // number of children
 };
 
 struct json_limits {
@@ -51,7 +52,11 @@ enum err_kind json_read(const struct json **out, struct span text,
 /* Line and column (from 1, columns in bytes) of offset `at` in `text`. */
 void json_place(struct span text, size_t at, size_t *line, size_t *column);
 
-/* The member called `name`, or NULL; NULL too when `obj` is NULL or no object. */
+/* Appends the JSON pointer (RFC 6901) of `j` within its tree: "" is the root. */
+void json_pointer(struct buf *out, const struct json *j);
+
+/* The member called `name`, or NULL; NULL too when `obj` is NULL or no object.  Looks
+ * at one member after the other: do not call it for each of many names. */
 const struct json *json_member(const struct json *obj, const char *name);
 const struct json *json_member_span(const struct json *obj, struct span name);
 
@@ -70,7 +75,8 @@ enum err_kind json_int(int64_t *out, const struct json *j, int64_t min, int64_t 
 /* Appends "..." with what RFC 8259 requires escaped (and nothing else) escaped. */
 void json_put_string(struct buf *out, struct span s);
 void json_put_int(struct buf *out, int64_t v);
-/* Shortest text that reads back as the same double; v is finite. */
+/* Shortest digits that read back as the same double, laid out as ECMAScript (and RFC
+ * 8785) do, but -0 keeps its sign; v is finite. */
 void json_put_double(struct buf *out, double v);
 /* Writes the tree back without white space, names and numbers as they were. */
 void json_put(struct buf *out, const struct json *j);
