@@ -33,15 +33,19 @@ enum err_kind kf_topic_partitions(struct kf_admin *a, const char *topic, int32_t
 enum err_kind kf_topics(struct kf_admin *a, struct arena *mem,
                         const struct kf_topic **out, size_t *n, int timeout_ms,
                         struct err *e) MUST_USE;
-/* Creates it unless it is there.  `config`: topic settings, NULL = none.  `replication`
- * 0 = as many as there are brokers, 3 at most. */
+/* Creates it unless it is there, whatever its settings; then it can be used.  `config`:
+ * topic settings, NULL = none.  `replication` 0 = as many as there are brokers, 3 at
+ * most. */
 enum err_kind kf_topic_create(struct kf_admin *a, const char *topic, int32_t partitions,
                               int16_t replication, const struct conf_pairs *config,
                               int timeout_ms, struct err *e) MUST_USE;
-/* One setting of a topic ("cleanup.policy"), as text in `mem`. */
+/* One setting of a topic ("cleanup.policy"), as text in `mem`.  ERR_NOT_FOUND: no such
+ * topic, or no such setting.  ERR_CONFLICT: this cluster does not tell (the mock). */
 enum err_kind kf_topic_setting(struct kf_admin *a, const char *topic, const char *name,
                                struct arena *mem, struct span *value, int timeout_ms,
                                struct err *e) MUST_USE;
+/* The first offset there is, and the one that comes next; read_committed readers may
+ * see a smaller end while a transaction is open. */
 enum err_kind kf_offsets(struct kf_admin *a, const char *topic, int32_t partition,
                          int64_t *low, int64_t *high, int timeout_ms,
                          struct err *e) MUST_USE;

@@ -10,6 +10,12 @@
  *
  * One thread uses a consumer; the group's calls come from inside kf_poll() and
  * kf_consumer_close().
+ *
+ * In a group kf_poll() must be called at least every max.poll.interval.ms (5 minutes),
+ * or the group takes the partitions away (revoked() with `lost`).  A consumer with
+ * nothing to do with records (sink away) calls kf_pause() on its partitions and goes on
+ * calling kf_poll(), which then gives none of theirs.  Static membership:
+ * `group.instance.id` in the properties.
  */
 #pragma once
 
@@ -27,12 +33,19 @@ struct kf_message {
     void *kept; // librdkafka's; kf_message_free() gives it back
 };
 
+#define KF_BEGINNING (-2) // as an offset: the first there is
+#define KF_END (-1)       // the next that will be written
+
 struct kf_group {
     const struct kf_group_ops *ops;
 };
 
 struct kf_group_ops {
-    /* The group gave us topic/partition: say in *start which offset is wanted first. */
+    /* The group gave us topic/partition: say in *start which offset is wanted first.
+     * ERR_UNAVAILABLE: kf_poll() returns it, and asks again at the next kf_poll().  Any
+     * other failure: kf_poll() returns it once, and the partition is not read until a
+     * kf_seek().  Called from inside kf_poll(); call nothing of this consumer but
+     * kf_consumer_offsets(). */
     enum err_kind (*assigned)(struct kf_group *g, const char *topic, int32_t partition,
                               int64_t *start, struct err *e);
     /* It was taken away; `lost`: long ago, nothing may be written for it any more. */
@@ -63,7 +76,9 @@ struct kf_end {
  * The next message, waiting at most `timeout_ms`; *got = false when none came, and then
  * `end` may say that a partition has been read to its end.  ERR_UNAVAILABLE: brokers
  * away, call again.  ERR_CONFLICT: the offset wanted is not there (deleted or
- * recreated). A message is the caller's until kf_message_free().
+ * recreated); said once, the partition is not read until a kf_seek().  ERR_NOT_FOUND:
+ * the topic is not there (now).  A message is the caller's until kf_message_free(),
+ * which comes before kf_consumer_close(); its texts live as long as it does.
  */
 enum err_kind kf_poll(struct kf_consumer *c, int timeout_ms, struct kf_message *m,
                       bool *got, struct kf_end *end, struct err *e) MUST_USE;
@@ -73,6 +88,7 @@ enum err_kind kf_pause(struct kf_consumer *c, const char *topic, int32_t partiti
                        struct err *e) MUST_USE;
 enum err_kind kf_resume(struct kf_consumer *c, const char *topic, int32_t partition,
                         struct err *e) MUST_USE;
+/* What was given before does not come again unless it lies at or behind `offset`. */
 enum err_kind kf_seek(struct kf_consumer *c, const char *topic, int32_t partition,
                       int64_t offset, struct err *e) MUST_USE;
 /* A copy for lag tools only; asynchronous, a failure is logged. */

@@ -20,7 +20,10 @@ const char *kf_mock_bootstrap(const struct kf_mock *m);
 enum err_kind kf_mock_topic(struct kf_mock *m, const char *topic, int32_t partitions,
                             struct err *e) MUST_USE;
 /* The next `n` produce requests fail so: "timed_out", "not_leader",
- * "not_enough_replicas". */
+ * "not_enough_replicas", "too_large", "invalid_record", "not_allowed", "disconnect". */
 void kf_mock_fail_produce(struct kf_mock *m, const char *how, int n);
+/* Brokers are numbered from 1; -1 = all of them. */
 void kf_mock_broker_down(struct kf_mock *m, int32_t broker, bool down);
+/* From now on this broker answers so late; 0 = at once. */
+void kf_mock_broker_slow(struct kf_mock *m, int32_t broker, int ms);
 void kf_mock_close(struct kf_mock *m);

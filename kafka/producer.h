@@ -16,11 +16,16 @@
 #include "kafka/client.h"
 
 struct kf_report {
-    enum err_kind kind; // ERR_OK: persisted.  ERR_UNAVAILABLE: not, now; see `maybe`
-    bool maybe;         // failed, but may have been persisted (POSSIBLY_PERSISTED)
+    /* ERR_OK: persisted.  ERR_UNAVAILABLE: not, now.  ERR_NOT_FOUND: no such topic or
+     * partition.  ERR_LIMIT: too large for the broker.  ERR_INVALID: the broker refused
+     * the record.  ERR_CONFLICT: not allowed, or against the cluster's policy. */
+    enum err_kind kind;
+    bool maybe; // failed, but may have been persisted (POSSIBLY_PERSISTED)
     int32_t partition;
-    int64_t offset;
-    const char *reason; // librdkafka's words; lives as long as the process
+    int64_t offset;       // -1 when it is not known to be there
+    int64_t timestamp_ms; // the record's, -1 when unknown
+    const char *name;     // "_MSG_TIMED_OUT"; NULL when persisted
+    const char *reason;   // librdkafka's words; both live as long as the process
 };
 
 struct kf_waiter {
@@ -47,14 +52,29 @@ struct kf_producer;
 enum err_kind kf_producer_open(struct kf_producer **out, const char *bootstrap,
                                const struct conf_pairs *properties,
                                struct err *e) MUST_USE;
-/* `index` comes back in the report. */
+/*
+ * `index` comes back in the report.  On anything but ERR_OK nothing was taken and no
+ * report comes: ERR_UNAVAILABLE queue full or producer dead, ERR_LIMIT too large,
+ * ERR_NOT_FOUND topic or partition known not to exist.
+ */
 enum err_kind kf_send(struct kf_producer *p, const char *topic,
                       const struct kf_record *r, struct kf_waiter *w, uint32_t index,
                       struct err *e) MUST_USE;
+/*
+ * The records of one request, cheaper than one by one (decision 040): each of them gets
+ * exactly one report, with index `first` + its place.  librdkafka takes what it can: a
+ * record it refuses is reported right here, on the calling thread, before this returns,
+ * and never `maybe`.  So hold no lock that report() takes, and count from two threads.
+ * Returns how many were refused.
+ */
+size_t kf_send_batch(struct kf_producer *p, const char *topic,
+                     const struct kf_record *records, size_t n, struct kf_waiter *w,
+                     uint32_t first);
 bool kf_healthy(const struct kf_producer *p);
 size_t kf_in_flight(const struct kf_producer *p);
 /* Waits until everything sent was reported, at most so long; false when some is left.
- */
+ * Not from inside report(). */
 bool kf_flush(struct kf_producer *p, int timeout_ms);
-/* What is still unreported is reported as failed (maybe) before this returns. */
+/* What is still unreported is reported as failed (`maybe` when it had been sent) before
+ * this returns.  Nobody sends any more. */
 void kf_producer_close(struct kf_producer *p);
