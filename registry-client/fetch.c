@@ -1,0 +1,106 @@
+#include "registry-client/fetch.h"
+
+#include "http/url.h"
+
+#include <stdlib.h>
+
+#define REFERENCES_DEEP 16
+#define REFERENCES_MOST 200
+
+/* One walk along a schema's references. */
+struct walk {
+    struct rest *rest;
+    int64_t deadline_ms;
+    size_t fetched;
+};
+
+void fetch_put_version_path(struct buf *out, struct span subject, int32_t version)
+{
+    buf_put_str(out, "/subjects/");
+    url_put_escaped(out, subject);
+    if (version == 0)
+        buf_put_str(out, "/versions/latest");
+    else
+        buf_printf(out, "/versions/%d", version);
+}
+
+static enum err_kind fetch(struct walk *w, struct span path, int depth,
+                           struct rc_schema *out, struct err *e);
+
+static enum err_kind fetch_reference(struct walk *w, const struct json *reference,
+                                     int depth, struct av_schema **out, struct err *e)
+{
+    const struct json *subject = json_member(reference, "subject");
+    struct rc_schema found = {0};
+    struct buf path = BUF_INIT(8192);
+    int64_t version;
+
+    if (!json_is(subject, JSON_STRING))
+        return err_set(e, ERR_INVALID, "a reference without a subject");
+    TRY(json_int(&version, json_member(reference, "version"), 1, INT32_MAX, e));
+    fetch_put_version_path(&path, subject->text, (int32_t)version);
+    enum err_kind rc = buf_status(&path, e);
+    if (rc == ERR_OK)
+        rc = fetch(w, buf_span(&path), depth + 1, &found, e);
+    buf_free(&path);
+    if (rc != ERR_OK)
+        return err_prefix(e, "reference to " SPAN_FMT " version %lld",
+                          SPAN_ARG(subject->text), (long long)version);
+    *out = av_schema_retain(found.schema);
+    rc_schema_free(&found);
+    return ERR_OK;
+}
+
+/* Parses `s` after its references; what was fetched for it is let go again. */
+static enum err_kind parse(struct walk *w, const struct rest_schema *s, int depth,
+                           struct av_schema **out, struct err *e)
+{
+    size_t n = s->references != NULL ? s->references->n : 0, got = 0;
+    enum err_kind rc = ERR_OK;
+
+    if (depth > REFERENCES_DEEP || n > REFERENCES_MOST - w->fetched)
+        return err_set(e, ERR_LIMIT, "references more than %d deep or %d in all",
+                       REFERENCES_DEEP, REFERENCES_MOST);
+    w->fetched += n;
+    struct av_schema **known = mem_array(n + 1, sizeof *known);
+    for (const struct json *ref = n > 0 ? s->references->first : NULL;
+         ref != NULL && rc == ERR_OK; ref = ref->next) {
+        rc = fetch_reference(w, ref, depth, &known[got], e);
+        got += rc == ERR_OK;
+    }
+    if (rc == ERR_OK)
+        rc = av_schema_parse(out, s->text, known, n, NULL, e);
+    while (got > 0)
+        av_schema_release(known[--got]);
+    free(known);
+    return rc;
+}
+
+static enum err_kind fetch(struct walk *w, struct span path, int depth,
+                           struct rc_schema *out, struct err *e)
+{
+    struct rest_answer answer;
+    struct rest_schema s;
+    struct av_schema *schema = NULL;
+
+    TRY(rest_ask(w->rest, HTTP_GET, path, (struct span){0}, w->deadline_ms, &answer,
+                 e));
+    enum err_kind rc = rest_read_schema(&s, answer.body, e);
+    if (rc == ERR_OK)
+        rc = parse(w, &s, depth, &schema, e);
+    if (rc == ERR_OK)
+        *out = (struct rc_schema){.id = s.id,
+                                  .version = s.version,
+                                  .subject = span_of(mem_str(s.subject), s.subject.n),
+                                  .schema = schema};
+    rest_answer_free(&answer);
+    return rc;
+}
+
+enum err_kind fetch_schema(struct rest *r, struct span path, int64_t deadline_ms,
+                           struct rc_schema *out, struct err *e)
+{
+    struct walk w = {.rest = r, .deadline_ms = deadline_ms};
+
+    return fetch(&w, path, 0, out, e);
+}
