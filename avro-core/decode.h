@@ -20,7 +20,8 @@ struct av_decode_limits {
 /*
  * Decodes one datum from the start of `in`; *used says how many bytes it took.
  * ERR_INVALID and ERR_LIMIT name the byte offset and the path: "byte 17 (/items/3):
- * string of 912 bytes, 4 are left".  The visitor's own errors pass through.
+ * string of 912 bytes, 4 are left"; so do the visitor's errors of those kinds, with the
+ * place put in front.  Its other errors pass through.  `used` is set on ERR_OK only.
  */
 enum err_kind av_decode(const struct av_plan *plan, struct span in,
                         const struct av_decode_limits *lim, struct av_visitor *v,

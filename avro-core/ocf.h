@@ -1,43 +1,66 @@
 /*
  * ocf.h - Avro object container files, bytes in, records out, and back.
  *
- * Avro specification, "Object Container Files".  Codecs: null, deflate, snappy,
- * zstandard.  A block's declared sizes are checked against what is left before anything
- * is allocated; a block may inflate to at most `block_bytes` (0 = 64 MiB), whatever it
- * claims.
+ *      "Obj" 0x01 | {"avro.schema": ..., "avro.codec": ...} | sync, 16 bytes
+ *      count, size | records, compressed | sync                 a block, any number
+ *
+ * Avro specification, "Object Container Files".  Codecs: null, deflate, snappy (with
+ * its CRC-32), zstandard.  A block's declared sizes are checked against what is left
+ * before anything is allocated; a block may inflate to at most `block_bytes`, whatever
+ * it claims.
+ *
+ * A reader borrows the file's bytes, a writer the buf.  One thread at a time.
  */
 #pragma once
 
 #include "avro-core/decode.h"
 
 struct av_ocf_limits {
-    size_t block_bytes;
+    size_t block_bytes;             // inflated; 0 = 64 MiB
+    size_t header_bytes;            // 0 = 4 MiB
+    struct av_decode_limits decode; // of each record
 };
 
-struct av_ocf_reader; // borrows the file's bytes
+struct av_ocf_reader;
 
+/* ERR_INVALID: no container file, an unknown codec (it is named), a schema that is
+ * none. */
 enum err_kind av_ocf_open(struct av_ocf_reader **out, struct span file,
                           const struct av_ocf_limits *lim, struct err *e) MUST_USE;
+void av_ocf_close(struct av_ocf_reader *r);
+
 struct av_schema *av_ocf_schema(struct av_ocf_reader *r); // borrowed: the writer's
+const char *av_ocf_codec(const struct av_ocf_reader *r);
+/* What the header says under `key`, empty when it says nothing; borrowed from the file.
+ */
+struct span av_ocf_meta(const struct av_ocf_reader *r, const char *key);
+
 /*
- * The next record's bytes, borrowed until the next call, with `at` the offset in the
- * file (of its block's data, for compressed ones); *more = false at the end.
- * `plan` is needed to know where a record ends: av_plan_new(schema, any reader).
- * The record is walked into `v` on the way.
+ * The next record, walked into `v`; *more = false at the end.  `plan` says where a
+ * record ends: av_plan_new(av_ocf_schema(r), any reader).  `datum` (may be NULL) gets
+ * its Avro binary, borrowed until the next call. Errors say the record's number (from
+ * 0) and its byte offset.  After one, only close.
  */
 enum err_kind av_ocf_next(struct av_ocf_reader *r, const struct av_plan *plan,
-                          struct av_visitor *v, bool *more, struct err *e) MUST_USE;
-size_t av_ocf_at(const struct av_ocf_reader *r); // offset reached, for messages
-void av_ocf_close(struct av_ocf_reader *r);
+                          struct av_visitor *v, struct span *datum, bool *more,
+                          struct err *e) MUST_USE;
+size_t av_ocf_records(const struct av_ocf_reader *r); // so many were read
+/* Offset reached in the file; in a compressed block, where its data begins. */
+size_t av_ocf_at(const struct av_ocf_reader *r);
 
 struct av_ocf_writer;
 
-/* `codec`: "null", "deflate", "snappy", "zstandard".  Appends to `out`, borrowed. */
+/*
+ * `codec`: "null", "deflate", "snappy", "zstandard"; ERR_INVALID lists them.  The
+ * header is appended to `out` at once, a block whenever 64 KiB have come together; take
+ * from `out` what is there whenever you like.  The schema's text goes into the header,
+ * so it must stand alone: ERR_INVALID when it uses types of other schemas.
+ */
 enum err_kind av_ocf_writer_new(struct av_ocf_writer **w, const struct av_schema *s,
                                 const char *codec, struct buf *out,
                                 struct err *e) MUST_USE;
 void av_ocf_write(struct av_ocf_writer *w,
                   struct span datum); // one record's Avro binary
-enum err_kind av_ocf_flush(struct av_ocf_writer *w,
-                           struct err *e) MUST_USE; // ends the block
-void av_ocf_writer_free(struct av_ocf_writer *w);
+/* Ends the block.  ERR_LIMIT when `out` dropped something since the last flush. */
+enum err_kind av_ocf_flush(struct av_ocf_writer *w, struct err *e) MUST_USE;
+void av_ocf_writer_free(struct av_ocf_writer *w); // what was not flushed is lost
