@@ -33,6 +33,10 @@ struct av_problems {
 void av_problems_reset(struct av_problems *p); // empty again, memory kept
 void av_problems_free(struct av_problems *p);
 
+/* False when the limit is reached and this one would only be counted.  Rule "json" is
+ * kept whatever the limit: there is at most one of it a text. */
+bool av_problem_wanted(const struct av_problems *p, const char *rule);
+
 /* Adds one.  `pointer` and `expected` are copied; the message is made from the parts:
  * "/a: string \"x\", wanted double (type)". */
 void av_problem_add(struct av_problems *p, const char *rule, struct span pointer,
