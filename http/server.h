@@ -84,7 +84,7 @@ struct http_done {
     enum http_method method; // GET when there was no readable request
     const char *pattern;     // of its row; "" when none matched
     struct span path, id, peer;
-    int status;
+    int status;                 // 0: the client left, or was cut off, before any
     size_t bytes_in, bytes_out; // bodies
     int64_t us;                 // from head to the last byte given to the kernel
     bool gone;                  // the client left before it had everything
@@ -178,8 +178,8 @@ uint16_t http_server_port(const struct http_server *s, size_t i);
 /*
  * Stops accepting, closes idle connections, answers what is being asked (with
  * Connection: close), and returns when all is answered or after `within_ms`; what then
- * still waits has been told 503 or 504.  HTTP_ALWAYS rows are served to the end.  Any
- * thread but the server's; once.
+ * still waits has been told 504.  Meanwhile requests on kept connections get 503, those
+ * for HTTP_ALWAYS rows their answer.  Any thread but the server's; once.
  */
 void http_server_drain(struct http_server *s, int64_t within_ms);
 
@@ -201,8 +201,8 @@ struct http_counters {    // since open, except where "now"
     uint64_t over_bodies; // 503: bodies
     uint64_t over_queue;  // 503: workers busy
     uint64_t late_head, late_body, late_idle, late_write, late_request;
-    uint64_t gone; // clients that left before their answer
-    uint64_t bytes_in, bytes_out;
+    uint64_t gone;                // clients that left before their answer
+    uint64_t bytes_in, bytes_out; // all that was received and sent
 };
 
 /* A snapshot; any thread. */
