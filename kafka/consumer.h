@@ -42,10 +42,10 @@ struct kf_group {
 
 struct kf_group_ops {
     /* The group gave us topic/partition: say in *start which offset is wanted first.
-     * ERR_UNAVAILABLE: kf_poll() returns it, and asks again at the next kf_poll().  Any
-     * other failure: kf_poll() returns it once, and the partition is not read until a
-     * kf_seek().  Called from inside kf_poll(); call nothing of this consumer but
-     * kf_consumer_offsets(). */
+     * ERR_UNAVAILABLE: kf_poll() returns it, and asks again a quarter of a second
+     * later.  Any other failure: kf_poll() returns it once, and the partition is not
+     * read until a kf_seek().  Called from inside kf_poll(); call nothing of this
+     * consumer but kf_consumer_offsets(). */
     enum err_kind (*assigned)(struct kf_group *g, const char *topic, int32_t partition,
                               int64_t *start, struct err *e);
     /* It was taken away; `lost`: long ago, nothing may be written for it any more. */

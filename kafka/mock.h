@@ -3,8 +3,9 @@
  * tests.
  *
  * In memory, gone at the end.  It keeps about 5 MiB a partition and then drops the
- * oldest silently, has no compaction, no CreateTopics, no DescribeConfigs and does not
- * fence: good for a demo and for unit tests, for nothing else (rdkafka_mock.h, 2.0.2).
+ * oldest silently, makes a topic of everything it is asked about, has no compaction, no
+ * CreateTopics, no DescribeConfigs and does not fence: good for a demo and for unit
+ * tests, for nothing else (rdkafka_mock.h, 2.0.2).
  */
 #pragma once
 
@@ -19,6 +20,8 @@ enum err_kind kf_mock_open(struct kf_mock **out, int brokers, struct err *e) MUS
 const char *kf_mock_bootstrap(const struct kf_mock *m);
 enum err_kind kf_mock_topic(struct kf_mock *m, const char *topic, int32_t partitions,
                             struct err *e) MUST_USE;
+/* From now on clients are told that there is no such topic, or that there is. */
+void kf_mock_topic_absent(struct kf_mock *m, const char *topic, bool absent);
 /* The next `n` produce requests fail so: "timed_out", "not_leader",
  * "not_enough_replicas", "too_large", "invalid_record", "not_allowed", "disconnect". */
 void kf_mock_fail_produce(struct kf_mock *m, const char *how, int n);

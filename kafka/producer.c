@@ -1,0 +1,436 @@
+#include "kafka/producer_inside.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define SLAB 1024        // tickets made at a time
+#define CHUNK 256        // records sent, and reports read, under one lock
+#define POLL_MS 100      // how late the poll thread may see that it should stop
+#define PURGE_MS 5000    // how long purged records may take to be reported
+#define HEADERS_MAX 1000 // of one record
+
+struct kf_slab {
+    struct kf_slab *next;
+    struct kf_ticket tickets[SLAB];
+};
+
+/* ---- tickets ---- */
+
+static void grow(struct kf_producer *p)
+{
+    struct kf_slab *s = mem_alloc(sizeof *s);
+
+    s->next = p->slabs;
+    p->slabs = s;
+    for (size_t i = 0; i < SLAB; i++) {
+        s->tickets[i].next = p->pool;
+        p->pool = &s->tickets[i];
+    }
+}
+
+static void take(struct kf_producer *p, struct kf_ticket **out, size_t n,
+                 struct kf_waiter *w, uint32_t first)
+{
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < n; i++) {
+        if (p->pool == NULL)
+            grow(p);
+        struct kf_ticket *t = p->pool;
+        p->pool = t->next;
+        t->waiter = w;
+        t->index = first + (uint32_t)i;
+        out[i] = t;
+    }
+    pthread_mutex_unlock(&p->lock);
+    atomic_fetch_add(&p->in_flight, n);
+}
+
+/* After their reports: whoever waits for none to be left may free the waiters. */
+static void done(struct kf_producer *p, size_t n)
+{
+    if (n == 0 || atomic_fetch_sub(&p->in_flight, n) != n)
+        return;
+    pthread_mutex_lock(&p->lock);
+    pthread_cond_broadcast(&p->none_left);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void give_back(struct kf_producer *p, struct kf_ticket *const *tickets, size_t n)
+{
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < n; i++) {
+        tickets[i]->next = p->pool;
+        p->pool = tickets[i];
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- reports ---- */
+
+static const char *name_of(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2name(code);
+}
+
+static struct kf_report read_report(const rd_kafka_message_t *m)
+{
+    rd_kafka_timestamp_type_t type;
+    int64_t at = rd_kafka_message_timestamp(m, &type);
+    bool there = m->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    enum err_kind kind = kf_kind(m->err);
+
+    // A dead producer is the producer's trouble, not the record's: another may send it.
+    if (m->err == RD_KAFKA_RESP_ERR__FATAL || m->err == RD_KAFKA_RESP_ERR__FENCED)
+        kind = ERR_UNAVAILABLE;
+    return (struct kf_report){
+        .kind = kind,
+        .maybe =
+            !there && rd_kafka_message_status(m) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED,
+        .partition = m->partition,
+        .offset = there ? m->offset : -1,
+        .timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : at,
+        .name = name_of(m->err),
+        .reason = rd_kafka_err2str(m->err),
+    };
+}
+
+/* The tickets are read and given back under one lock, then the reports are handed over
+ * without it. */
+static void report_chunk(struct kf_producer *p, const rd_kafka_message_t *const *m,
+                         size_t n)
+{
+    struct kf_ticket *tickets[CHUNK];
+    struct kf_ticket copies[CHUNK];
+
+    for (size_t i = 0; i < n; i++)
+        tickets[i] = m[i]->_private;
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < n; i++) {
+        copies[i] = *tickets[i];
+        tickets[i]->next = p->pool;
+        p->pool = tickets[i];
+    }
+    pthread_mutex_unlock(&p->lock);
+
+    for (size_t i = 0; i < n; i++) {
+        struct kf_report r = read_report(m[i]);
+        copies[i].waiter->report(copies[i].waiter, copies[i].index, &r);
+    }
+    done(p, n);
+}
+
+static void report_all(struct kf_producer *p, rd_kafka_event_t *ev)
+{
+    const rd_kafka_message_t *m[CHUNK];
+    size_t n;
+
+    while ((n = rd_kafka_event_message_array(ev, m, CHUNK)) > 0)
+        report_chunk(p, m, n);
+}
+
+static void note_error(struct kf_producer *p, rd_kafka_event_t *ev)
+{
+    char words[200] = "";
+    rd_kafka_resp_err_t code = rd_kafka_event_error(ev);
+    bool fatal = rd_kafka_event_error_is_fatal(ev);
+
+    if (code == RD_KAFKA_RESP_ERR__TRANSPORT)
+        return; // its log said so
+    if (fatal)
+        code = rd_kafka_fatal_error(p->rk, words, sizeof words);
+    log_event(fatal ? LOG_ERROR : LOG_WARN,
+              fatal ? "kafka producer is dead" : "kafka producer in trouble",
+              LOG_S("error", rd_kafka_err2name(code)),
+              LOG_S("said", fatal ? words : rd_kafka_event_error_string(ev)), LOG_END);
+}
+
+static void *poll_events(void *producer)
+{
+    struct kf_producer *p = producer;
+
+    while (!atomic_load(&p->stop)) {
+        rd_kafka_event_t *ev = rd_kafka_queue_poll(p->events, POLL_MS);
+
+        switch (rd_kafka_event_type(ev)) {
+        case RD_KAFKA_EVENT_DR: report_all(p, ev); break;
+        case RD_KAFKA_EVENT_ERROR: note_error(p, ev); break;
+        default: break;
+        }
+        if (ev != NULL)
+            rd_kafka_event_destroy(ev);
+    }
+    return NULL;
+}
+
+/* ---- opening and closing ---- */
+
+static enum err_kind start(struct kf_producer *p, const char *bootstrap,
+                           const struct conf_pairs *properties, struct err *e)
+{
+    rd_kafka_conf_t *conf = NULL;
+
+    TRY(kf_conf_make(&conf, KF_PRODUCER, bootstrap, properties, &p->voice, e));
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+    TRY(kf_new(&p->rk, RD_KAFKA_PRODUCER, conf, e));
+    p->events = rd_kafka_queue_get_main(p->rk);
+
+    int no = pthread_create(&p->poll_thread, NULL, poll_events, p);
+    if (no == 0)
+        return ERR_OK;
+    rd_kafka_queue_destroy(p->events);
+    rd_kafka_destroy(p->rk);
+    return err_set(e, ERR_UNAVAILABLE, "no thread for the producer: %s", strerror(no));
+}
+
+static void free_all(struct kf_producer *p)
+{
+    while (p->slabs != NULL) {
+        struct kf_slab *next = p->slabs->next;
+        free(p->slabs);
+        p->slabs = next;
+    }
+    pthread_cond_destroy(&p->none_left);
+    pthread_mutex_destroy(&p->lock);
+    kf_voice_free(&p->voice);
+    free(p);
+}
+
+enum err_kind kf_producer_open(struct kf_producer **out, const char *bootstrap,
+                               const struct conf_pairs *properties, struct err *e)
+{
+    struct kf_producer *p = mem_alloc(sizeof *p);
+    pthread_condattr_t monotonic;
+
+    kf_voice_init(&p->voice);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->none_left, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+
+    enum err_kind rc = start(p, bootstrap, properties, e);
+    if (rc != ERR_OK) {
+        free_all(p);
+        return rc;
+    }
+    *out = p;
+    return ERR_OK;
+}
+
+static bool wait_none_left(struct kf_producer *p, int64_t deadline_ms)
+{
+    struct timespec until = {.tv_sec = deadline_ms / 1000,
+                             .tv_nsec = deadline_ms % 1000 * 1000000};
+    bool none;
+
+    pthread_mutex_lock(&p->lock);
+    while (!(none = atomic_load(&p->in_flight) == 0))
+        if (pthread_cond_timedwait(&p->none_left, &p->lock, &until) != 0)
+            break;
+    none = none || atomic_load(&p->in_flight) == 0;
+    pthread_mutex_unlock(&p->lock);
+    return none;
+}
+
+bool kf_flush(struct kf_producer *p, int timeout_ms)
+{
+    int64_t deadline_ms = clock_ms() + timeout_ms;
+
+    // Its answer says what librdkafka holds; ours, what was reported.
+    (void)rd_kafka_flush(p->rk, timeout_ms);
+    return wait_none_left(p, deadline_ms);
+}
+
+void kf_producer_close(struct kf_producer *p)
+{
+    if (atomic_load(&p->in_flight) > 0) {
+        rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        bool reported = kf_flush(p, PURGE_MS);
+        assert(reported);
+    }
+    atomic_store(&p->stop, true);
+    rd_kafka_queue_yield(p->events); // do not sleep POLL_MS for nothing
+    pthread_join(p->poll_thread, NULL);
+    rd_kafka_queue_destroy(p->events);
+    rd_kafka_destroy(p->rk);
+    free_all(p);
+}
+
+bool kf_healthy(const struct kf_producer *p)
+{
+    return rd_kafka_fatal_error(p->rk, NULL, 0) == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+size_t kf_in_flight(const struct kf_producer *p)
+{
+    return atomic_load(&((struct kf_producer *)(uintptr_t)p)->in_flight);
+}
+
+/* ---- sending ---- */
+
+static rd_kafka_headers_t *make_headers(const struct kf_record *r)
+{
+    if (r->n_headers == 0)
+        return NULL;
+
+    rd_kafka_headers_t *all = rd_kafka_headers_new(r->n_headers);
+    for (size_t i = 0; i < r->n_headers; i++) {
+        const struct kf_header *h = &r->headers[i];
+        rd_kafka_header_add(all, h->name, -1, h->value.p, (ssize_t)h->value.n);
+    }
+    return all;
+}
+
+static rd_kafka_resp_err_t send_one(struct kf_producer *p, const char *topic,
+                                    const struct kf_record *r, struct kf_ticket *t)
+{
+    if (r->n_headers > HEADERS_MAX)
+        return RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+
+    rd_kafka_headers_t *headers = make_headers(r);
+    rd_kafka_resp_err_t code = rd_kafka_producev(
+        p->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(r->partition),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_KEY((void *)(uintptr_t)r->key.p, r->key.n),
+        RD_KAFKA_V_VALUE((void *)(uintptr_t)r->value.p, r->value.n),
+        RD_KAFKA_V_TIMESTAMP(r->timestamp_ms), RD_KAFKA_V_HEADERS(headers),
+        RD_KAFKA_V_OPAQUE(t), RD_KAFKA_V_END);
+
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && headers != NULL)
+        rd_kafka_headers_destroy(headers); // it takes them only when it succeeds
+    return code;
+}
+
+/* A fatal error is about the producer; the record can be sent by the next one. */
+static enum err_kind refusal(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__FATAL ? ERR_UNAVAILABLE : kf_kind(code);
+}
+
+enum err_kind kf_send(struct kf_producer *p, const char *topic,
+                      const struct kf_record *r, struct kf_waiter *w, uint32_t index,
+                      struct err *e)
+{
+    struct kf_ticket *t;
+
+    take(p, &t, 1, w, index);
+    rd_kafka_resp_err_t code = send_one(p, topic, r, t);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return ERR_OK;
+    give_back(p, &t, 1);
+    done(p, 1);
+    return err_set(e, refusal(code), "topic %s: %s: %s", topic, rd_kafka_err2name(code),
+                   rd_kafka_err2str(code));
+}
+
+static void refuse(struct kf_producer *p, struct kf_ticket *t,
+                   const struct kf_record *record, rd_kafka_resp_err_t code)
+{
+    struct kf_report r = {.kind = refusal(code),
+                          .partition = record->partition,
+                          .offset = -1,
+                          .timestamp_ms = -1,
+                          .name = rd_kafka_err2name(code),
+                          .reason = rd_kafka_err2str(code)};
+    struct kf_ticket copy = *t;
+
+    give_back(p, &t, 1);
+    copy.waiter->report(copy.waiter, copy.index, &r);
+    done(p, 1);
+}
+
+/* librdkafka's batch call knows neither headers nor timestamps. */
+static bool is_plain(const struct kf_record *r)
+{
+    return r->n_headers == 0 && r->timestamp_ms == 0;
+}
+
+static size_t send_plain(struct kf_producer *p, rd_kafka_topic_t *rkt,
+                         const struct kf_record *records, size_t n,
+                         struct kf_ticket **tickets)
+{
+    rd_kafka_message_t m[CHUNK];
+
+    for (size_t i = 0; i < n; i++)
+        m[i] = (rd_kafka_message_t){
+            .partition = records[i].partition,
+            .payload = (void *)(uintptr_t)records[i].value.p,
+            .len = records[i].value.n,
+            .key = (void *)(uintptr_t)records[i].key.p,
+            .key_len = records[i].key.n,
+            ._private = tickets[i],
+        };
+    size_t taken = (size_t)rd_kafka_produce_batch(
+        rkt, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_PARTITION, m,
+        (int)n);
+    for (size_t i = 0; taken < n && i < n; i++)
+        if (m[i].err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            refuse(p, tickets[i], &records[i], m[i].err);
+    return n - taken;
+}
+
+static size_t send_chunk(struct kf_producer *p, rd_kafka_topic_t *rkt,
+                         const char *topic, const struct kf_record *records, size_t n,
+                         struct kf_waiter *w, uint32_t first)
+{
+    struct kf_ticket *tickets[CHUNK];
+    size_t refused = 0;
+
+    take(p, tickets, n, w, first);
+    for (size_t i = 0; i < n;) {
+        size_t run = i;
+
+        while (run < n && is_plain(&records[run]))
+            run++;
+        if (run > i) {
+            refused += send_plain(p, rkt, records + i, run - i, tickets + i);
+            i = run;
+            continue;
+        }
+        rd_kafka_resp_err_t code = send_one(p, topic, &records[i], tickets[i]);
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            refuse(p, tickets[i], &records[i], code);
+            refused++;
+        }
+        i++;
+    }
+    return refused;
+}
+
+static size_t refuse_all(struct kf_producer *p, const struct kf_record *records,
+                         size_t n, struct kf_waiter *w, uint32_t first,
+                         rd_kafka_resp_err_t code)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct kf_ticket *t;
+
+        take(p, &t, 1, w, first + (uint32_t)i);
+        refuse(p, t, &records[i], code);
+    }
+    return n;
+}
+
+size_t kf_send_batch(struct kf_producer *p, const char *topic,
+                     const struct kf_record *records, size_t n, struct kf_waiter *w,
+                     uint32_t first)
+{
+    rd_kafka_topic_t *rkt = rd_kafka_topic_new(p->rk, topic, NULL);
+    size_t refused = 0;
+
+    if (rkt == NULL)
+        return refuse_all(p, records, n, w, first, rd_kafka_last_error());
+    if (!kf_healthy(p)) // the batch call does not look
+        refused = refuse_all(p, records, n, w, first, RD_KAFKA_RESP_ERR__FATAL);
+    else
+        for (size_t i = 0; i < n; i += CHUNK)
+            refused +=
+                send_chunk(p, rkt, topic, records + i, n - i < CHUNK ? n - i : CHUNK, w,
+                           first + (uint32_t)i);
+    rd_kafka_topic_destroy(rkt);
+    return refused;
+}

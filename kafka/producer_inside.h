@@ -1,0 +1,34 @@
+/*
+ * producer_inside.h - a producer from within, for what stands beside it.
+ *
+ * A *ticket* says to whom and under which index a record's report goes; it is
+ * librdkafka's opaque of that record.  Tickets come from a pool that grows to what was
+ * ever in flight, so that sending allocates nothing of ours.
+ */
+#pragma once
+
+#include "kafka/client_inside.h"
+#include "kafka/producer.h"
+
+#include <stdatomic.h>
+
+struct kf_ticket {
+    struct kf_waiter *waiter;
+    struct kf_ticket *next; // in the pool
+    uint32_t index;
+};
+
+struct kf_producer {
+    struct kf_voice voice; // first: it is librdkafka's opaque
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *events;
+    pthread_t poll_thread;
+    atomic_bool stop;
+    atomic_size_t in_flight;
+
+    pthread_mutex_t lock;
+    pthread_cond_t none_left;
+    // under lock
+    struct kf_ticket *pool;
+    struct kf_slab *slabs;
+};
