@@ -112,14 +112,19 @@ struct av_schema; // see below for what can be asked
 
 struct av_parse_limits {
     size_t bytes; // of text; 0 = 1 MiB
-    size_t depth; // 0 = 64
+    size_t depth; // types inside each other; 0 = 64, at most 1000
     size_t nodes; // 0 = 100,000
+    // For schemas somebody else has accepted long ago: a default that does not fit its
+    // type is kept in `fallback`, without a fallback_avro, instead of refused.
+    bool keep_bad_defaults;
 };
 
 /*
  * Parses `text`.  `known` are schemas whose named types may be used by name (registry
- * references); they are retained.  `lim` NULL = defaults.
- * ERR_INVALID: "/fields/2/type at 4:17: unknown type \"strin\""; ERR_LIMIT.
+ * references); they are retained, and what is used of them is copied into the new
+ * graph. `lim` NULL = defaults.  What is accepted is what Avro Java 1.12.1 accepts;
+ * docs/avro.md lists the exceptions. ERR_INVALID: "/fields/2/type at 4:17: unknown type
+ * \"strin\""; ERR_LIMIT.
  */
 enum err_kind av_schema_parse(struct av_schema **out, struct span text,
                               struct av_schema *const *known, size_t n_known,
