@@ -11,6 +11,11 @@
 
 #include "avro-core/schema.h"
 
+/* Types inside each other, counted in the written text, where a type stands at its first
+ * use.  What is deeper leaves `out` over (buf_status() says ERR_LIMIT). */
+#define AV_PRINT_DEPTH 1000
+
+/* A type that is the root of a reference is written by its name, not written out. */
 void av_print(struct buf *out, const struct av_schema *s);
 void av_print_normalized(struct buf *out, const struct av_schema *s);
 void av_print_canonical(struct buf *out, const struct av_schema *s);

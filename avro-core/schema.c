@@ -35,6 +35,11 @@ const struct av_node *av_schema_node(const struct av_schema *s, uint32_t index)
     return s->nodes[index];
 }
 
+const struct av_schema *av_schema_known(const struct av_schema *s, size_t i)
+{
+    return i < s->n_known ? s->known[i] : NULL;
+}
+
 struct span av_schema_text(const struct av_schema *s)
 {
     return s->text;

@@ -139,6 +139,8 @@ size_t av_schema_nodes(const struct av_schema *s); // how many indexes there are
 /* The node of that index. */
 const struct av_node *av_schema_node(const struct av_schema *s, uint32_t index);
 struct span av_schema_text(const struct av_schema *s); // as given to av_schema_parse
+/* The i-th of the `known` given to av_schema_parse(); NULL past the last. */
+const struct av_schema *av_schema_known(const struct av_schema *s, size_t i);
 
 const char *av_type_name(enum av_type t);       // "record"
 const char *av_logical_name(enum av_logical l); // "timestamp-millis"; "" for AV_PLAIN
