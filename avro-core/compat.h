@@ -31,8 +31,9 @@ struct av_incompat {
 };
 
 /*
- * All reasons, in the order of the reader's schema, in `a`; NULL when compatible.
- * At most `most` are gathered (0 = 1000).
+ * All reasons, in Avro Java's order, in `a`; NULL when compatible.  At most `most` are
+ * gathered (0 = 1000).  Bounded in time, memory and stack: what is too large to be
+ * compared is answered with one AV_TYPE_MISMATCH that says so.
  */
 const struct av_incompat *av_compat(const struct av_schema *reader,
                                     const struct av_schema *writer, size_t most,
@@ -63,7 +64,8 @@ struct av_verdict {
 
 /*
  * `fresh` against `old[0..n)`, oldest first, as `level` says (a level that is not
- * transitive looks at the last only).  NULL when it may be registered.
+ * transitive looks at the last only).  NULL when it may be registered.  Verdicts begin
+ * with the newest version; of one version, new reads old comes first.
  */
 const struct av_verdict *av_compat_level(enum av_level level,
                                          const struct av_schema *fresh,
