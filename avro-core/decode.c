@@ -393,21 +393,25 @@ static enum err_kind check_end(const struct walker *w, const uint8_t *ends)
     return ERR_OK;
 }
 
-static enum err_kind walk_items(struct walker *w, const struct av_op *op,
-                                struct place *at, uint64_t n)
+static enum err_kind walk_item(struct walker *w, const struct av_op *op,
+                               struct place *at)
 {
-    for (; n > 0; n--) {
-        at->i++; // from NOWHERE to 0 at first
-        if (op->kind == AV_OP_MAP) {
-            at->key = (struct span){0};
-            TRY(read_text(w, "key", &at->key));
-            TELL(w, key, op->node, at->key);
-        } else {
-            TELL(w, item, op->node);
-        }
-        TRY(walk(w, &w->ops[op->first]));
-    }
-    return ERR_OK;
+    at->i++; // from NOWHERE to 0 at first
+    TELL(w, item, op->node);
+    return walk(w, &w->ops[op->first]);
+}
+
+static enum err_kind walk_entry(struct walker *w, const struct av_op *op,
+                                struct place *at)
+{
+    struct span key;
+
+    at->i = NOWHERE; // until the key is known to be one
+    TRY(read_text(w, "key", &key));
+    at->i = 0;
+    at->key = key;
+    TELL(w, key, op->node, key);
+    return walk(w, &w->ops[op->first]);
 }
 
 static enum err_kind walk_blocks(struct walker *w, const struct av_op *op,
@@ -418,7 +422,8 @@ static enum err_kind walk_blocks(struct walker *w, const struct av_op *op,
 
     for (;;) {
         TRY(read_block(w, op, &n, &ends));
-        TRY(walk_items(w, op, at, n));
+        for (uint64_t i = 0; i < n; i++)
+            TRY(op->kind == AV_OP_MAP ? walk_entry(w, op, at) : walk_item(w, op, at));
         TRY(check_end(w, ends));
         if (n == 0)
             return ERR_OK;

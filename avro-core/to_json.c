@@ -1,9 +1,11 @@
 #include "avro-core/to_json.h"
 
+#include "avro-core/moment.h"
+#include "avro-core/number.h"
 #include "avro-core/put.h"
+#include "avro-core/uuid.h"
 #include "avro-core/varint.h"
 #include "base/json.h"
-#include "base/utf8.h"
 
 #include <assert.h>
 #include <float.h>
@@ -11,35 +13,45 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- how encode.h reads a union without a wrapper ---- */
+struct clock {
+    int64_t per_second;
+    bool is_time, is_local;
+};
 
-enum shape { NOTHING, TRUTH, NUMBER, TEXT, LIST, OBJECT };
+/* The types that have a clock; per_second is 0 for others. */
+static const struct clock clocks[] = {
+    [AV_TIME_MILLIS] = {1000, true, true},
+    [AV_TIME_MICROS] = {1000000, true, true},
+    [AV_TIMESTAMP_MILLIS] = {1000, false, false},
+    [AV_TIMESTAMP_MICROS] = {1000000, false, false},
+    [AV_TIMESTAMP_NANOS] = {1000000000, false, false},
+    [AV_LOCAL_TIMESTAMP_MILLIS] = {1000, false, true},
+    [AV_LOCAL_TIMESTAMP_MICROS] = {1000000, false, true},
+    [AV_LOCAL_TIMESTAMP_NANOS] = {1000000000, false, true},
+    [AV_DURATION] = {0, false, false},
+};
 
-#define AS(shape) (1u << (shape))
+/* ---- how encode.h reads a union without a wrapper: by what the value looks like ----
+ */
 
-/* Which shapes a branch may be read from. */
-static unsigned takes(const struct av_node *n)
+enum shape { TRUTH, WHOLE, BROKEN, TEXT, LIST, OBJECT };
+
+/* A value about to be written: WHOLE is a number without point and exponent. */
+struct look {
+    enum shape shape;
+    struct span text; // TEXT
+    int64_t whole;    // WHOLE
+};
+
+static bool is_whole(const struct av_node *n)
 {
-    switch (n->type) {
-    case AV_NULL: return AS(NOTHING);
-    case AV_BOOLEAN: return AS(TRUTH);
-    case AV_INT:
-    case AV_LONG: return n->logical == AV_PLAIN ? AS(NUMBER) : AS(NUMBER) | AS(TEXT);
-    case AV_FLOAT:
-    case AV_DOUBLE: return AS(NUMBER) | AS(TEXT);
-    case AV_BYTES:
-    case AV_FIXED:
-        if (n->logical == AV_DECIMAL || n->logical == AV_BIG_DECIMAL)
-            return AS(NUMBER) | AS(TEXT);
-        return AS(TEXT);
-    case AV_STRING:
-    case AV_ENUM: return AS(TEXT);
-    case AV_ARRAY: return AS(LIST);
-    case AV_MAP:
-    case AV_RECORD: return AS(OBJECT);
-    case AV_UNION: break;
-    }
-    return 0;
+    return n->type == AV_INT || n->type == AV_LONG;
+}
+
+static bool is_real(const struct av_node *n)
+{
+    return n->type == AV_FLOAT || n->type == AV_DOUBLE || n->logical == AV_DECIMAL ||
+           n->logical == AV_BIG_DECIMAL;
 }
 
 static bool is_symbol(const struct av_node *n, struct span text)
@@ -50,41 +62,93 @@ static bool is_symbol(const struct av_node *n, struct span text)
     return false;
 }
 
-static bool starts_with_any(struct span text, const char *first)
+static bool is_special(struct span text)
 {
-    return text.n > 0 && text.p[0] != 0 && strchr(first, text.p[0]) != NULL;
+    return span_eq(text, span_str("NaN")) || span_eq(text, span_str("Infinity")) ||
+           span_eq(text, span_str("-Infinity"));
 }
 
-/* True when a branch might read this text.  Rather yes than no: a wrapper too many is
- * harmless. */
+static bool is_number(struct span text)
+{
+    struct number x;
+
+    return number_scan(&x, text) && x.text.n == text.n;
+}
+
+/* Rather yes than no: where the padding stands is not asked. */
+static bool is_base64(struct span text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        uint8_t c = text.p[i] | 0x20;
+        if ((c < 'a' || c > 'z') && (text.p[i] < '/' || text.p[i] > '9') &&
+            (text.p[i] == 0 || strchr("+-_=", text.p[i]) == NULL))
+            return false;
+    }
+    return text.n % 4 == 0;
+}
+
+static bool is_moment(enum av_logical logical, struct span text)
+{
+    const struct clock *c = &clocks[logical];
+    uint32_t parts[3];
+    int32_t days;
+    int64_t x;
+
+    if (logical == AV_DATE)
+        return moment_date(&days, text) == MOMENT_FITS;
+    if (logical == AV_DURATION)
+        return moment_duration(parts, text) == MOMENT_FITS;
+    if (c->is_time)
+        return moment_time(&x, text, c->per_second) == MOMENT_FITS;
+    return moment_instant(&x, text, c->per_second, c->is_local) == MOMENT_FITS;
+}
+
 static bool takes_text(const struct av_node *n, struct span text)
 {
-    static const char number[] = "+-.0123456789";
+    uint8_t id[16];
 
-    if (n->type == AV_ENUM)
-        return is_symbol(n, text);
     switch (n->logical) {
-    case AV_UUID: return text.n >= 32;
-    case AV_DURATION: return starts_with_any(text, "P");
     case AV_PLAIN: break;
-    default: return starts_with_any(text, number);
+    case AV_UUID: return uuid_read(id, text);
+    case AV_DECIMAL:
+    case AV_BIG_DECIMAL: return is_number(text);
+    default: return is_moment(n->logical, text);
     }
-    if (n->type == AV_FLOAT || n->type == AV_DOUBLE)
-        return starts_with_any(text, "NI+-");
-    return (takes(n) & AS(TEXT)) != 0;
+    switch (n->type) {
+    case AV_FLOAT:
+    case AV_DOUBLE: return is_special(text);
+    case AV_STRING: return true;
+    case AV_ENUM: return is_symbol(n, text);
+    case AV_BYTES: return is_base64(text);
+    case AV_FIXED: return text.n == (n->size + 2) / 3 * 4 && is_base64(text);
+    default: return false;
+    }
 }
 
-/* True when another branch than `chosen` might read a value of that shape (and text).
+/* True when a branch of that type might read the value.  An integer literal is meant
+ * for int and long, any other number for the rest, as long as there is one to take it.
  */
-static bool is_ambiguous(const struct av_node *u, uint32_t chosen, enum shape shape,
-                         struct span text)
+static bool takes(const struct av_node *n, const struct look *look)
 {
-    for (uint32_t i = 0; i < u->n_branches; i++) {
-        if (i == chosen || (takes(u->branches[i]) & AS(shape)) == 0)
-            continue;
-        if (shape != TEXT || takes_text(u->branches[i], text))
-            return true;
+    switch (look->shape) {
+    case TRUTH: return n->type == AV_BOOLEAN;
+    case WHOLE:
+        return n->type == AV_LONG || (n->type == AV_INT && look->whole >= INT32_MIN &&
+                                      look->whole <= INT32_MAX);
+    case BROKEN: return is_real(n);
+    case TEXT: return takes_text(n, look->text);
+    case LIST: return n->type == AV_ARRAY;
+    case OBJECT: return n->type == AV_MAP || n->type == AV_RECORD;
     }
+    return false;
+}
+
+static bool is_ambiguous(const struct av_node *u, uint32_t chosen,
+                         const struct look *look)
+{
+    for (uint32_t i = 0; i < u->n_branches; i++)
+        if (i != chosen && takes(u->branches[i], look))
+            return true;
     return false;
 }
 
@@ -128,8 +192,9 @@ static void open_wrapper(struct av_to_json *w, const struct av_node *b)
     buf_put_str(w->out, "\":");
 }
 
-/* Opens the wrapper that a value of this shape (and text) wants; true when one was. */
-static bool wrap(struct av_to_json *w, enum shape shape, struct span text)
+/* Opens the wrapper that a value of this look wants; true when there is one to close.
+ */
+static bool wrap(struct av_to_json *w, struct look look)
 {
     const struct av_node *u = w->chosen_of;
 
@@ -137,8 +202,7 @@ static bool wrap(struct av_to_json *w, enum shape shape, struct span text)
         return false;
     w->chosen_of = NULL;
     const struct av_node *b = u->branches[w->chosen];
-    bool wanted =
-        w->avro_json ? b->type != AV_NULL : is_ambiguous(u, w->chosen, shape, text);
+    bool wanted = w->avro_json ? b->type != AV_NULL : is_ambiguous(u, w->chosen, &look);
     if (wanted)
         open_wrapper(w, b);
     return wanted;
@@ -166,40 +230,14 @@ static void put_quoted(struct av_to_json *w, struct span text)
 
 /* ---- numbers ---- */
 
-static void put_number_text(struct av_to_json *w, struct span digits)
-{
-    bool wrapped = wrap(w, NUMBER, digits);
-
-    buf_put(w->out, digits);
-    unwrap(w, wrapped);
-}
-
 /* A text made aside, for a wrapper depends on it. */
 static void put_made_text(struct av_to_json *w, struct buf *made)
 {
-    bool wrapped = wrap(w, TEXT, buf_span(made));
+    bool wrapped = wrap(w, (struct look){.shape = TEXT, .text = buf_span(made)});
 
     put_quoted(w, buf_span(made));
     unwrap(w, wrapped);
 }
-
-struct clock {
-    int64_t per_second;
-    bool is_time, is_local;
-};
-
-/* Seconds' parts of the types that put.h writes; 0 for others. */
-static const struct clock clocks[] = {
-    [AV_TIME_MILLIS] = {1000, true, true},
-    [AV_TIME_MICROS] = {1000000, true, true},
-    [AV_TIMESTAMP_MILLIS] = {1000, false, false},
-    [AV_TIMESTAMP_MICROS] = {1000000, false, false},
-    [AV_TIMESTAMP_NANOS] = {1000000000, false, false},
-    [AV_LOCAL_TIMESTAMP_MILLIS] = {1000, false, true},
-    [AV_LOCAL_TIMESTAMP_MICROS] = {1000000, false, true},
-    [AV_LOCAL_TIMESTAMP_NANOS] = {1000000000, false, true},
-    [AV_DURATION] = {0, false, false},
-};
 
 /* Dates and times as ISO 8601; false where the number has no such form. */
 static bool put_moment(struct buf *out, enum av_logical logical, int64_t x)
@@ -230,11 +268,12 @@ static enum err_kind on_int64(struct av_visitor *v, const struct av_node *node,
                               int64_t x, struct err *e)
 {
     struct av_to_json *w = (struct av_to_json *)v;
-    char digits[24];
 
-    if (!put_as_moment(w, node, x))
-        put_number_text(w, span_of(digits, (size_t)snprintf(digits, sizeof digits,
-                                                            "%lld", (long long)x)));
+    if (!put_as_moment(w, node, x)) {
+        bool wrapped = wrap(w, (struct look){.shape = WHOLE, .whole = x});
+        json_put_int(w->out, x);
+        unwrap(w, wrapped);
+    }
     return done(w, e);
 }
 
@@ -263,23 +302,51 @@ static void put_float(struct buf *out, float x)
     buf_put_str(out, text);
 }
 
+static bool has_whole_branch(const struct av_node *u)
+{
+    for (size_t i = 0; i < u->n_branches; i++)
+        if (is_whole(u->branches[i]))
+            return true;
+    return false;
+}
+
+/* 5 would be read by an int or a long beside it, 5.0 is not. */
+static void put_point(struct buf *out)
+{
+    for (size_t i = 0; i < out->n; i++)
+        if (out->p[i] == '.' || out->p[i] == 'e' || out->p[i] == 'E')
+            return;
+    buf_put_str(out, ".0");
+}
+
+static void put_real(struct av_to_json *w, const struct av_node *node, double x)
+{
+    uint8_t room[64];
+    struct buf made = {.p = room, .cap = sizeof room, .limit = sizeof room};
+
+    if (node->type == AV_FLOAT)
+        put_float(&made, (float)x);
+    else
+        json_put_double(&made, x);
+    if (w->chosen_of != NULL && has_whole_branch(w->chosen_of))
+        put_point(&made);
+    bool wrapped = wrap(w, (struct look){.shape = BROKEN});
+    buf_put(w->out, buf_span(&made));
+    unwrap(w, wrapped);
+}
+
 static enum err_kind on_real(struct av_visitor *v, const struct av_node *node, double x,
                              struct err *e)
 {
     struct av_to_json *w = (struct av_to_json *)v;
 
-    if (!isfinite(x)) {
-        struct span name = span_str(name_of_no_number(x));
-        bool wrapped = wrap(w, TEXT, name);
-        put_quoted(w, name);
-        unwrap(w, wrapped);
+    if (isfinite(x)) {
+        put_real(w, node, x);
         return done(w, e);
     }
-    bool wrapped = wrap(w, NUMBER, (struct span){0});
-    if (node->type == AV_FLOAT)
-        put_float(w->out, (float)x);
-    else
-        json_put_double(w->out, x);
+    struct span name = span_str(name_of_no_number(x));
+    bool wrapped = wrap(w, (struct look){.shape = TEXT, .text = name});
+    put_quoted(w, name);
     unwrap(w, wrapped);
     return done(w, e);
 }
@@ -375,18 +442,44 @@ static void put_short(struct av_to_json *w, const struct av_node *node, struct s
     put_made_text(w, &made);
 }
 
+static struct span put_quoted_base64(struct buf *out, struct span x)
+{
+    size_t at = out->n + 1;
+
+    buf_put_u8(out, '"');
+    put_base64(out, x);
+    buf_put_u8(out, '"');
+    return out->over ? (struct span){0} : span_of(out->p + at, out->n - at - 1);
+}
+
+/* Written first and looked at then: base64 may be long, and is hardly ever anything
+ * else. */
+static void put_chosen_base64(struct av_to_json *w, struct span x)
+{
+    const struct av_node *u = w->chosen_of;
+    size_t before = w->out->n;
+    struct look look = {.shape = TEXT, .text = put_quoted_base64(w->out, x)};
+
+    w->chosen_of = NULL;
+    if (w->out->over || !is_ambiguous(u, w->chosen, &look))
+        return;
+    buf_cut(w->out, before);
+    open_wrapper(w, u->branches[w->chosen]);
+    put_quoted_base64(w->out, x);
+    unwrap(w, true);
+}
+
 static void put_binary(struct av_to_json *w, struct span x)
 {
-    bool wrapped = wrap(w, TEXT, (struct span){0});
-
     if (w->avro_json) {
+        bool wrapped = wrap(w, (struct look){.shape = TEXT});
         put_latin(w->out, x);
+        unwrap(w, wrapped);
+    } else if (w->chosen_of != NULL) {
+        put_chosen_base64(w, x);
     } else {
-        buf_put_u8(w->out, '"');
-        put_base64(w->out, x);
-        buf_put_u8(w->out, '"');
+        put_quoted_base64(w->out, x);
     }
-    unwrap(w, wrapped);
 }
 
 static enum err_kind on_bytes(struct av_visitor *v, const struct av_node *node,
@@ -410,7 +503,7 @@ static enum err_kind on_string(struct av_visitor *v, const struct av_node *node,
                                struct span x, struct err *e)
 {
     struct av_to_json *w = (struct av_to_json *)v;
-    bool wrapped = wrap(w, TEXT, x);
+    bool wrapped = wrap(w, (struct look){.shape = TEXT, .text = x});
 
     (void)node;
     json_put_string(w->out, x);
@@ -422,7 +515,7 @@ static enum err_kind on_symbol(struct av_visitor *v, const struct av_node *node,
                                uint32_t i, struct err *e)
 {
     struct av_to_json *w = (struct av_to_json *)v;
-    bool wrapped = wrap(w, TEXT, node->symbols[i]);
+    bool wrapped = wrap(w, (struct look){.shape = TEXT, .text = node->symbols[i]});
 
     put_quoted(w, node->symbols[i]);
     unwrap(w, wrapped);
@@ -444,7 +537,7 @@ static enum err_kind on_boolean(struct av_visitor *v, const struct av_node *node
                                 bool x, struct err *e)
 {
     struct av_to_json *w = (struct av_to_json *)v;
-    bool wrapped = wrap(w, TRUTH, (struct span){0});
+    bool wrapped = wrap(w, (struct look){.shape = TRUTH});
 
     (void)node;
     buf_put_str(w->out, x ? "true" : "false");
@@ -503,7 +596,7 @@ static enum err_kind on_record_begin(struct av_visitor *v, const struct av_node 
 {
     struct av_to_json *w = (struct av_to_json *)v;
     const struct av_node *u = w->chosen_of;
-    bool wrapped = wrap(w, OBJECT, (struct span){0});
+    bool wrapped = wrap(w, (struct look){.shape = OBJECT});
 
     if (u != NULL && !wrapped && looks_like_wrapper(u, node)) {
         open_wrapper(w, node);
@@ -535,7 +628,7 @@ static enum err_kind on_array_begin(struct av_visitor *v, const struct av_node *
                                     struct err *e)
 {
     struct av_to_json *w = (struct av_to_json *)v;
-    bool wrapped = wrap(w, LIST, (struct span){0});
+    bool wrapped = wrap(w, (struct look){.shape = LIST});
 
     (void)node;
     buf_put_u8(w->out, '[');
@@ -566,7 +659,7 @@ static enum err_kind on_map_begin(struct av_visitor *v, const struct av_node *no
 {
     struct av_to_json *w = (struct av_to_json *)v;
     const struct av_node *u = w->chosen_of;
-    bool wrapped = wrap(w, OBJECT, (struct span){0});
+    bool wrapped = wrap(w, (struct look){.shape = OBJECT});
 
     (void)node;
     TRY(down(w, wrapped, e));
