@@ -1,0 +1,58 @@
+/*
+ * candidate.h - a schema somebody sent: parsed, its references resolved, written in the
+ * form it would be stored in; and the questions asked about it.
+ *
+ * The rules of identity are docs/registry.md's.  Pure: reads the state, changes
+ * nothing.  One thread; the state must not change while a candidate borrows from it.
+ */
+#pragma once
+
+#include "registry/state.h"
+
+#include "avro-core/compat.h"
+
+struct reg_refusal {
+    int code; // registry error code; 0 = none
+    struct span message;
+};
+
+struct reg_candidate {
+    struct api_schema what; // as it would be stored
+    uint8_t md5[16];
+    struct av_schema *parsed;
+};
+
+/*
+ * Makes a candidate for `subject` from what was sent.  False: *no says why.
+ * reg_candidate_free() it when it was made.
+ */
+bool reg_candidate_make(struct reg_candidate *out, const struct reg_state *s,
+                        struct span subject, const struct api_schema *sent,
+                        bool normalize, struct arena *a, struct reg_refusal *no);
+void reg_candidate_free(struct reg_candidate *c);
+
+/* The version of `subject` that is this very schema, the newest; NULL = none. */
+const struct reg_version *reg_candidate_find(const struct reg_candidate *c,
+                                             const struct reg_state *s,
+                                             const struct reg_subject *subject,
+                                             bool deleted);
+
+/* Why `c` does not fit `versions[0..n)`, oldest first, under `level`: lines as
+ * Confluent words them, in `a`.  NULL = it fits. */
+const struct span *reg_candidate_misfit(const struct reg_candidate *c,
+                                        const struct reg_state *s,
+                                        const struct reg_version *const *versions,
+                                        size_t n, enum av_level level, struct arena *a,
+                                        size_t *n_lines);
+
+/* The living versions a level compares with: all of them, or the newest alone. */
+const struct reg_version **reg_versions_compared(const struct reg_subject *subject,
+                                                 enum av_level level, struct arena *a,
+                                                 size_t *n);
+
+/* A span for printf in full: clients read these messages. */
+#define WHOLE_FMT "%.*s"
+#define WHOLE(s) (int)(s).n, (s).n ? (const char *)(s).p : ""
+
+void reg_refuse(struct reg_refusal *no, struct arena *a, int code, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);

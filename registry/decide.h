@@ -1,0 +1,47 @@
+/*
+ * decide.h - command + state -> events, or a refusal.  All the rules of writing.
+ *
+ * The order of decisions is Confluent's (docs/registry.md).  A command that asks for
+ * what is so already gives no events: it is answered from the state.  Pure.
+ */
+#pragma once
+
+#include "registry/candidate.h"
+
+enum reg_verb {
+    REG_DO_REGISTER,
+    REG_DO_SET_CONFIG,
+    REG_DO_DROP_CONFIG,
+    REG_DO_DELETE_VERSION,
+    REG_DO_DELETE_SUBJECT,
+};
+
+struct reg_command {
+    enum reg_verb verb;
+    struct span subject;      // "" = all of the default context
+    struct api_schema schema; // REGISTER
+    bool normalize, force;    // REGISTER
+    struct api_config config; // SET_CONFIG: the change
+    int32_t version;          // DELETE_VERSION; 0 = latest
+    bool permanent;           // DELETE_*
+};
+
+struct reg_decision {
+    struct reg_refusal no; // code 0: go
+    struct reg_event *events;
+    size_t n;
+    int32_t id, version;      // REGISTER, DELETE_VERSION: what it is about
+    struct api_config config; // SET_CONFIG: as sent, tidied; DROP_CONFIG: what was
+    int32_t *versions;        // DELETE_SUBJECT: those deleted
+    size_t n_versions;
+};
+
+struct reg_rules {   // settings that change a rule
+    bool code_40901; // an incompatible schema is error 40901, not 409
+};
+
+/* The events borrow from command, state and arena: write them out before anything is
+ * applied.  The rest of *out is the command's and the arena's. */
+void reg_decide(struct reg_decision *out, const struct reg_state *s,
+                const struct reg_command *c, const struct reg_rules *rules,
+                struct arena *a);
