@@ -40,7 +40,7 @@ enum err_kind kf_topic_create(struct kf_admin *a, const char *topic, int32_t par
                               int16_t replication, const struct conf_pairs *config,
                               int timeout_ms, struct err *e) MUST_USE;
 /* One setting of a topic ("cleanup.policy"), as text in `mem`.  ERR_NOT_FOUND: no such
- * topic, or no such setting.  ERR_CONFLICT: this cluster does not tell (the mock). */
+ * topic, or no such setting.  The mock never answers: ERR_UNAVAILABLE, late. */
 enum err_kind kf_topic_setting(struct kf_admin *a, const char *topic, const char *name,
                                struct arena *mem, struct span *value, int timeout_ms,
                                struct err *e) MUST_USE;

@@ -110,7 +110,7 @@ static void hear(const rd_kafka_t *rk, int level, const char *facility,
     struct kf_voice *v = rk == NULL ? NULL : rd_kafka_opaque(rk);
 
     words = without_thread(words);
-    if (v != NULL && (strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0))
+    if (v != NULL && strcmp(facility, "FAIL") == 0)
         remember(v, words);
     log_event(our_level(level, facility), "kafka", LOG_S("about", facility),
               LOG_S("said", words), LOG_END);
