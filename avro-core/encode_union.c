@@ -53,11 +53,13 @@ static uint32_t wrapper_branch(const struct walk *w, const struct node *n)
     return NO_BRANCH;
 }
 
-static bool more_members(struct walk *w, const struct node *n, const uint8_t *at)
+static bool more_members(struct walk *w, const struct node *n, const uint8_t *at,
+                         struct place *here)
 {
     if (w->p == w->end || *w->p != ',')
         return walk_no_json(w, w->p, "'}'");
-    w->why = "one member is wanted beside the branch's name: none";
+    here->name = (struct span){0};
+    w->why = "a wrapper has one member";
     return walk_wrong(w, n, "union", at);
 }
 
@@ -73,7 +75,7 @@ static bool unwrap(struct walk *w, const struct node *n, uint32_t i, struct plac
     walk_blanks(w);
     if (!encode_branch(w, n, i))
         return false;
-    return walk_take(w, '}') || more_members(w, n, at);
+    return walk_take(w, '}') || more_members(w, n, at, here);
 }
 
 static bool encode_wrapped(struct walk *w, const struct node *n, uint32_t i)
