@@ -428,7 +428,9 @@ enum err_kind check_fallback(struct build *b, const struct av_node *type,
     enum err_kind k = put_fallback(&x, type, v);
 
     buf_free(&x.out);
-    return k == ERR_INVALID ? tell(&x) : k;
+    if (k != ERR_INVALID || b->keep_bad_defaults) // who keeps it wants no reason
+        return k;
+    return tell(&x);
 }
 
 static enum err_kind encode_field(struct encoding *x, struct av_field *f,

@@ -391,8 +391,9 @@ static enum err_kind await(struct build *b, const struct json *at, struct av_nam
 static enum err_kind use_name(struct build *b, const struct json *at, struct span space,
                               struct av_node **out)
 {
-    struct av_name name = split(at->text, space),
-                   bare = split(at->text, (struct span){0});
+    bool dot_first = at->text.n > 0 && at->text.p[0] == '.'; // good in definitions only
+    struct av_name bare = {.base = at->text};
+    struct av_name name = dot_first ? bare : split(at->text, space);
     enum av_type primitive;
     struct named *entry;
 
