@@ -1,5 +1,6 @@
 #include "registry-client/rest.h"
 
+#include "avro-core/put.h"
 #include "base/clock.h"
 #include "http/url.h"
 #include "wire/status.h"
@@ -43,24 +44,6 @@ static char *copy_url(const char *url)
     while (n > 0 && url[n - 1] == '/')
         n--;
     return mem_str(span_of(url, n));
-}
-
-static void put_base64(struct buf *out, struct span s)
-{
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (size_t i = 0; i < s.n; i += 3) {
-        uint32_t three = (uint32_t)s.p[i] << 16;
-        if (i + 1 < s.n)
-            three |= (uint32_t)s.p[i + 1] << 8;
-        if (i + 2 < s.n)
-            three |= s.p[i + 2];
-        buf_put_u8(out, (uint8_t)digits[three >> 18]);
-        buf_put_u8(out, (uint8_t)digits[three >> 12 & 63]);
-        buf_put_u8(out, (uint8_t)(i + 1 < s.n ? digits[three >> 6 & 63] : '='));
-        buf_put_u8(out, (uint8_t)(i + 2 < s.n ? digits[three & 63] : '='));
-    }
 }
 
 /* "Basic ..." or "Bearer ...", or NULL. */
