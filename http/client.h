@@ -3,8 +3,8 @@
  *
  * Over libcurl.  A struct http_client keeps connections open between calls.  One thread
  * at a time uses it; open one per thread, or keep a few in a list.  Nothing is retried
- * here (one exception, libcurl's own: a kept connection that turns out dead before
- * anything was sent on it is replaced), redirects are not followed, only http and https
+ * here (one exception: libcurl asks again, what is not POST or PATCH, when a kept
+ * connection turns out dead), redirects are not followed, only http and https
  * are spoken, no proxy is taken from the environment, and messages name the URL without
  * its userinfo.
  */
