@@ -130,52 +130,85 @@ static void add_all(struct check *c, struct reasons *to, struct reasons more)
         add(c, to, more.p[i]);
 }
 
+/* Paths are made from their ends, since that is where we stand: once for the length,
+ * once for the text. */
+#define PART_MOST 48
+
+static size_t token_text(char out[PART_MOST], const struct token *t)
+{
+    int n = t->word != NULL ? snprintf(out, PART_MOST, "/%s", t->word)
+                            : snprintf(out, PART_MOST, "/%zu", t->number);
+
+    return (size_t)n;
+}
+
 static struct span location_of(struct check *c, const struct token *end)
 {
-    struct span tail = {0};
+    char part[PART_MOST];
+    size_t total = 0;
 
+    for (const struct token *t = end; t->up != NULL; t = t->up)
+        total += token_text(part, t);
+    if (total == 0)
+        return span_str("/");
+    uint8_t *p = arena_alloc(&c->scratch, total);
+    size_t at = total;
     for (const struct token *t = end; t->up != NULL; t = t->up) {
-        const char *rest = tail.n > 0 ? (const char *)tail.p : "";
-        tail = t->word != NULL ? arena_printf(&c->scratch, "/%s%s", t->word, rest)
-                               : arena_printf(&c->scratch, "/%zu%s", t->number, rest);
+        size_t n = token_text(part, t);
+        at -= n;
+        memcpy(p + at, part, n);
     }
-    return tail.n > 0 ? tail : span_str("/");
+    spend(c, total / 16);
+    return span_of(p, total);
 }
 
-static struct span step_to(struct check *c, const struct at *t)
+static size_t step_text(char out[PART_MOST], const struct at *t)
 {
     switch (t->step) {
-    case FIELD: return arena_printf(&c->scratch, "/fields/%zu/type", t->index);
-    case BRANCH: return arena_printf(&c->scratch, "/%zu", t->index);
-    case ITEMS: return span_str("/items");
-    case VALUES: return span_str("/values");
+    case FIELD: return (size_t)snprintf(out, PART_MOST, "/fields/%zu/type", t->index);
+    case BRANCH: return (size_t)snprintf(out, PART_MOST, "/%zu", t->index);
+    case ITEMS: return (size_t)snprintf(out, PART_MOST, "/items");
+    case VALUES: return (size_t)snprintf(out, PART_MOST, "/values");
     case ROOT: break;
     }
-    return span_str("");
+    return 0;
 }
 
-static struct span joined(struct check *c, struct span head, struct span tail)
+/* The nearest type around `end` that the text defines under a name, and where. */
+static const struct at *find_start(struct span *start, const struct where *where,
+                                   const struct at *end)
 {
-    uint8_t *p = arena_alloc(&c->scratch, head.n + tail.n);
+    const struct at *t = end;
 
-    memcpy(p, head.p, head.n);
-    memcpy(p + head.n, tail.p, tail.n);
-    return span_of(p, head.n + tail.n);
+    while (t != NULL &&
+           !(is_named(node_of(t)) && where_defined(start, where, node_of(t))))
+        t = t->up;
+    return t;
 }
 
-/* The way to `end`, from the definition of the nearest type that the text has a name
- * for. */
+/* The way to `end`, and on along `tail`. */
 static struct span pointer_to(struct check *c, const struct where *where,
                               const struct at *end, const char *tail)
 {
-    struct span path = span_str(tail), start = span_str("");
+    struct span start = {0};
+    const struct at *from = find_start(&start, where, end);
+    char part[PART_MOST];
+    size_t total = start.n + strlen(tail);
 
-    for (const struct at *t = end; t != NULL; t = t->up) {
-        if (is_named(node_of(t)) && where_defined(&start, where, node_of(t)))
-            break;
-        path = joined(c, step_to(c, t), path);
+    for (const struct at *t = end; t != from; t = t->up)
+        total += step_text(part, t);
+    uint8_t *p = arena_alloc(&c->scratch, total);
+    size_t at = total - strlen(tail);
+    memcpy(p + at, tail, strlen(tail));
+    for (const struct at *t = end; t != from; t = t->up) {
+        size_t n = step_text(part, t);
+        at -= n;
+        memcpy(p + at, part, n);
     }
-    return joined(c, start, path);
+    if (start.n > 0)
+        memcpy(p, start.p, start.n);
+    spend(c, total / 16);
+    return span_of(p, total);
 }
 
 /* What is compared, and where we are. */
@@ -435,36 +468,47 @@ static int by_text(const void *a, const void *b)
     return jackson_order(*x, *y);
 }
 
+/* A copy, the caller's to free. */
 static struct span *sorted_symbols(struct check *c, const struct av_node *n)
 {
-    struct span *s = arena_array(&c->scratch, n->n_symbols, sizeof *s);
+    struct span *s = mem_array(n->n_symbols, sizeof *s);
 
-    memcpy(s, n->symbols, n->n_symbols * sizeof *s);
+    if (n->n_symbols > 0)
+        memcpy(s, n->symbols, n->n_symbols * sizeof *s);
     qsort(s, n->n_symbols, sizeof *s, by_text);
     spend(c, n->n_symbols);
     return s;
 }
 
-/* The writer's symbols that the reader lacks, sorted: "[A, B]". Empty when none. */
+/* "[A, B]": what of `wants` is not in `has`; both are sorted.  Nothing when all is. */
+static void put_lacking(struct buf *out, const struct span *has, size_t n_has,
+                        const struct span *wants, size_t n_wants)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < n_wants; i++) {
+        while (at < n_has && jackson_order(has[at], wants[i]) < 0)
+            at++;
+        if (at < n_has && span_eq(has[at], wants[i]))
+            continue;
+        buf_put_str(out, out->n == 0 ? "[" : ", ");
+        buf_put(out, wants[i]);
+    }
+    buf_put_str(out, out->n > 0 ? "]" : "");
+}
+
+/* The writer's symbols that the reader lacks; empty when there are none. */
 static struct span lacking_symbols(struct check *c, const struct av_node *r,
                                    const struct av_node *w)
 {
-    const struct span *has = sorted_symbols(c, r), *wants = sorted_symbols(c, w);
+    struct span *has = sorted_symbols(c, r), *wants = sorted_symbols(c, w);
     struct buf list = BUF_INIT(SIZE_MAX);
-    size_t at = 0;
 
-    for (size_t i = 0; i < w->n_symbols; i++) {
-        while (at < r->n_symbols && jackson_order(has[at], wants[i]) < 0)
-            at++;
-        if (at < r->n_symbols && span_eq(has[at], wants[i]))
-            continue;
-        buf_put_str(&list, list.n == 0 ? "[" : ", ");
-        buf_put(&list, wants[i]);
-    }
-    if (list.n > 0)
-        buf_put_u8(&list, ']');
+    put_lacking(&list, has, r->n_symbols, wants, w->n_symbols);
     struct span kept = arena_copy(&c->scratch, buf_span(&list));
     buf_free(&list);
+    free(has);
+    free(wants);
     return kept;
 }
 

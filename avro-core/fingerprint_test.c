@@ -51,6 +51,18 @@ static void sha_256_of_int_is_that_of_the_specification(void)
     CHECK_STR(text, "3f2b87a9fe7cc9b13835598c3981cd45e3e355309e5090aa0933d7becb6fba45");
 }
 
+/* What the registry makes a schema's guid of. */
+static void md5_of_a_schemas_text_is_the_registrys(void)
+{
+    uint8_t digest[16];
+    char text[33];
+
+    av_md5(digest, span_str("{\"type\":\"record\",\"name\":\"myrecord\",\"fields\":[{"
+                            "\"type\":\"string\",\"default\":null,\"name\":\"f\"}]}"));
+    hex(text, digest, 16);
+    CHECK_STR(text, "1d20cbb9e5e35e9754e7da170b6e5ddb");
+}
+
 static void nothing_has_the_fingerprint_that_the_specification_starts_from(void)
 {
     CHECK(av_crc64(span_str("")) == UINT64_C(0xc15d213aa4d7a795));
@@ -60,6 +72,7 @@ int main(void)
 {
     RUN(the_three_fingerprints_are_those_of_Avro);
     RUN(sha_256_of_int_is_that_of_the_specification);
+    RUN(md5_of_a_schemas_text_is_the_registrys);
     RUN(nothing_has_the_fingerprint_that_the_specification_starts_from);
     return REPORT();
 }
