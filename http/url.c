@@ -18,7 +18,7 @@ static bool find_authority(struct span text, struct span *authority, struct span
 {
     for (size_t i = 0; i + 2 < text.n; i++)
         if (memcmp(text.p + i, "://", 3) == 0) {
-            struct span s = span_skip(text, i + 3);
+            struct span s = span_of(text.p + i + 3, text.n - i - 3);
             size_t n = 0;
             while (n < s.n && s.p[n] != '/' && s.p[n] != '?' && s.p[n] != '#')
                 n++;
