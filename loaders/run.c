@@ -1,0 +1,561 @@
+#include "loaders/run.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/stats.h"
+#include "loaders/pump.h"
+#include "loaders/sink_postgres.h"
+#include "loaders/source_kafka.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define STEP_MS 100       // between two looks at whether to stop
+#define WAIT_FIRST_MS 200 // for what is away at the start, doubling
+#define WAIT_MOST_MS 10000
+#define DRAIN_MS 30000 // for what was read when --for is over
+#define FINISH_MS 3500 // of the five seconds a stop may take
+#define GRUMBLE_MS 5000
+
+struct loader {
+    struct loader_settings s;
+    char *group, *subject;
+    pthread_t thread;
+    bool joined; // by whoever ends it
+
+    // the pump's thread
+    struct rc *rc;
+    struct sift *sift;
+    struct source *source;
+    struct sink *sink;
+    int64_t began_ms, grumbled_ms;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    // under lock
+    bool stop;
+    bool has_source; // `source` may be asked
+    struct loader_state state;
+};
+
+static struct stats_metric rows_total = {
+    .name = "avrogate_loader_rows_total",
+    .help = "Records by what became of them",
+    .kind = STATS_COUNTER,
+    .labels = "job,outcome",
+};
+static struct stats_metric batches_total = {
+    .name = "avrogate_loader_batches_total",
+    .help = "Committed transactions",
+    .kind = STATS_COUNTER,
+    .labels = "job",
+};
+static struct stats_metric failures_total = {
+    .name = "avrogate_loader_failed_tries_total",
+    .help = "Tries to write a batch that will be repeated",
+    .kind = STATS_COUNTER,
+    .labels = "job",
+};
+static struct stats_metric bytes_total = {
+    .name = "avrogate_loader_bytes_total",
+    .help = "Bytes of the loaded records, as they are on the topic",
+    .kind = STATS_COUNTER,
+    .labels = "job",
+};
+static struct stats_metric lag_records = {
+    .name = "avrogate_loader_lag_records",
+    .help = "Records between what is loaded and the ends last seen",
+    .kind = STATS_GAUGE,
+    .labels = "job",
+};
+static struct stats_metric held_bytes = {
+    .name = "avrogate_loader_held_bytes",
+    .help = "Bytes read ahead of the sink",
+    .kind = STATS_GAUGE,
+    .labels = "job",
+};
+static struct stats_metric stopped_partitions = {
+    .name = "avrogate_loader_stopped_partitions",
+    .help = "Partitions that stand still until a person acts",
+    .kind = STATS_GAUGE,
+    .labels = "job",
+};
+static struct stats_metric write_seconds = {
+    .name = "avrogate_loader_write_seconds",
+    .help = "Time from a batch to its commit",
+    .kind = STATS_HISTOGRAM,
+    .labels = "job",
+    .bounds = stats_latency_bounds,
+};
+
+static void add_metrics(void)
+{
+    static struct stats_metric *const all[] = {
+        &rows_total,  &batches_total, &failures_total,     &bytes_total,
+        &lag_records, &held_bytes,    &stopped_partitions, &write_seconds};
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        stats_add(all[i]);
+}
+
+static void count(const struct loader *l, struct stats_metric *m, long long by)
+{
+    stats_count(stats_child(m, &l->s.job), by);
+}
+
+static void count_rows(const struct loader *l, const char *outcome, size_t n)
+{
+    const char *const labels[] = {l->s.job, outcome};
+
+    stats_count(stats_child(&rows_total, labels), (long long)n);
+}
+
+/* --- the loader's own state --------------------------------------------------------
+ */
+
+static bool is_stopped(struct loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool yes = l->stop;
+    pthread_mutex_unlock(&l->lock);
+    return yes;
+}
+
+/* Sleeps; true when told to stop meanwhile. */
+static bool pause_for(struct loader *l, int64_t ms)
+{
+    int64_t end = clock_ms() + ms;
+
+    while (!is_stopped(l) && clock_ms() < end) {
+        int64_t left = end - clock_ms();
+        struct timespec t = {0, (left < STEP_MS ? left : STEP_MS) * 1000000};
+        if (left > 0)
+            nanosleep(&t, NULL);
+    }
+    return is_stopped(l);
+}
+
+static void set_why(struct loader *l, const char *why)
+{
+    pthread_mutex_lock(&l->lock);
+    snprintf(l->state.why, sizeof l->state.why, "%s", why);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void grumble(struct loader *l, const char *event, const struct err *e)
+{
+    set_why(l, e->msg);
+    if (clock_ms() - l->grumbled_ms < GRUMBLE_MS && l->grumbled_ms != 0)
+        return;
+    l->grumbled_ms = clock_ms();
+    log_err(LOG_WARN, event, e);
+}
+
+static void set_phase(struct loader *l, enum loader_phase phase)
+{
+    pthread_mutex_lock(&l->lock);
+    l->state.phase = phase;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* --- coming up ---------------------------------------------------------------------
+ */
+
+static bool is_over(const struct loader *l)
+{
+    return l->s.for_ms > 0 && clock_ms() - l->began_ms >= l->s.for_ms;
+}
+
+/* Again and again until it works; ERR_UNAVAILABLE: told to stop before it did. */
+static enum err_kind insist(struct loader *l, const char *event,
+                            enum err_kind (*step)(struct loader *l, struct err *e),
+                            bool wait_for_missing, struct err *e)
+{
+    int64_t wait = WAIT_FIRST_MS;
+
+    for (;;) {
+        enum err_kind rc = step(l, e);
+        if (rc == ERR_OK ||
+            (rc != ERR_UNAVAILABLE && !(rc == ERR_NOT_FOUND && wait_for_missing)))
+            return rc;
+        grumble(l, event, e);
+        if (pause_for(l, wait) || is_over(l))
+            return ERR_UNAVAILABLE;
+        wait = wait * 2 < WAIT_MOST_MS ? wait * 2 : WAIT_MOST_MS;
+    }
+}
+
+static enum err_kind begin_sink(struct loader *l, struct err *e)
+{
+    return postgres_begin(l->sink, e);
+}
+
+static enum err_kind open_source(struct loader *l, struct err *e)
+{
+    struct kafka_source_options o = {
+        .bootstrap = l->s.bootstrap,
+        .topic = l->s.topic,
+        .group = l->group,
+        .properties = &l->s.kafka,
+        .batch_rows = l->s.batch_rows,
+        .batch_bytes = l->s.batch_bytes,
+        .batch_age_ms = l->s.batch_age_ms,
+        .memory = l->s.memory,
+        .until_end = l->s.until_end,
+        .latest = l->s.start == 1,
+    };
+    struct source *source;
+
+    TRY(kafka_source_open(&source, &o, l->sink, e));
+    pthread_mutex_lock(&l->lock);
+    l->source = source;
+    l->has_source = true;
+    pthread_mutex_unlock(&l->lock);
+    return ERR_OK;
+}
+
+/* The table may exist before the first record: best effort, the pump does it anyway. */
+static void shape_early(struct loader *l, struct pump *p)
+{
+    struct err e = {0};
+
+    if (sift_latest(l->sift, &e) != ERR_OK ||
+        l->sink->ops->shape(l->sink, sift_reader(l->sift), &e) != ERR_OK)
+        log_err(LOG_INFO, "no table yet", &e);
+    else
+        p->shape = sift_shape(l->sift);
+}
+
+/* --- running -----------------------------------------------------------------------
+ */
+
+static void note_moved(struct loader *l, const struct pump_moved *m, int64_t us)
+{
+    const struct receipt *r = &m->receipt;
+
+    pthread_mutex_lock(&l->lock);
+    l->state.loaded += (int64_t)r->loaded;
+    l->state.rejected += (int64_t)r->rejected;
+    l->state.duplicate += (int64_t)r->duplicate;
+    l->state.bytes += (int64_t)r->bytes;
+    l->state.batches++;
+    l->state.why[0] = '\0';
+    pthread_mutex_unlock(&l->lock);
+    count_rows(l, "loaded", r->loaded);
+    count_rows(l, "rejected", r->rejected);
+    count_rows(l, "duplicate", r->duplicate);
+    count(l, &batches_total, 1);
+    count(l, &bytes_total, (long long)r->bytes);
+    stats_observe(&write_seconds, stats_child(&write_seconds, &l->s.job), us);
+    if (r->rejected > 0)
+        log_event(LOG_WARN, "records set aside", LOG_S("job", l->s.job),
+                  LOG_I("partition", m->partition), LOG_I("rejected", r->rejected),
+                  LOG_I("loaded", r->loaded), LOG_S("see", "etl_reject"), LOG_END);
+}
+
+static void note_source(struct loader *l, const struct kafka_source_state *k)
+{
+    pthread_mutex_lock(&l->lock);
+    l->state.partitions = k->assigned;
+    l->state.stopped = k->stopped;
+    l->state.lag = k->lag;
+    l->state.held = k->held;
+    if (k->assigned > 0 && l->state.phase == LOADER_STARTING)
+        l->state.phase = LOADER_RUNNING;
+    pthread_mutex_unlock(&l->lock);
+    stats_set(stats_child(&lag_records, &l->s.job), k->lag);
+    stats_set(stats_child(&held_bytes, &l->s.job), k->held);
+    stats_set(stats_child(&stopped_partitions, &l->s.job), (long long)k->stopped);
+}
+
+enum ending { NOT_YET, REACHED, EXPIRED, TOLD, STUCK };
+
+static enum ending look(struct loader *l, struct kafka_source_state *k,
+                        int64_t *drain_ms)
+{
+    kafka_source_state(l->source, k);
+    note_source(l, k);
+    if (is_stopped(l))
+        return TOLD;
+    if (k->finished)
+        return k->stopped > 0 ? STUCK : REACHED;
+    if (k->assigned > 0 && k->stopped == k->assigned)
+        return STUCK;
+    if (!is_over(l))
+        return NOT_YET;
+    if (*drain_ms == 0) {
+        *drain_ms = clock_ms() + DRAIN_MS;
+        kafka_source_drain(l->source);
+        return NOT_YET;
+    }
+    return k->drained || clock_ms() > *drain_ms ? EXPIRED : NOT_YET;
+}
+
+static enum err_kind step(struct loader *l, struct pump *p, struct err *e)
+{
+    struct pump_moved m;
+    int64_t began = clock_us();
+    enum err_kind rc = pump_once(p, STEP_MS, &m, e);
+
+    if (m.moved)
+        note_moved(l, &m, clock_us() - began);
+    if (rc != ERR_UNAVAILABLE)
+        return rc;
+    if (is_stopped(l))
+        return ERR_OK; // the cancelled write, most likely
+    count(l, &failures_total, 1);
+    grumble(l, "batch waits", e);
+    (void)pause_for(l, pump_pause_ms(p, &m));
+    return ERR_OK;
+}
+
+static enum err_kind run(struct loader *l, struct pump *p, enum ending *ending,
+                         struct err *e)
+{
+    struct kafka_source_state k;
+    int64_t drain_ms = 0;
+
+    while ((*ending = look(l, &k, &drain_ms)) == NOT_YET)
+        TRY(step(l, p, e));
+    if (*ending == STUCK)
+        return err_set(e, ERR_CONFLICT, "%s", k.why);
+    return ERR_OK;
+}
+
+static enum err_kind up_and_run(struct loader *l, enum ending *ending, struct err *e)
+{
+    struct pump p = {.sink = l->sink, .sift = l->sift};
+
+    *ending = TOLD;
+    TRY(insist(l, "sink waits", begin_sink, false, e));
+    TRY(insist(l, "source waits", open_source, true, e));
+    p.source = l->source;
+    shape_early(l, &p);
+    enum err_kind rc = run(l, &p, ending, e);
+    pump_end(&p);
+    return rc;
+}
+
+/* --- going down --------------------------------------------------------------------
+ */
+
+static const char *status_of(const struct loader *l, enum err_kind rc,
+                             enum ending ending)
+{
+    if (rc != ERR_OK && rc != ERR_UNAVAILABLE)
+        return "failed";
+    if (rc == ERR_UNAVAILABLE) // something never came up
+        return is_over(l) ? "failed" : "interrupted";
+    // A service that is told to stop did what it was asked; a job with an end did not.
+    bool cut = ending == TOLD && (l->s.until_end || l->s.for_ms > 0);
+    return cut ? "interrupted" : "success";
+}
+
+static void close_source(struct loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    struct source *source = l->source;
+    l->has_source = false;
+    l->source = NULL;
+    pthread_mutex_unlock(&l->lock);
+    if (source != NULL)
+        kafka_source_close(source);
+}
+
+static void end(struct loader *l, enum err_kind rc, enum ending ending, struct err *why)
+{
+    const char *status = status_of(l, rc, ending);
+    struct err e = {0};
+
+    if (strcmp(status, "failed") == 0)
+        log_err(LOG_ERROR, "loader failed", why);
+    close_source(l);
+    if (postgres_end(l->sink, status, rc == ERR_OK ? NULL : why->msg, &e) != ERR_OK)
+        log_err(LOG_WARN, "the run's end could not be written", &e);
+    pthread_mutex_lock(&l->lock);
+    l->state.failed = strcmp(status, "failed") == 0;
+    if (rc != ERR_OK)
+        snprintf(l->state.why, sizeof l->state.why, "%s", why->msg);
+    pthread_mutex_unlock(&l->lock);
+    log_event(LOG_INFO, "loader ended", LOG_S("job", l->s.job), LOG_S("status", status),
+              LOG_I("loaded", l->state.loaded), LOG_I("rejected", l->state.rejected),
+              LOG_END);
+    set_phase(l, LOADER_ENDED);
+}
+
+static void *work(void *arg)
+{
+    struct loader *l = arg;
+    enum ending ending = TOLD;
+    struct err e = {0};
+
+    enum err_kind rc = up_and_run(l, &ending, &e);
+    end(l, rc, ending, &e);
+    return NULL;
+}
+
+/* --- opening and closing -----------------------------------------------------------
+ */
+
+static enum err_kind open_registry(struct loader *l, struct err *e)
+{
+    struct rc_options o = {
+        .urls = l->s.registry.items,
+        .n_urls = l->s.registry.n,
+        .user = l->s.registry_user,
+        .password = l->s.registry_password,
+        .bearer = l->s.registry_bearer,
+        .ca_file = l->s.registry_ca,
+        .cert_file = l->s.registry_cert,
+        .key_file = l->s.registry_key,
+        .latest_ttl_ms = 1, // asked only when a new writer appears, and then in earnest
+    };
+    struct sift_options so = {.subject = l->subject,
+                              .unknown_ms = l->s.unknown_ms,
+                              .timeout_ms = l->s.registry_timeout_ms};
+
+    TRY(rc_open(&l->rc, &o, e));
+    return sift_open(&l->sift, l->rc, &so, e);
+}
+
+static enum err_kind open_sink(struct loader *l, struct err *e)
+{
+    struct postgres_options o = {
+        .url = l->s.url,
+        .table = l->s.table,
+        .job = l->s.job,
+        .topic = l->s.topic,
+        .source = l->s.bootstrap,
+        .reject_limit = l->s.reject_limit,
+        .reject_floor = l->s.reject_floor,
+        .isolate = l->s.batch_rows < 10000 ? l->s.batch_rows : 10000,
+        .evolve = l->s.evolve,
+        .allow_unsafe = l->s.allow_unsafe,
+        .lock_timeout_ms = l->s.lock_timeout_ms,
+        .statement_timeout_ms = l->s.statement_timeout_ms,
+    };
+
+    return postgres_sink_open(&l->sink, &o, e);
+}
+
+static void free_loader(struct loader *l)
+{
+    if (l->sink != NULL)
+        l->sink->ops->close(l->sink);
+    sift_close(l->sift);
+    if (l->rc != NULL)
+        rc_close(l->rc);
+    pthread_mutex_destroy(&l->lock);
+    pthread_cond_destroy(&l->changed);
+    free(l->group);
+    free(l->subject);
+    free(l);
+}
+
+static char *or_made(const char *given, const char *base, const char *suffix)
+{
+    struct buf b = BUF_INIT(1000);
+
+    if (given != NULL && given[0] != '\0')
+        return mem_str(span_str(given));
+    buf_printf(&b, "%s%s", base, suffix);
+    char *text = mem_str(buf_span(&b));
+    buf_free(&b);
+    return text;
+}
+
+static enum err_kind open_parts(struct loader *l, struct err *e)
+{
+    TRY(open_registry(l, e));
+    TRY(open_sink(l, e));
+    l->state.run_id = postgres_run_id(l->sink);
+    if (pthread_create(&l->thread, NULL, work, l) != 0)
+        return err_set(e, ERR_UNAVAILABLE, "no thread for the loader");
+    return ERR_OK;
+}
+
+enum err_kind loader_open(struct loader **out, const struct loader_settings *s,
+                          struct err *e)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct loader *l = mem_alloc(sizeof *l);
+    pthread_condattr_t a;
+
+    pthread_once(&once, add_metrics);
+    l->s = *s;
+    l->began_ms = clock_ms();
+    l->group = or_made(s->group, s->job, "");
+    l->subject = or_made(s->subject, s->topic, "-value");
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_condattr_init(&a);
+    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->changed, &a);
+    pthread_condattr_destroy(&a);
+    if (open_parts(l, e) != ERR_OK) {
+        free_loader(l);
+        return e->kind;
+    }
+    *out = l;
+    return ERR_OK;
+}
+
+void loader_state(struct loader *l, struct loader_state *out)
+{
+    pthread_mutex_lock(&l->lock);
+    *out = l->state;
+    pthread_mutex_unlock(&l->lock);
+}
+
+int64_t loader_loaded(struct loader *l, int32_t partition)
+{
+    // Under the lock, so that the source is not closed meanwhile; its own lock is held
+    // for moments only.
+    pthread_mutex_lock(&l->lock);
+    int64_t next = l->has_source ? kafka_source_loaded(l->source, partition) : -1;
+    pthread_mutex_unlock(&l->lock);
+    return next;
+}
+
+void loader_stop(struct loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->stop = true;
+    pthread_mutex_unlock(&l->lock);
+}
+
+bool loader_wait(struct loader *l, int64_t ms)
+{
+    int64_t end_ms = clock_ms() + ms;
+    struct timespec t = {end_ms / 1000, end_ms % 1000 * 1000000};
+    int rc = 0;
+
+    pthread_mutex_lock(&l->lock);
+    while (l->state.phase != LOADER_ENDED && rc == 0)
+        rc = pthread_cond_timedwait(&l->changed, &l->lock, &t);
+    bool ended = l->state.phase == LOADER_ENDED;
+    pthread_mutex_unlock(&l->lock);
+    return ended;
+}
+
+void loader_end(struct loader *l)
+{
+    if (l->joined)
+        return;
+    loader_stop(l);
+    if (!loader_wait(l, FINISH_MS)) {
+        log_event(LOG_WARN, "rolling back what is being written", LOG_END);
+        l->sink->ops->cancel(l->sink);
+    }
+    pthread_join(l->thread, NULL);
+    l->joined = true;
+}
+
+void loader_close(struct loader *l)
+{
+    loader_end(l);
+    free_loader(l);
+}

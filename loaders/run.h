@@ -1,0 +1,78 @@
+/*
+ * run.h - a loader: a pipeline file's settings, a source, a sink, and the threads.
+ *
+ *      reader (source_kafka.c) --queue--> pump (here) --> Postgres
+ *
+ * The pump's thread brings everything up, waiting for what is away, and takes it down
+ * again; loader_state() tells how it stands.  Any thread may call these.
+ */
+#pragma once
+
+#include "base/conf.h"
+#include "base/err.h"
+
+#include <stdint.h>
+
+struct loader_settings { // filled by the rows of loader_rows
+    const char *job;
+    struct conf_list registry;
+    const char *registry_user, *registry_password, *registry_bearer;
+    const char *registry_ca, *registry_cert, *registry_key;
+    int64_t registry_timeout_ms;
+
+    const char *bootstrap, *topic, *group, *subject;
+    int start;
+    struct conf_pairs kafka;
+    int64_t batch_rows, batch_bytes, batch_age_ms, memory, unknown_ms;
+
+    const char *url, *table;
+    int mode;
+    bool evolve, allow_unsafe;
+    double reject_limit;
+    int64_t reject_floor, lock_timeout_ms, statement_timeout_ms;
+
+    int64_t for_ms; // 0 = until told
+    bool until_end;
+    const char *listen, *log_level;
+};
+
+extern const struct conf_row loader_rows[];
+
+struct loader;
+
+enum loader_phase {
+    LOADER_STARTING, // something is away, or the first partitions are not here yet
+    LOADER_RUNNING,
+    LOADER_ENDED,
+};
+
+struct loader_state {
+    enum loader_phase phase;
+    bool failed;   // LOADER_ENDED: `why` says what a person must do
+    char why[240]; // while it waits: for what
+    const char *run_id;
+    int64_t loaded, rejected, duplicate, bytes, batches; // of this run
+    int64_t lag, held; // records behind; bytes read ahead
+    size_t partitions, stopped;
+};
+
+/* Checks what can be checked without asking anybody (ERR_INVALID) and starts.  Borrows
+ * the settings' texts. */
+enum err_kind loader_open(struct loader **out, const struct loader_settings *s,
+                          struct err *e) MUST_USE;
+void loader_state(struct loader *l, struct loader_state *out);
+/* The next offset of a partition to be loaded: all before it is in the table.  -1 while
+ * the partition is not ours. */
+int64_t loader_loaded(struct loader *l, int32_t partition);
+/* Asks it to end: nothing new is begun. */
+void loader_stop(struct loader *l);
+/* Waits at most `ms` for the end; true when it has ended. */
+bool loader_wait(struct loader *l, int64_t ms);
+/* Stops it and waits: what is being written is finished or rolled back within five
+ * seconds in all. */
+void loader_end(struct loader *l);
+/* Ends it unless it has ended, and gives everything back. */
+void loader_close(struct loader *l);
+
+/* avrogate load */
+int cmd_load(int argc, char **argv);

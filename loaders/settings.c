@@ -1,0 +1,85 @@
+/* The pipeline file: its keys, flags, environment names, defaults and ranges. */
+#include "loaders/run.h"
+
+#include <stddef.h>
+
+#define AT(field) offsetof(struct loader_settings, field)
+#define DAY_MS (INT64_C(86400) * 1000)
+
+const struct conf_row loader_rows[] = {
+    {"job", CONF_TEXT, AT(job), .required = true,
+     .help = "name of the job: job_name in etl_log, and whose offsets these are"},
+    {"registry", CONF_LIST, AT(registry), .required = true, .min = 1, .max = 16,
+     .help = "schema registry, one URL or several", .argument = "URL"},
+    {"registry_auth.user", CONF_TEXT, AT(registry_user),
+     .help = "user for HTTP basic authentication"},
+    {"registry_auth.password", CONF_TEXT, AT(registry_password), .secret = true,
+     .help = "its password"},
+    {"registry_auth.bearer", CONF_TEXT, AT(registry_bearer), .secret = true,
+     .help = "bearer token"},
+    {"registry_tls.ca", CONF_TEXT, AT(registry_ca), .argument = "PATH",
+     .help = "certificates the registry is checked against"},
+    {"registry_tls.cert", CONF_TEXT, AT(registry_cert), .argument = "PATH",
+     .help = "our certificate"},
+    {"registry_tls.key", CONF_TEXT, AT(registry_key), .argument = "PATH",
+     .help = "its private key"},
+    {"registry_timeout", CONF_DURATION, AT(registry_timeout_ms), .fallback = "10s",
+     .min = 100, .max = 300000, .help = "wait for one answer of the registry"},
+
+    {"source.kafka.bootstrap", CONF_TEXT, AT(bootstrap), .required = true,
+     .flag = "bootstrap", .argument = "HOST:PORT", .help = "brokers, with commas"},
+    {"source.kafka.topic", CONF_TEXT, AT(topic), .required = true, .flag = "topic",
+     .help = "topic to load"},
+    {"source.kafka.group", CONF_TEXT, AT(group),
+     .help = "consumer group; instances of one job share it (default: the job)"},
+    {"source.kafka.subject", CONF_TEXT, AT(subject),
+     .help = "subject whose latest schema the table follows (default: TOPIC-value)"},
+    {"source.kafka.start", CONF_CHOICE, AT(start), .fallback = "earliest",
+     .choices = "earliest|latest",
+     .help = "where a partition starts that this job never saw"},
+    {"kafka", CONF_PAIRS, AT(kafka), .help = "any librdkafka property"},
+
+    {"batch.rows", CONF_INT, AT(batch_rows), .fallback = "50000", .min = 1,
+     .max = 10000000, .help = "most records of one transaction"},
+    {"batch.bytes", CONF_BYTES, AT(batch_bytes), .fallback = "8MiB", .min = 1,
+     .max = 256 << 20,
+     .help = "most bytes of one transaction, as they are on the topic"},
+    {"batch.age", CONF_DURATION, AT(batch_age_ms), .fallback = "500ms", .min = 1,
+     .max = 3600000, .help = "longest a record waits for its transaction to fill"},
+    {"memory", CONF_BYTES, AT(memory), .fallback = "64MiB", .min = 1 << 20,
+     .max = INT64_C(1) << 36, .help = "most bytes read ahead of the sink"},
+    {"unknown_schema_wait", CONF_DURATION, AT(unknown_ms), .fallback = "60s", .min = 0,
+     .max = DAY_MS,
+     .help = "how long an id the registry does not know is waited for, before its "
+             "records are set aside"},
+
+    {"sink.postgres.url", CONF_TEXT, AT(url), .required = true, .secret = true,
+     .help = "postgresql://user@host:port/database, as libpq takes it"},
+    {"sink.postgres.table", CONF_TEXT, AT(table), .required = true, .flag = "table",
+     .help = "table, or schema.table"},
+    {"sink.postgres.mode", CONF_CHOICE, AT(mode), .fallback = "append",
+     .choices = "append", .help = "what becomes of a record: append = one row each"},
+    {"sink.postgres.evolve", CONF_BOOL, AT(evolve), .fallback = "true",
+     .help = "create the table and alter it as the schema grows"},
+    {"sink.postgres.reject_limit", CONF_REAL, AT(reject_limit), .fallback = "10",
+     .help = "stop when more than so many per cent of a batch cannot be loaded; 100 = "
+             "never"},
+    {"sink.postgres.reject_floor", CONF_INT, AT(reject_floor), .fallback = "100",
+     .min = 0, .max = INT64_C(1) << 40, .help = "rejects of a run that never stop it"},
+    {"sink.postgres.allow_unsafe", CONF_BOOL, AT(allow_unsafe), .fallback = "false",
+     .help = "accept a server with fsync or synchronous_commit off"},
+    {"sink.postgres.lock_timeout", CONF_DURATION, AT(lock_timeout_ms), .fallback = "5s",
+     .min = 10, .max = 600000, .help = "wait for a lock, then try again"},
+    {"sink.postgres.statement_timeout", CONF_DURATION, AT(statement_timeout_ms),
+     .fallback = "5m", .min = 1000, .max = DAY_MS, .help = "longest statement"},
+
+    {"for", CONF_DURATION, AT(for_ms), .fallback = "0", .min = 0, .max = DAY_MS * 365,
+     .help = "load for so long, then end; 0 = until told to stop"},
+    {"until_end", CONF_BOOL, AT(until_end), .flag = "until-end",
+     .help = "end when everything on the topic at the start is loaded"},
+    {"listen", CONF_TEXT, AT(listen), .argument = "HOST:PORT",
+     .help = "serve /metrics, /healthz and /readyz there"},
+    {"log_level", CONF_TEXT, AT(log_level), .fallback = "info",
+     .help = "debug, info, warn or error"},
+    {0},
+};

@@ -1,0 +1,324 @@
+#include "loaders/sift.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/tab.h"
+#include "wire/frame.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define IDS_KEPT 10000 // garbage can name any id; past this all are forgotten
+
+struct writer { // what we know of a schema id
+    int32_t id;
+    struct rc_schema held; // schema NULL = not fetched yet
+    struct av_plan *plan;  // for the reader of `shape`
+    uint64_t shape;
+    int64_t unknown_since; // clock_ms() of the first "there is none", 0 = never
+    int64_t asked_ms;
+    char why[200]; // its records are set aside for this, "" = they are not
+};
+
+struct sift {
+    struct rc *rc;
+    struct sift_options o;
+    struct rc_schema reader;
+    uint64_t shape; // 0 = no reader yet
+    struct tab writers;
+    struct writer *last; // of the record before: nearly always the next one's too
+};
+
+enum err_kind sift_open(struct sift **out, struct rc *rc, const struct sift_options *o,
+                        struct err *e)
+{
+    struct sift *s = mem_alloc(sizeof *s);
+
+    *s = (struct sift){.rc = rc, .o = *o};
+    if (o->shape_text != NULL) {
+        if (av_schema_parse(&s->reader.schema, span_str(o->shape_text), NULL, 0, NULL,
+                            e) != ERR_OK) {
+            free(s);
+            return e->kind;
+        }
+        s->shape = 1;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+static void free_writer(struct writer *w)
+{
+    if (w->held.schema != NULL)
+        rc_schema_free(&w->held);
+    av_plan_free(w->plan);
+    free(w);
+}
+
+static void forget_writers(struct sift *s)
+{
+    struct writer *w;
+
+    for (size_t at = 0; (w = tab_each(&s->writers, &at, NULL)) != NULL;)
+        free_writer(w);
+    tab_free(&s->writers);
+    s->writers = (struct tab){0};
+    s->last = NULL;
+}
+
+void sift_close(struct sift *s)
+{
+    if (s == NULL)
+        return;
+    forget_writers(s);
+    if (s->o.shape_text != NULL)
+        av_schema_release(s->reader.schema);
+    else if (s->reader.schema != NULL)
+        rc_schema_free(&s->reader);
+    free(s);
+}
+
+struct av_schema *sift_reader(const struct sift *s)
+{
+    return s->reader.schema;
+}
+
+uint64_t sift_shape(const struct sift *s)
+{
+    return s->shape;
+}
+
+static void adopt(struct sift *s, struct rc_schema *latest)
+{
+    if (s->reader.schema != NULL)
+        rc_schema_free(&s->reader);
+    s->reader = *latest;
+    s->shape++;
+    log_event(LOG_INFO, "reader schema", LOG_S("subject", s->o.subject),
+              LOG_I("id", latest->id), LOG_I("version", latest->version), LOG_END);
+}
+
+enum err_kind sift_latest(struct sift *s, struct err *e)
+{
+    struct rc_schema latest;
+
+    if (s->o.shape_text != NULL)
+        return ERR_OK;
+    TRY(rc_latest(s->rc, span_str(s->o.subject), clock_ms() + s->o.timeout_ms, &latest,
+                  e));
+    if (latest.stale) {
+        rc_schema_free(&latest);
+        return err_set(e, ERR_UNAVAILABLE,
+                       "the registry is away: its latest is not "
+                       "known");
+    }
+    if (s->reader.schema != NULL && latest.id == s->reader.id)
+        rc_schema_free(&latest);
+    else
+        adopt(s, &latest);
+    return ERR_OK;
+}
+
+static struct writer *writer_of(struct sift *s, int32_t id)
+{
+    struct writer *w;
+
+    if (s->last != NULL && s->last->id == id)
+        return s->last;
+    w = tab_get_id(&s->writers, id);
+    if (w == NULL)
+        return NULL;
+    return s->last = w;
+}
+
+static struct writer *new_writer(struct sift *s, int32_t id)
+{
+    if (s->writers.n >= IDS_KEPT)
+        forget_writers(s);
+    struct writer *w = mem_alloc(sizeof *w);
+    w->id = id;
+    tab_put_id(&s->writers, id, w);
+    return w;
+}
+
+static bool has_field(const struct av_node *r, struct span name)
+{
+    for (size_t i = 0; i < r->n_fields; i++) {
+        if (span_eq(r->fields[i].name, name))
+            return true;
+        for (size_t k = 0; k < r->fields[i].n_aliases; k++)
+            if (span_eq(r->fields[i].aliases[k], name))
+                return true;
+    }
+    return false;
+}
+
+/* Not an error: the latest schema is what the table is for.  But somebody will ask. */
+static void tell_dropped(const struct sift *s, const struct writer *w)
+{
+    const struct av_node *from = av_schema_root(w->held.schema);
+    const struct av_node *to = av_schema_root(s->reader.schema);
+
+    if (from->type != AV_RECORD || to->type != AV_RECORD)
+        return;
+    for (size_t i = 0; i < from->n_fields; i++)
+        if (!has_field(to, from->fields[i].name))
+            log_event(LOG_WARN, "field not loaded: the latest schema lacks it",
+                      LOG_B("field", from->fields[i].name), LOG_I("id", w->id),
+                      LOG_S("subject", s->o.subject), LOG_END);
+}
+
+/* "There is none": wait, the producer's registry may be ahead of ours; but not for
+ * ever. */
+static enum err_kind not_found(struct sift *s, struct writer *w, struct err *e)
+{
+    int64_t now = clock_ms();
+
+    if (w->unknown_since == 0)
+        w->unknown_since = now;
+    if (now - w->unknown_since < s->o.unknown_ms)
+        return err_set(e, ERR_UNAVAILABLE,
+                       "the registry does not know schema id %" PRId32 " (for %" PRId64
+                       " s, set aside after %" PRId64 " s)",
+                       w->id, (now - w->unknown_since) / 1000, s->o.unknown_ms / 1000);
+    snprintf(w->why, sizeof w->why, "the registry does not know schema id %" PRId32,
+             w->id);
+    return ERR_OK;
+}
+
+static enum err_kind fetch(struct sift *s, struct writer *w, struct err *e)
+{
+    struct rc_schema got;
+    struct err why = {0};
+
+    enum err_kind rc = rc_by_id(s->rc, w->id, clock_ms() + s->o.timeout_ms, &got, &why);
+    w->asked_ms = clock_ms();
+    if (rc == ERR_NOT_FOUND)
+        return not_found(s, w, e);
+    if (rc == ERR_UNAVAILABLE || rc == ERR_INTERNAL) {
+        *e = why;
+        return ERR_UNAVAILABLE;
+    }
+    if (rc != ERR_OK) {
+        snprintf(w->why, sizeof w->why, "schema id %" PRId32 ": %.170s", w->id,
+                 why.msg);
+        return ERR_OK;
+    }
+    w->held = got;
+    w->why[0] = '\0';
+    return ERR_OK;
+}
+
+/* A writer we see for the first time may know more than our reader. */
+static enum err_kind meet(struct sift *s, struct writer *w, struct err *e)
+{
+    if (s->reader.schema != NULL && s->reader.id == w->id)
+        return ERR_OK;
+    enum err_kind rc = sift_latest(s, e);
+    if (rc == ERR_NOT_FOUND && s->reader.schema == NULL) {
+        struct rc_schema own = rc_schema_copy(&w->held); // no such subject: its own
+        adopt(s, &own);
+        return ERR_OK;
+    }
+    if (rc != ERR_OK && rc != ERR_NOT_FOUND)
+        return rc == ERR_UNAVAILABLE ? rc
+                                     : err_set(e, ERR_UNAVAILABLE, "latest schema");
+    tell_dropped(s, w);
+    return ERR_OK;
+}
+
+static void make_plan(struct sift *s, struct writer *w)
+{
+    struct err e = {0};
+
+    av_plan_free(w->plan);
+    w->plan = NULL;
+    w->shape = s->shape;
+    w->why[0] = '\0';
+    if (av_plan_new(&w->plan, w->held.schema, s->reader.schema, &e) != ERR_OK)
+        snprintf(w->why, sizeof w->why, "schema id %" PRId32 ": %.170s", w->id, e.msg);
+}
+
+static enum err_kind make_ready(struct sift *s, int32_t id, struct err *e)
+{
+    struct writer *w = writer_of(s, id);
+
+    if (w == NULL)
+        w = new_writer(s, id);
+    if (w->held.schema == NULL) {
+        // What was given up is asked for again now and then: it may be registered late.
+        if (w->why[0] != '\0' && clock_ms() - w->asked_ms < s->o.unknown_ms)
+            return ERR_OK;
+        TRY(fetch(s, w, e));
+        if (w->held.schema == NULL)
+            return ERR_OK;
+        enum err_kind rc = meet(s, w, e);
+        if (rc != ERR_OK) {
+            rc_schema_free(&w->held); // so that it is met again
+            w->held = (struct rc_schema){0};
+            return rc;
+        }
+    }
+    return ERR_OK;
+}
+
+/* Plans are made last: a later id of the batch may still have changed the reader. */
+static void plan_all(struct sift *s, const struct batch *b)
+{
+    struct frame f;
+    struct err ignored = {0};
+
+    for (size_t i = 0; i < b->n; i++) {
+        if (frame_read(&f, b->records[i].value, &ignored) != ERR_OK)
+            continue;
+        struct writer *w = writer_of(s, f.schema_id);
+        if (w != NULL && w->held.schema != NULL && w->shape != s->shape)
+            make_plan(s, w);
+    }
+}
+
+enum err_kind sift_prepare(struct sift *s, const struct batch *b, struct err *e)
+{
+    enum err_kind rc = ERR_OK;
+    struct frame f;
+    struct err ignored = {0};
+    int32_t last = -1;
+
+    for (size_t i = 0; i < b->n; i++) {
+        if (frame_read(&f, b->records[i].value, &ignored) != ERR_OK ||
+            f.schema_id == last)
+            continue;
+        last = f.schema_id;
+        struct err one = {0};
+        if (make_ready(s, last, &one) != ERR_OK && rc == ERR_OK) {
+            rc = one.kind; // go on: all unknown ids of the batch wait together
+            *e = one;
+        }
+    }
+    if (rc == ERR_OK)
+        plan_all(s, b);
+    return rc;
+}
+
+enum err_kind sift_record(struct sift *s, const struct record *r, struct av_visitor *v,
+                          int32_t *id, const char **stage, struct err *e)
+{
+    struct frame f;
+
+    *id = -1;
+    *stage = "tombstone";
+    if (r->value.p == NULL)
+        return err_set(e, ERR_INVALID, "a tombstone: there is no row in it");
+    *stage = "frame";
+    TRY(frame_read(&f, r->value, e));
+    *id = f.schema_id;
+    *stage = "schema";
+    struct writer *w = writer_of(s, f.schema_id);
+    if (w == NULL || w->why[0] != '\0' || w->plan == NULL)
+        return err_set(e, ERR_INVALID, "%s",
+                       w == NULL || w->why[0] == '\0' ? "its schema was not prepared"
+                                                      : w->why);
+    *stage = "decode";
+    return av_decode_all(w->plan, f.body, NULL, v, e);
+}

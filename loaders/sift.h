@@ -1,0 +1,59 @@
+/*
+ * sift.h - from a framed record to calls on a visitor, in the schema of the table.
+ *
+ * The reader's schema is the latest of the subject.  When a record comes whose writer
+ * knows fields that the reader does not, the latest is asked for again: it becomes the
+ * reader, sift_shape() changes, and the sink brings its table along (sink.h).
+ *
+ * Waiting and deciding are apart: sift_prepare() looks up every schema a batch needs,
+ * and may wait for the registry; sift_record() then only decodes, so that a sink can
+ * call it in the middle of a transaction.
+ *
+ * An outage never sets a record aside.  An id the registry *answers* that it does not
+ * know, for as long as `unknown_ms`, does.
+ *
+ * One thread.
+ */
+#pragma once
+
+#include "avro-core/decode.h"
+#include "loaders/batch.h"
+#include "registry-client/registry_client.h"
+
+struct sift;
+
+struct sift_options {
+    const char *subject;    // "weather-value"
+    int64_t unknown_ms;     // an unknown id is waited for so long
+    int64_t timeout_ms;     // one request to the registry
+    const char *shape_text; // a fixed reader instead of the latest, NULL = latest
+};
+
+/* Borrows `rc`. */
+enum err_kind sift_open(struct sift **out, struct rc *rc, const struct sift_options *o,
+                        struct err *e) MUST_USE;
+void sift_close(struct sift *s);
+
+/*
+ * Makes ready for every record of `b`.  ERR_UNAVAILABLE: the registry is away, or has
+ * not known an id for long enough yet; call again later.  Nothing else stops it: a
+ * schema that does not parse or resolve sets its records aside.
+ */
+enum err_kind sift_prepare(struct sift *s, const struct batch *b,
+                           struct err *e) MUST_USE;
+
+/* Asks for the latest schema of the subject without waiting for a record.
+ * ERR_NOT_FOUND: the subject is not registered yet. */
+enum err_kind sift_latest(struct sift *s, struct err *e) MUST_USE;
+
+/* The reader's schema (NULL before the first), and a number that rises when it does. */
+struct av_schema *sift_reader(const struct sift *s);
+uint64_t sift_shape(const struct sift *s);
+
+/*
+ * Decodes one record of a prepared batch.  *id is its schema's, -1 when it has none.
+ * ERR_INVALID, ERR_LIMIT: set it aside, *stage says at what it failed ("frame",
+ * "schema", "decode", ...; a literal).
+ */
+enum err_kind sift_record(struct sift *s, const struct record *r, struct av_visitor *v,
+                          int32_t *id, const char **stage, struct err *e) MUST_USE;

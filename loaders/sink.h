@@ -1,0 +1,72 @@
+/*
+ * sink.h - where batches go.  To add a destination, fill in one of these.
+ *
+ * write() makes four promises, and tests/promises/sink.c holds every sink to them:
+ *   - ERR_OK means the whole batch is durable, the good records in the target and the
+ *     others set aside, and the position and the audit with them;
+ *   - anything else means all of it or none of it, never a part: an answer can be lost
+ *     on the way back, so the caller learns which by writing the batch again;
+ *   - writing a batch of the same name again leaves it there once;
+ *   - a batch whose `epoch` is no longer the partition's is refused with ERR_CONFLICT.
+ *
+ * Two threads: take(), release() and reached() belong to the source's, trial(), shape()
+ * and write() to the pump's, and a sink keeps what the two use apart (Postgres: a
+ * connection each). cancel() may be called by any.  An implementation puts `struct
+ * sink` first in its own struct.
+ */
+#pragma once
+
+#include "loaders/sift.h"
+
+struct sink {
+    const struct sink_ops *ops;
+};
+
+/* What the sink knows of a partition that was just given to us. */
+struct claim {
+    int64_t next; // -1: nothing of it was ever loaded
+    int64_t epoch;
+    int32_t generation;
+    int64_t mark;          // record_mark() of the record at next - 1, -1 = not known
+    bool careful;          // its last owner died where it began
+    int64_t isolate_until; // one record at a time below this offset
+    bool undecoded;        // and even so: set the record at `next` aside unread
+};
+
+struct receipt {
+    size_t loaded, rejected, duplicate; // together: the records of the batch
+    size_t bytes;
+    bool again; // it was there already: the answer had been lost
+    bool busy;  // with ERR_UNAVAILABLE: only a lock or a deadlock, try soon
+};
+
+struct sink_ops {
+    const char *name;
+
+    /*
+     * Makes us the owner of a partition: whoever had it before can write no more.
+     * `low` is where a partition never seen before starts.  `cluster` names the Kafka
+     * cluster.  ERR_CONFLICT: what the sink knows does not fit (another cluster).
+     */
+    enum err_kind (*take)(struct sink *s, const char *topic, int32_t partition,
+                          int64_t low, const char *cluster, struct claim *out,
+                          struct err *e);
+    /* We give it back in order; best effort. */
+    void (*release)(struct sink *s, const char *topic, int32_t partition,
+                    int64_t epoch);
+    /* Has everything below next[p] been loaded, by us or anybody, for all partitions?
+     */
+    enum err_kind (*reached)(struct sink *s, const char *topic, const int64_t *next,
+                             size_t n, bool *yes, struct err *e);
+
+    /* Notes that we are about to touch a batch somebody died at (batch.trial), so that
+     * dying of it counts and dying of something else does not. */
+    enum err_kind (*trial)(struct sink *s, const struct batch *b, struct err *e);
+    /* Makes the target fit for records of this schema. ERR_INVALID: it cannot be. */
+    enum err_kind (*shape)(struct sink *s, struct av_schema *reader, struct err *e);
+    enum err_kind (*write)(struct sink *s, const struct batch *b, struct sift *sift,
+                           struct receipt *r, struct err *e);
+
+    void (*cancel)(struct sink *s); // whatever write() waits for, it stops waiting
+    void (*close)(struct sink *s);
+};

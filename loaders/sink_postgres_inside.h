@@ -1,0 +1,70 @@
+/*
+ * sink_postgres_inside.h - for the files of the Postgres sink.
+ */
+#pragma once
+
+#include "loaders/copy.h"
+#include "loaders/rows.h"
+#include "loaders/sink_postgres.h"
+
+struct reject { // a record of the batch at hand that is set aside
+    size_t record;
+    int32_t schema_id;
+    const char *stage; // a literal
+    char sqlstate[6];
+    char column[COLUMN_NAME], constraint[COLUMN_NAME];
+    struct span error; // in the batch's arena below
+};
+
+struct row { // where in rows.out a record's row begins
+    size_t at;
+    uint32_t record;
+    int32_t schema_id;
+};
+
+#define IDS_MOST 64
+
+struct postgres {
+    struct sink sink;
+    struct postgres_options o;
+    struct run run;
+    char app_ledger[64], app_writer[64];
+
+    struct pg ledger; // the source's thread, and main before and after
+
+    // the pump's thread
+    struct pg pg;
+    struct buf quoted;  // the target's name in SQL
+    struct buf target;  // ... as a literal for ::regclass
+    struct table table; // n 0 = not shaped yet
+    bool stale;         // somebody altered it: look again
+    int64_t seal;       // fingerprint of the table's columns as we planned for them
+    struct buf copy;    // COPY statement
+    struct rows rows;
+    struct row *index;
+    size_t n_rows, cap_rows;
+    struct reject *rejects;
+    size_t n_rejects, cap_rejects;
+    struct arena arena; // texts of the rejects
+    int32_t ids[IDS_MOST];
+    size_t n_ids;
+    size_t run_rejected; // of the whole run
+    struct buf sql, attempts;
+    size_t n_attempts;
+};
+
+struct postgres *postgres_of(struct sink *s);
+
+/* etl_offsets' row of a partition: " pipeline = ... AND topic = ... AND part = 3". */
+void postgres_put_where(struct buf *sql, const struct postgres *p, const char *topic,
+                        int32_t partition);
+/* Makes `sql` a C string; ERR_LIMIT when it was cut. */
+enum err_kind postgres_text(struct buf *sql, const char **text, struct err *e) MUST_USE;
+
+enum err_kind postgres_shape(struct sink *s, struct av_schema *reader, struct err *e);
+enum err_kind postgres_reshape(struct postgres *p, struct err *e) MUST_USE;
+/* Appends the expression whose value is `seal`. */
+void postgres_put_seal(struct buf *sql, const struct postgres *p);
+
+enum err_kind postgres_write(struct sink *s, const struct batch *b, struct sift *sift,
+                             struct receipt *r, struct err *e);

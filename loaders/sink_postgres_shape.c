@@ -1,0 +1,185 @@
+/* The target table: looked at, planned for, altered, under one lock. */
+#include "loaders/sink_postgres_inside.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *quoted(const struct postgres *p)
+{
+    return (const char *)p->quoted.p;
+}
+
+static const char *target(const struct postgres *p)
+{
+    return (const char *)p->target.p;
+}
+
+void postgres_put_seal(struct buf *sql, const struct postgres *p)
+{
+    // Whatever COPY depends on: names, types, order, what may be absent.
+    buf_printf(sql,
+               "(SELECT coalesce(sum(hashtextextended(concat_ws(' ', attnum, attname, "
+               "atttypid, atttypmod, attnotnull, atthasdef, attgenerated, "
+               "attisdropped), 0)), 0) %% 4611686018427387904 FROM pg_attribute WHERE "
+               "attrelid = to_regclass(%s) AND attnum > 0)",
+               target(p));
+}
+
+static enum err_kind look(struct postgres *p, PGresult **out, struct err *e)
+{
+    const char *text;
+
+    buf_reset(&p->sql);
+    buf_printf(&p->sql,
+               "SELECT a.attname, format_type(a.atttypid, NULL), a.atttypmod, "
+               "a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' "
+               "OR a.attidentity = 'a', t.typtype = 'e' FROM pg_attribute a JOIN "
+               "pg_type t ON t.oid = a.atttypid WHERE a.attrelid = to_regclass(%s) AND "
+               "a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+               target(p));
+    TRY(postgres_text(&p->sql, &text, e));
+    return pg_ask(&p->pg, out, text, e);
+}
+
+static enum err_kind exists(struct postgres *p, bool *yes, struct err *e)
+{
+    PGresult *r = NULL;
+    const char *text;
+
+    buf_reset(&p->sql);
+    buf_printf(&p->sql, "SELECT to_regclass(%s) IS NOT NULL", target(p));
+    TRY(postgres_text(&p->sql, &text, e));
+    TRY(pg_ask(&p->pg, &r, text, e));
+    *yes = PQgetvalue(r, 0, 0)[0] == 't';
+    PQclear(r);
+    return ERR_OK;
+}
+
+static bool truth(const PGresult *r, int row, int column)
+{
+    return PQgetvalue(r, row, column)[0] == 't';
+}
+
+static enum err_kind plan(struct postgres *p, struct av_schema *reader,
+                          const PGresult *r, bool there, struct table *t,
+                          struct buf *ddl, struct err *e)
+{
+    struct table_has has[1600]; // MaxHeapAttributeNumber
+    int n = PQntuples(r);
+
+    if ((size_t)n > sizeof has / sizeof has[0])
+        return err_set(e, ERR_INTERNAL, "a table of %d columns", n);
+    for (int i = 0; i < n; i++)
+        has[i] = (struct table_has){
+            .name = PQgetvalue(r, i, 0),
+            .type = PQgetvalue(r, i, 1),
+            .typmod = atoi(PQgetvalue(r, i, 2)),
+            .not_null = truth(r, i, 3),
+            .has_default = truth(r, i, 4),
+            .generated = truth(r, i, 5),
+            .is_enum = truth(r, i, 6),
+        };
+    return table_plan(t, reader, there ? has : NULL, (size_t)n, quoted(p), p->o.evolve,
+                      ddl, e);
+}
+
+static enum err_kind alter(struct postgres *p, bool there, struct buf *ddl,
+                           struct err *e)
+{
+    const char *text;
+
+    if (ddl->n == 0)
+        return ERR_OK;
+    if (!p->o.evolve && !there)
+        return err_set(e, ERR_NOT_FOUND, "table %s does not exist (and evolve is off)",
+                       quoted(p));
+    TRY(postgres_text(ddl, &text, e));
+    log_event(LOG_INFO, there ? "table altered" : "table created",
+              LOG_S("table", quoted(p)), LOG_S("statements", text), LOG_END);
+    return pg_run(&p->pg, text, e);
+}
+
+static enum err_kind read_seal(struct postgres *p, struct err *e)
+{
+    PGresult *r = NULL;
+    const char *text;
+
+    buf_reset(&p->sql);
+    buf_put_str(&p->sql, "SELECT ");
+    postgres_put_seal(&p->sql, p);
+    TRY(postgres_text(&p->sql, &text, e));
+    TRY(pg_ask(&p->pg, &r, text, e));
+    p->seal = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+    PQclear(r);
+    return ERR_OK;
+}
+
+/* Everything but the commit; *t is filled on ERR_OK. */
+static enum err_kind work(struct postgres *p, struct av_schema *reader, struct table *t,
+                          struct buf *ddl, struct err *e)
+{
+    PGresult *r = NULL;
+    bool there;
+
+    // One instance at a time: both would find no table, and one would fail.
+    TRY(pg_runf(&p->pg, e,
+                "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('avrogate shape "
+                "' || %s, 0))",
+                target(p)));
+    TRY(exists(p, &there, e));
+    TRY(look(p, &r, e));
+    enum err_kind rc = plan(p, reader, r, there, t, ddl, e);
+    PQclear(r);
+    TRY(rc);
+    rc = alter(p, there, ddl, e);
+    if (rc == ERR_OK)
+        rc = read_seal(p, e);
+    if (rc == ERR_OK)
+        rc = pg_run(&p->pg, "COMMIT", e);
+    if (rc != ERR_OK)
+        table_free(t);
+    return rc;
+}
+
+static void adopt(struct postgres *p, struct table *t)
+{
+    if (p->table.n > 0)
+        table_free(&p->table);
+    p->table = *t;
+    p->stale = false;
+    rows_use(&p->rows, &p->table);
+    buf_reset(&p->copy);
+    table_put_copy(&p->copy, &p->table, quoted(p));
+    buf_put_u8(&p->copy, 0);
+}
+
+enum err_kind postgres_shape(struct sink *s, struct av_schema *reader, struct err *e)
+{
+    struct postgres *p = postgres_of(s);
+    struct buf ddl = BUF_INIT(4 << 20);
+    struct table t;
+    struct err ignored = {0};
+
+    enum err_kind rc = work(p, reader, &t, &ddl, e);
+    buf_free(&ddl);
+    if (rc == ERR_OK) {
+        adopt(p, &t);
+        return ERR_OK;
+    }
+    if (p->pg.conn != NULL)
+        (void)!pg_run(&p->pg, "ROLLBACK", &ignored);
+    if (rc == ERR_INVALID) // the table, not a record, is to blame: nothing to set aside
+        e->kind = rc = ERR_NOT_FOUND;
+    return rc;
+}
+
+enum err_kind postgres_reshape(struct postgres *p, struct err *e)
+{
+    struct av_schema *reader = av_schema_retain(p->table.reader);
+    enum err_kind rc = postgres_shape(&p->sink, reader, e);
+
+    av_schema_release(reader);
+    return rc;
+}

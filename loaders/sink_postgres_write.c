@@ -1,0 +1,653 @@
+/* One batch, one transaction. */
+#include "loaders/sink_postgres_inside.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CHUNK (256 << 10) // sent while the rest is still being decoded
+#define ATTEMPTS_MOST 20  // failed tries remembered until one comes through
+
+/* --- what is set aside ------------------------------------------------------------ */
+
+static struct reject *add_reject(struct postgres *p, size_t record, int32_t id,
+                                 const char *stage, const char *error)
+{
+    if (p->n_rejects == p->cap_rejects) {
+        p->cap_rejects = p->cap_rejects == 0 ? 64 : p->cap_rejects * 2;
+        p->rejects = mem_grow(p->rejects, p->cap_rejects, sizeof *p->rejects);
+    }
+    struct reject *r = &p->rejects[p->n_rejects++];
+    *r = (struct reject){.record = record,
+                         .schema_id = id,
+                         .stage = stage,
+                         .error = arena_copy(&p->arena, span_str(error))};
+    return r;
+}
+
+static enum err_kind check_limit(const struct postgres *p, const struct batch *b,
+                                 struct err *e)
+{
+    size_t bad = p->n_rejects;
+
+    if (p->run_rejected + bad <= (size_t)p->o.reject_floor ||
+        (double)bad * 100 <= p->o.reject_limit * (double)b->n)
+        return ERR_OK;
+    return err_set(e, ERR_LIMIT,
+                   "stopped: %zu of %zu records of this batch cannot be loaded, more "
+                   "than reject_limit %g %%; the last: %.*s",
+                   bad, b->n, p->o.reject_limit, 100,
+                   (const char *)p->rejects[bad - 1].error.p);
+}
+
+static const char base64[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static void put_base64(struct buf *out, struct span x)
+{
+    for (; x.n > 0; x = span_skip(x, 3)) {
+        uint32_t v = (uint32_t)x.p[0] << 16 | (x.n > 1 ? (uint32_t)x.p[1] << 8 : 0) |
+                     (x.n > 2 ? x.p[2] : 0);
+        buf_put_u8(out, (uint8_t)base64[v >> 18]);
+        buf_put_u8(out, (uint8_t)base64[v >> 12 & 63]);
+        buf_put_u8(out, x.n > 1 ? (uint8_t)base64[v >> 6 & 63] : '=');
+        buf_put_u8(out, x.n > 2 ? (uint8_t)base64[v & 63] : '=');
+    }
+}
+
+static void put_headers(struct buf *out, struct span packed)
+{
+    struct span name, value;
+    struct buf clean = BUF_INIT(64 << 10);
+    bool first = true;
+
+    if (packed.n == 0) {
+        copy_null(out);
+        return;
+    }
+    size_t at = copy_open(out);
+    buf_put_str(out, "\1[");
+    while (batch_next_header(&packed, &name, &value)) {
+        buf_reset(&clean);
+        etl_put_clean(&clean, name);
+        buf_put_str(out, first ? "{\"name\":" : ",{\"name\":");
+        json_put_string(out, buf_span(&clean));
+        buf_put_str(out, value.p == NULL ? ",\"value\":null" : ",\"value\":\"");
+        put_base64(out, value);
+        buf_put_str(out, value.p == NULL ? "}" : "\"}");
+        first = false;
+    }
+    buf_put_str(out, "]");
+    copy_close(out, at);
+    buf_free(&clean);
+}
+
+static void put_clean(struct buf *out, struct span text)
+{
+    size_t at = copy_open(out);
+
+    etl_put_clean(out, text);
+    copy_close(out, at);
+}
+
+static void put_text_or_null(struct buf *out, const char *text)
+{
+    if (text[0] == '\0')
+        copy_null(out);
+    else
+        put_clean(out, span_str(text));
+}
+
+static void put_bytes_or_null(struct buf *out, struct span x)
+{
+    if (x.p == NULL)
+        copy_null(out);
+    else
+        copy_bytea(out, x);
+}
+
+static void put_time_or_null(struct buf *out, int64_t ms)
+{
+    struct err ignored = {0};
+
+    if (ms < 0 || copy_timestamp(out, ms, 1000, &ignored) != ERR_OK)
+        copy_null(out);
+}
+
+static void put_uuid(struct buf *out, const char *id)
+{
+    struct err never = {0};
+
+    (void)!copy_uuid(out, span_str(id), &never);
+}
+
+static const char reject_copy[] =
+    "COPY etl_reject (pipeline, topic, part, generation, record_offset, run_id, "
+    "rejected, record_time, stage, error, sqlstate, column_name, constraint_name, "
+    "schema_id, record_key, record_value, headers) FROM STDIN (FORMAT binary)";
+
+static void put_reject(struct buf *out, const struct postgres *p, const struct batch *b,
+                       const struct reject *r)
+{
+    const struct record *rec = &b->records[r->record];
+    struct err never = {0};
+
+    copy_row(out, 17);
+    put_clean(out, span_str(p->o.job));
+    put_clean(out, span_str(b->topic));
+    (void)!copy_int4(out, b->partition, &never);
+    (void)!copy_int4(out, b->generation, &never);
+    copy_int8(out, rec->offset);
+    put_uuid(out, p->run.id);
+    put_time_or_null(out, wall_ms());
+    put_time_or_null(out, rec->timestamp_ms);
+    put_clean(out, span_str(r->stage));
+    put_clean(out, r->error);
+    put_text_or_null(out, r->sqlstate);
+    put_text_or_null(out, r->column);
+    put_text_or_null(out, r->constraint);
+    if (r->schema_id < 0)
+        copy_null(out);
+    else
+        (void)!copy_int4(out, r->schema_id, &never);
+    put_bytes_or_null(out, rec->key);
+    put_bytes_or_null(out, rec->value);
+    put_headers(out, rec->headers);
+}
+
+static enum err_kind write_rejects(struct postgres *p, const struct batch *b,
+                                   struct err *e)
+{
+    struct buf out = BUF_INIT((size_t)1 << 30);
+
+    if (p->n_rejects == 0)
+        return ERR_OK;
+    buf_put(&out, copy_head);
+    for (size_t i = 0; i < p->n_rejects; i++)
+        put_reject(&out, p, b, &p->rejects[i]);
+    buf_put(&out, copy_end);
+    enum err_kind rc = buf_status(&out, e);
+    if (rc == ERR_OK)
+        rc = pg_copy_begin(&p->pg, reject_copy, e);
+    if (rc == ERR_OK)
+        rc = pg_copy_put(&p->pg, buf_span(&out), e);
+    if (rc == ERR_OK)
+        rc = pg_copy_end(&p->pg, e);
+    buf_free(&out);
+    if (rc == ERR_INVALID) // our own table refuses us: no record's fault
+        e->kind = rc = ERR_INTERNAL;
+    return rc;
+}
+
+/* --- the transaction's first answer ----------------------------------------------- */
+
+enum standing { STANDS_FIRST, STANDS_NEXT, STANDS_ALTERED };
+
+static void compose_open(struct postgres *p, const struct batch *b)
+{
+    buf_reset(&p->sql);
+    buf_printf(&p->sql,
+               "BEGIN; SET LOCAL lock_timeout = %" PRId64
+               "; SET LOCAL statement_timeout = %" PRId64
+               "; SET CONSTRAINTS ALL IMMEDIATE; ",
+               p->o.lock_timeout_ms, p->o.statement_timeout_ms);
+    if (p->table.n > 0)
+        buf_printf(&p->sql, "LOCK TABLE %s IN ROW EXCLUSIVE MODE; ",
+                   (const char *)p->quoted.p);
+    buf_put_str(&p->sql, "SELECT next_offset, epoch, ");
+    postgres_put_seal(&p->sql, p);
+    buf_put_str(&p->sql, " FROM etl_offsets WHERE");
+    postgres_put_where(&p->sql, p, b->topic, b->partition);
+    buf_put_str(&p->sql, " FOR UPDATE");
+}
+
+static int64_t number(const PGresult *r, int row, int column)
+{
+    return strtoll(PQgetvalue(r, row, column), NULL, 10);
+}
+
+static enum err_kind judge(const struct postgres *p, const struct batch *b,
+                           const PGresult *r, enum standing *out, struct err *e)
+{
+    if (PQntuples(r) != 1)
+        return err_set(e, ERR_CONFLICT, "etl_offsets has no row for this partition");
+    int64_t next = number(r, 0, 0), epoch = number(r, 0, 1);
+    if (epoch != b->epoch)
+        return err_set(e, ERR_CONFLICT,
+                       "epoch %" PRId64 " was ours, etl_offsets is at %" PRId64,
+                       b->epoch, epoch);
+    if (next != b->first && next != b->next)
+        return err_set(e, ERR_CONFLICT, "etl_offsets stands at %" PRId64, next);
+    *out = next == b->next                                ? STANDS_NEXT
+           : p->table.n > 0 && number(r, 0, 2) != p->seal ? STANDS_ALTERED
+                                                          : STANDS_FIRST;
+    return ERR_OK;
+}
+
+static enum err_kind open_transaction(struct postgres *p, const struct batch *b,
+                                      enum standing *out, struct err *e)
+{
+    PGresult *r = NULL;
+    const char *text;
+
+    compose_open(p, b);
+    TRY(postgres_text(&p->sql, &text, e));
+    TRY(pg_ask(&p->pg, &r, text, e));
+    enum err_kind rc = judge(p, b, r, out, e);
+    PQclear(r);
+    return rc;
+}
+
+/* --- rows ------------------------------------------------------------------------- */
+
+static void add_row(struct postgres *p, size_t at, size_t record, int32_t id)
+{
+    if (p->n_rows == p->cap_rows) {
+        p->cap_rows = p->cap_rows == 0 ? 1024 : p->cap_rows * 2;
+        p->index = mem_grow(p->index, p->cap_rows, sizeof *p->index);
+    }
+    p->index[p->n_rows++] =
+        (struct row){.at = at, .record = (uint32_t)record, .schema_id = id};
+}
+
+static void note_id(struct postgres *p, int32_t id)
+{
+    for (size_t i = 0; i < p->n_ids; i++)
+        if (p->ids[i] == id)
+            return;
+    if (p->n_ids < IDS_MOST)
+        p->ids[p->n_ids++] = id;
+}
+
+static void encode(struct postgres *p, const struct batch *b, struct sift *sift,
+                   size_t i)
+{
+    const char *stage = "value";
+    struct err e = {0};
+    int32_t id = -1;
+    size_t at = p->rows.out.n;
+
+    if (b->undecoded) {
+        add_reject(p, i, -1, "crash", "the loader died on this record again and again");
+        return;
+    }
+    rows_begin(&p->rows);
+    enum err_kind rc =
+        sift_record(sift, &b->records[i], &p->rows.visitor, &id, &stage, &e);
+    if (rc != ERR_OK) {
+        rows_take_back(&p->rows);
+        if (p->rows.refused)
+            stage = "value";
+    } else if ((rc = rows_end(&p->rows, &e)) != ERR_OK)
+        stage = "value";
+    if (rc != ERR_OK) {
+        struct reject *r = add_reject(p, i, id, stage, e.msg);
+        snprintf(r->column, sizeof r->column, "%s", rows_failed_at(&p->rows));
+        return;
+    }
+    add_row(p, at, i, id);
+    if (p->n_ids == 0 || p->ids[p->n_ids - 1] != id)
+        note_id(p, id);
+}
+
+/* Decodes all of it, sending what is ready: the server reads while we decode. */
+static enum err_kind stream(struct postgres *p, const struct batch *b,
+                            struct sift *sift, bool *copying, struct err *e)
+{
+    size_t sent = 0;
+
+    for (size_t i = 0; i < b->n; i++) {
+        if (p->table.n == 0 && !b->undecoded) { // no schema was ever readable
+            struct err why = {0};
+            const char *stage = "schema";
+            int32_t id = -1;
+            (void)!sift_record(sift, &b->records[i], NULL, &id, &stage, &why);
+            add_reject(p, i, id, stage, why.msg);
+            continue;
+        }
+        encode(p, b, sift, i);
+        if (p->rows.out.n - sent < CHUNK && i + 1 < b->n)
+            continue;
+        if (!*copying && p->rows.out.n > 0) {
+            TRY(pg_copy_begin(&p->pg, (const char *)p->copy.p, e));
+            *copying = true;
+            TRY(pg_copy_put(&p->pg, copy_head, e));
+        }
+        if (*copying)
+            TRY(pg_copy_put(&p->pg, span_of(p->rows.out.p + sent, p->rows.out.n - sent),
+                            e));
+        sent = p->rows.out.n;
+    }
+    return ERR_OK;
+}
+
+static size_t row_end(const struct postgres *p, size_t i)
+{
+    return i + 1 < p->n_rows ? p->index[i + 1].at : p->rows.out.n;
+}
+
+/* Rows [low, high) again, from memory. */
+static enum err_kind copy_range(struct postgres *p, size_t low, size_t high,
+                                struct err *e)
+{
+    size_t from = p->index[low].at, to = row_end(p, high - 1);
+
+    TRY(pg_run(&p->pg, "SAVEPOINT part", e));
+    TRY(pg_copy_begin(&p->pg, (const char *)p->copy.p, e));
+    TRY(pg_copy_put(&p->pg, copy_head, e));
+    TRY(pg_copy_put(&p->pg, span_of(p->rows.out.p + from, to - from), e));
+    TRY(pg_copy_put(&p->pg, copy_end, e));
+    return pg_copy_end(&p->pg, e);
+}
+
+struct finding { // what the server said about the row it stopped at
+    char sqlstate[6], column[COLUMN_NAME], constraint[COLUMN_NAME];
+    size_t line; // from 1, 0 = it did not say
+};
+
+/* Back to where the range began; the next statement would forget what was said. */
+static enum err_kind step_back(struct postgres *p, struct finding *f, struct err *e)
+{
+    *f = (struct finding){.line = p->pg.line > 0 ? (size_t)p->pg.line : 0};
+    memcpy(f->sqlstate, p->pg.sqlstate, sizeof f->sqlstate);
+    memcpy(f->column, p->pg.column, sizeof f->column);
+    memcpy(f->constraint, p->pg.constraint, sizeof f->constraint);
+    return pg_run(&p->pg, "ROLLBACK TO SAVEPOINT part", e);
+}
+
+static void blame(struct postgres *p, size_t row, const struct finding *f,
+                  const char *why)
+{
+    struct reject *r =
+        add_reject(p, p->index[row].record, p->index[row].schema_id, "database", why);
+
+    memcpy(r->sqlstate, f->sqlstate, sizeof r->sqlstate);
+    memcpy(r->column, f->column, sizeof r->column);
+    memcpy(r->constraint, f->constraint, sizeof r->constraint);
+}
+
+/*
+ * Loads what of [low, high) can be loaded.  The line that the server names is only a
+ * hint: each part is tried by itself, and halved where there is no hint.
+ */
+static enum err_kind bisect(struct postgres *p, const struct batch *b, size_t low,
+                            size_t high, struct err *e)
+{
+    while (low < high) {
+        struct err why = {0};
+        struct finding f;
+        enum err_kind rc = copy_range(p, low, high, &why);
+
+        if (rc == ERR_OK)
+            return pg_run(&p->pg, "RELEASE SAVEPOINT part", e);
+        if (rc != ERR_INVALID) {
+            *e = why;
+            return rc;
+        }
+        TRY(step_back(p, &f, e));
+        if (high - low == 1) {
+            blame(p, low, &f, why.msg);
+            return check_limit(p, b, e);
+        }
+        bool told = f.line >= 1 && f.line <= high - low;
+        size_t at = told ? low + f.line - 1 : low + (high - low) / 2;
+        TRY(bisect(p, b, low, at, e));
+        if (told && high - at > 1) {
+            TRY(bisect(p, b, at, at + 1, e));
+            at++;
+        }
+        low = at;
+    }
+    return ERR_OK;
+}
+
+static enum err_kind finish_copy(struct postgres *p, const struct batch *b,
+                                 struct err *e)
+{
+    struct finding f;
+    struct err why = {0};
+
+    TRY(pg_copy_put(&p->pg, copy_end, e));
+    enum err_kind rc = pg_copy_end(&p->pg, &why);
+    if (rc == ERR_OK)
+        return ERR_OK;
+    if (rc != ERR_INVALID) {
+        *e = why;
+        return rc;
+    }
+    TRY(step_back(p, &f, e));
+    // Start with what was told just now, rather than send all of it a second time.
+    size_t at = f.line >= 1 && f.line <= p->n_rows ? f.line - 1 : p->n_rows / 2;
+    TRY(bisect(p, b, 0, at, e));
+    if (f.line >= 1 && f.line <= p->n_rows) {
+        TRY(bisect(p, b, at, at + 1, e));
+        at++;
+    }
+    return bisect(p, b, at, p->n_rows, e);
+}
+
+static enum err_kind load(struct postgres *p, const struct batch *b, struct sift *sift,
+                          struct err *e)
+{
+    bool copying = false;
+
+    TRY(pg_run(&p->pg, "SAVEPOINT part", e));
+    TRY(stream(p, b, sift, &copying, e));
+    if (copying)
+        TRY(finish_copy(p, b, e));
+    if (p->n_rejects > 0)
+        TRY(check_limit(p, b, e));
+    return write_rejects(p, b, e);
+}
+
+/* --- the transaction's last statements -------------------------------------------- */
+
+static void put_ids(struct buf *sql, const struct postgres *p)
+{
+    buf_put_str(sql, "'{");
+    for (size_t i = 0; i < p->n_ids; i++)
+        buf_printf(sql, "%s%" PRId32, i == 0 ? "" : ",", p->ids[i]);
+    buf_put_str(sql, "}'::integer[]");
+}
+
+static void put_position(struct buf *sql, const struct postgres *p,
+                         const struct batch *b)
+{
+    buf_printf(sql,
+               "UPDATE etl_offsets SET next_offset = %" PRId64
+               ", trying = false, updated = clock_timestamp()",
+               b->next);
+    if (b->n > 0 && b->records[b->n - 1].offset == b->next - 1)
+        buf_printf(sql, ", mark = %" PRId64, record_mark(&b->records[b->n - 1]));
+    else
+        buf_put_str(sql, ", mark = NULL"); // a hole has no fingerprint
+    buf_put_str(sql, " WHERE");
+    postgres_put_where(sql, p, b->topic, b->partition);
+    buf_put_str(sql, ";\n");
+}
+
+static void put_batch(struct buf *sql, const struct postgres *p, const struct batch *b,
+                      const struct receipt *r, int64_t us)
+{
+    buf_put_str(
+        sql, "INSERT INTO etl_batch (pipeline, topic, part, generation, first_offset, "
+             "last_offset, run_id, rows_in, rows_loaded, rows_rejected, "
+             "rows_duplicate, bytes, target, schema_ids, started, duration_us, "
+             "instance, epoch) VALUES (");
+    etl_put_text(sql, p->o.job);
+    buf_put_str(sql, ", ");
+    etl_put_text(sql, b->topic);
+    buf_printf(sql,
+               ", %" PRId32 ", %" PRId32 ", %" PRId64 ", %" PRId64
+               ", '%s', %zu, %zu, %zu, %zu, %zu, ",
+               b->partition, b->generation, b->first, b->next - 1, p->run.id, b->n,
+               r->loaded, r->rejected, r->duplicate, b->bytes);
+    etl_put_text(sql, p->o.table);
+    buf_put_str(sql, ", ");
+    put_ids(sql, p);
+    buf_printf(sql, ", now(), %" PRId64 ", ", us);
+    etl_put_text(sql, p->run.instance);
+    buf_printf(sql, ", %" PRId64 ");\n", b->epoch);
+}
+
+static void put_run(struct buf *sql, const struct postgres *p, const struct batch *b,
+                    const struct receipt *r)
+{
+    buf_printf(
+        sql,
+        "UPDATE etl_log SET status = 'running', end_time = NULL, error_message = "
+        "NULL, last_sign = clock_timestamp(), records_processed = "
+        "records_processed + %zu, records_rejected = records_rejected + %zu, "
+        "records_duplicate = records_duplicate + %zu, batches = batches + 1, "
+        "bytes = bytes + %zu, partitions = partitions || "
+        "jsonb_build_object('%" PRId32
+        "', jsonb_build_array(coalesce(partitions -> '%" PRId32
+        "' -> 0, to_jsonb(%" PRId64 "::bigint)), %" PRId64 "::bigint))",
+        r->loaded, r->rejected, r->duplicate, b->bytes, b->partition, b->partition,
+        b->first, b->next - 1);
+    if (p->n_ids > 0) {
+        buf_put_str(sql, ", schema_ids = (SELECT array_agg(DISTINCT x ORDER BY x) FROM "
+                         "unnest(schema_ids || ");
+        put_ids(sql, p);
+        buf_put_str(sql, ") x)");
+    }
+    buf_printf(sql, " WHERE run_id = '%s';\n", p->run.id);
+}
+
+static void put_attempts(struct buf *sql, const struct postgres *p)
+{
+    if (p->n_attempts == 0 || p->attempts.over)
+        return;
+    buf_put_str(sql, "INSERT INTO etl_attempt (run_id, pipeline, topic, part, "
+                     "first_offset, at, sqlstate, error) VALUES ");
+    buf_put(sql, buf_span(&p->attempts));
+    buf_put_str(sql, ";\n");
+}
+
+static enum err_kind close_transaction(struct postgres *p, const struct batch *b,
+                                       struct receipt *r, int64_t began_us,
+                                       struct err *e)
+{
+    const char *text;
+
+    r->loaded = b->n - p->n_rejects;
+    r->rejected = p->n_rejects;
+    r->bytes = b->bytes;
+    buf_reset(&p->sql);
+    put_position(&p->sql, p, b);
+    put_batch(&p->sql, p, b, r, clock_us() - began_us);
+    put_attempts(&p->sql, p);
+    put_run(&p->sql, p, b, r); // last: lanes of one run share this row
+    buf_put_str(&p->sql, "COMMIT");
+    TRY(postgres_text(&p->sql, &text, e));
+    enum err_kind rc = pg_run(&p->pg, text, e);
+    if (rc == ERR_INVALID)
+        e->kind = rc = ERR_INTERNAL; // a rule of the audit's own tables
+    return rc;
+}
+
+/* --- one try ---------------------------------------------------------------------- */
+
+static void start_over(struct postgres *p)
+{
+    rows_reset(&p->rows);
+    arena_reset(&p->arena);
+    p->n_rows = p->n_rejects = p->n_ids = 0;
+}
+
+/* It was committed, and only the answer was lost: the audit knows the numbers. */
+static enum err_kind recall(struct postgres *p, const struct batch *b,
+                            struct receipt *r, struct err *e)
+{
+    PGresult *rows = NULL;
+    const char *text;
+
+    buf_reset(&p->sql);
+    buf_put_str(&p->sql,
+                "SELECT rows_loaded, rows_rejected, rows_duplicate, bytes FROM "
+                "etl_batch WHERE");
+    postgres_put_where(&p->sql, p, b->topic, b->partition);
+    buf_printf(&p->sql,
+               " AND generation = %" PRId32 " AND first_offset = %" PRId64
+               " AND last_offset = %" PRId64,
+               b->generation, b->first, b->next - 1);
+    TRY(postgres_text(&p->sql, &text, e));
+    TRY(pg_ask(&p->pg, &rows, text, e));
+    if (PQntuples(rows) != 1) {
+        PQclear(rows);
+        return err_set(e, ERR_CONFLICT,
+                       "etl_offsets passed this range, etl_batch has not");
+    }
+    *r = (struct receipt){.loaded = (size_t)number(rows, 0, 0),
+                          .rejected = (size_t)number(rows, 0, 1),
+                          .duplicate = (size_t)number(rows, 0, 2),
+                          .bytes = (size_t)number(rows, 0, 3),
+                          .again = true};
+    PQclear(rows);
+    return pg_run(&p->pg, "ROLLBACK", e);
+}
+
+static enum err_kind try(struct postgres *p, const struct batch *b, struct sift *sift,
+                         struct receipt *r, struct err *e)
+{
+    int64_t began_us = clock_us();
+    enum standing at = STANDS_FIRST;
+
+    start_over(p);
+    TRY(open_transaction(p, b, &at, e));
+    if (at == STANDS_NEXT)
+        return recall(p, b, r, e);
+    if (at == STANDS_ALTERED) {
+        p->stale = r->busy = true;
+        return err_set(e, ERR_UNAVAILABLE, "the table was altered: looking again");
+    }
+    TRY(load(p, b, sift, e));
+    return close_transaction(p, b, r, began_us, e);
+}
+
+static void note_attempt(struct postgres *p, const struct batch *b, const struct err *e)
+{
+    if (p->n_attempts >= ATTEMPTS_MOST)
+        return;
+    buf_printf(&p->attempts, "%s('%s', ", p->n_attempts == 0 ? "" : ", ", p->run.id);
+    etl_put_text(&p->attempts, p->o.job);
+    buf_put_str(&p->attempts, ", ");
+    etl_put_text(&p->attempts, b->topic);
+    buf_printf(&p->attempts,
+               ", %" PRId32 ", %" PRId64 ", to_timestamp(%" PRId64 " / 1000.0), ",
+               b->partition, b->first, wall_ms());
+    etl_put_text(&p->attempts, p->pg.sqlstate[0] == '\0' ? NULL : p->pg.sqlstate);
+    buf_put_str(&p->attempts, ", ");
+    etl_put_text(&p->attempts, e->msg);
+    buf_put_str(&p->attempts, ")");
+    p->n_attempts++;
+}
+
+enum err_kind postgres_write(struct sink *s, const struct batch *b, struct sift *sift,
+                             struct receipt *r, struct err *e)
+{
+    struct postgres *p = postgres_of(s);
+    struct err ignored = {0};
+
+    *r = (struct receipt){0};
+    if (p->stale)
+        TRY(postgres_reshape(p, e));
+    enum err_kind rc = try(p, b, sift, r, e);
+    if (rc == ERR_OK) {
+        if (!r->again) {
+            buf_reset(&p->attempts);
+            p->n_attempts = 0;
+        }
+        p->run_rejected += r->rejected;
+        return ERR_OK;
+    }
+    r->busy |= p->pg.busy;
+    note_attempt(p, b, e);
+    // A COPY still open ends here too: the server throws it away.
+    pg_copy_abandon(&p->pg);
+    if (p->pg.conn != NULL)
+        (void)!pg_run(&p->pg, "ROLLBACK", &ignored);
+    return rc;
+}

@@ -1,0 +1,81 @@
+/*
+ * table.h - what a table must look like for records of a schema, and how to get there.
+ *
+ *      boolean boolean      int integer      long bigint      float real
+ *      double double precision   string, enum text   bytes, fixed bytea
+ *      decimal numeric(p,s)   big-decimal numeric   uuid uuid   date date
+ *      time-* time   timestamp-* timestamptz   local-timestamp-* timestamp
+ *      *-nanos bigint (timestamptz would cut three digits)   duration interval
+ *      array, map, record, other unions jsonb        ["null", T] T, nullable
+ *
+ * A table that is there is taken as it is: columns are found by name (exactly, else by
+ * the only one that differs in case alone), and any type that holds every value will
+ * do. What is missing is added, what is too narrow is widened where nothing can be
+ * lost, what the schema no longer has stays and becomes nullable.  What cannot be
+ * brought together is ERR_INVALID and names both sides.
+ *
+ * Pure: it reads a description of the table and writes statements.  One thread.
+ */
+#pragma once
+
+#include "avro-core/schema.h"
+
+enum table_form { // the bytes of a field, see copy.h
+    FORM_BOOL,
+    FORM_INT2,
+    FORM_INT4,
+    FORM_INT8,
+    FORM_FLOAT4,
+    FORM_FLOAT8,
+    FORM_NUMERIC,
+    FORM_TEXT,
+    FORM_BYTEA,
+    FORM_UUID,
+    FORM_DATE,
+    FORM_TIME,
+    FORM_TIMESTAMP, // with and without time zone: the same bytes
+    FORM_INTERVAL,
+    FORM_JSONB,
+    FORM_JSON, // json, or text that holds JSON: no version byte in front
+};
+
+#define COLUMN_NAME 64 // PostgreSQL's NAMEDATALEN
+
+struct column {
+    char name[COLUMN_NAME];
+    const struct av_field *field; // NULL when the root is no record
+    const struct av_node *node;   // the type, without the null of ["null", T]
+    bool nullable;
+    enum table_form form;
+    int64_t unit_us; // FORM_TIME, FORM_TIMESTAMP: of one unit of Avro's number
+    int precision;   // FORM_NUMERIC from a decimal: digits that fit, 0 = any
+};
+
+struct table {
+    struct av_schema *reader; // held
+    struct column *columns;   // by index of the reader's field
+    size_t n;
+    bool is_record; // else one column, "value"
+};
+
+/* A column of the table that is there, as pg_attribute tells. */
+struct table_has {
+    const char *name;
+    const char *type; // format_type(atttypid, NULL): "timestamp with time zone"
+    int typmod;       // -1 = none
+    bool not_null, has_default, generated, is_enum;
+};
+
+/*
+ * Plans for `reader`.  `has` NULL: there is no table yet.  Appends to `ddl` what must
+ * be run first, statements with ';' after each; with `evolve` false nothing may be
+ * altered and a table that does not fit is ERR_INVALID.  `quoted` is the table's name
+ * in SQL.
+ */
+enum err_kind table_plan(struct table *out, struct av_schema *reader,
+                         const struct table_has *has, size_t n_has, const char *quoted,
+                         bool evolve, struct buf *ddl, struct err *e) MUST_USE;
+void table_free(struct table *t);
+
+/* COPY "t" ("a", "b") FROM STDIN (FORMAT binary) */
+void table_put_copy(struct buf *out, const struct table *t, const char *quoted);
