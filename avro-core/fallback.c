@@ -207,7 +207,7 @@ static enum err_kind put_items(struct encoding *x, const struct av_node *type,
     return ERR_OK;
 }
 
-/* The first branch that takes the value; Avro Java's parser takes any since 1.9. */
+/* The first branch that takes the value; Avro Java's parser takes any. */
 static enum err_kind put_branch(struct encoding *x, const struct av_node *type,
                                 const struct json *v)
 {

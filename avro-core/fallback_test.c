@@ -96,7 +96,7 @@ static void defaults_are_checked_and_made_binary(void)
         {D("{\"type\":\"map\",\"values\":\"int\"}", "[]"),
          P "98: an array, wanted map"},
         {D("[\"null\",\"int\"]", "null"), "00"},
-        {D("[\"null\",\"int\"]", "5"), "020a"}, // any branch, since Avro Java 1.9
+        {D("[\"null\",\"int\"]", "5"), "020a"}, // any branch
         {D("[\"int\",\"null\"]", "null"), "02"},
         {D("[\"int\",\"long\"]", "5000000000"), "0280c8afa025"},
         {D("[\"int\",\"double\"]", "1.5"), "02000000000000f83f"},
