@@ -141,7 +141,8 @@ static void make_record(struct av_encoder *enc, struct node *out)
         members[i].name = names[i] = f->name;
         members[i].quoted = quote(&enc->arena, f->name);
         members[i].type = &enc->nodes[f->type->index];
-        members[i].has_fallback = f->fallback != NULL && !enc->options.strict_avro_json;
+        members[i].has_fallback =
+            f->fallback_avro.p != NULL && !enc->options.strict_avro_json;
         members[i].fallback = f->fallback_avro;
         make_head(&members[i]);
     }

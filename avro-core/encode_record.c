@@ -100,7 +100,7 @@ static bool is_alias(const struct av_field *f, struct span name)
 static const struct av_field *meant(const struct node *n, struct span name)
 {
     const struct av_field *near = NULL;
-    size_t best = name.n < 4 ? 2 : name.n < 9 ? 3 : 4; // slips, one less than this
+    size_t best = name.n < 3 ? 1 : name.n < 4 ? 2 : name.n < 9 ? 3 : 4; // > slips
 
     for (size_t i = 0; i < n->n && i < 1000; i++) {
         const struct av_field *f = &n->schema->fields[i];

@@ -502,6 +502,432 @@ static void records_in_a_union_are_told_apart_by_their_fields(void)
     CHECK_ALL(cases, NULL);
 }
 
+#define LOGICAL(type, logical) "{\"type\":\"" type "\",\"logicalType\":\"" logical "\"}"
+#define DECIMAL \
+    "{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":6,\"scale\":2}"
+
+static void logical_types_are_read_as_people_write_them(void)
+{
+    static const struct encoding cases[] = {
+        {LOGICAL("int", "date"), "\"1970-01-01\"", "00", NULL},
+        {NULL, "\"2026-11-20\"", "d2c402", NULL},
+        {NULL, "\"1969-12-31\"", "01", NULL},
+        {NULL, "7", "0e", NULL},
+        {NULL, "\"2026-02-29\"", NULL,
+         "the value: string \"2026-02-29\" (there is no such, or it is out of range), "
+         "wanted "
+         "date (date)\n"},
+        {NULL, "\"20.11.2026\"", NULL,
+         "the value: string \"20.11.2026\", wanted date (date)\n"},
+        {NULL, "true", NULL, "the value: true, wanted date (type)\n"},
+        {NULL, "3e9", NULL, "the value: number 3e9, wanted date (range)\n"},
+        {LOGICAL("int", "time-millis"), "\"00:00:00.001\"", "02", NULL},
+        {NULL, "\"00:00:01.0020000\"", "d40f", NULL},
+        {NULL, "\"00:00:00.0001\"", NULL,
+         "the value: string \"00:00:00.0001\", wanted time-millis (precision)\n"},
+        {NULL, "\"24:00:00\"", NULL,
+         "the value: string \"24:00:00\" (there is no such, or it is out of range), "
+         "wanted "
+         "time-millis (time)\n"},
+        {NULL, "\"9:00\"", NULL,
+         "the value: string \"9:00\", wanted time-millis (time)\n"},
+        {LOGICAL("long", "time-micros"), "\"00:00:00.000001\"", "02", NULL},
+        {LOGICAL("long", "timestamp-millis"), "\"1970-01-01T00:00:00Z\"", "00", NULL},
+        {NULL, "\"1970-01-01T01:00:00.001+01:00\"", "02", NULL},
+        {NULL, "\"1969-12-31T23:59:59.999Z\"", "01", NULL},
+        {NULL, "\"1970-01-01 00:00:00z\"", "00", NULL},
+        {NULL, "\"1970-01-01t00:00Z\"", "00", NULL},
+        {NULL, "1", "02", NULL},
+        {NULL, "\"1970-01-01T00:00:00\"", NULL,
+         "the value: string \"1970-01-01T00:00:00\" (no Z or offset), wanted "
+         "timestamp-millis "
+         "(timestamp)\n"},
+        {NULL, "\"1970-01-01\"", NULL,
+         "the value: string \"1970-01-01\", wanted timestamp-millis (timestamp)\n"},
+        {NULL, "\"2016-12-31T23:59:60Z\"", NULL,
+         "the value: string \"2016-12-31T23:59:60Z\" (there is no such, or it is out "
+         "of "
+         "range), wanted timestamp-millis (timestamp)\n"},
+        {LOGICAL("long", "timestamp-micros"), "\"1970-01-01T00:00:00.000001Z\"", "02",
+         NULL},
+        {LOGICAL("long", "timestamp-nanos"), "\"1970-01-01T00:00:00.000000001Z\"", "02",
+         NULL},
+        {NULL, "\"9999-12-31T00:00:00Z\"", NULL, NULL},
+        {LOGICAL("long", "local-timestamp-millis"), "\"1970-01-01T00:00:00.001\"", "02",
+         NULL},
+        {NULL, "\"1970-01-01T00:00:00Z\"", NULL,
+         "the value: string \"1970-01-01T00:00:00Z\" (a local time has no zone), "
+         "wanted "
+         "local-timestamp-millis (timestamp)\n"},
+        {LOGICAL("long", "local-timestamp-nanos"), "\"1970-01-01T00:00:00.000000001\"",
+         "02", NULL},
+        {LOGICAL("string", "uuid"), "\"f81d4fae-7dec-11d0-a765-00a0c91e6bf6\"",
+         "4866383164346661652d376465632d313164302d613736352d303061306339316536626636",
+         NULL},
+        {NULL, "\"f81d4fae7dec11d0a76500a0c91e6bf6\"", NULL,
+         "the value: string \"f81d4fae7dec11d0a76500a0c91e6bf6\", wanted uuid "
+         "(uuid)\n"},
+        {NULL, "\"f81d4fae-7dec-11d0-a765-00a0c91e6bfg\"", NULL, NULL},
+        {"{\"type\":\"fixed\",\"size\":16,\"name\":\"U\",\"logicalType\":\"uuid\"}",
+         "\"F81D4FAE-7dec-11d0-a765-00a0c91e6bf6\"", "f81d4fae7dec11d0a76500a0c91e6bf6",
+         NULL},
+        {DECIMAL, "1.10", "026e", NULL},
+        {NULL, "\"1.10\"", "026e", NULL},
+        {NULL, "-1.28", "0280", NULL},
+        {NULL, "0", "0200", NULL},
+        {NULL, "9999.99", "060f423f", NULL},
+        {NULL, "10000", NULL, "the value: number 10000, wanted decimal(6,2) (range)\n"},
+        {NULL, "1.234", NULL,
+         "the value: number 1.234, wanted decimal(6,2) (precision)\n"},
+        {NULL, "\"1,5\"", NULL,
+         "the value: string \"1,5\", wanted decimal(6,2) (decimal)\n"},
+        {NULL, "\"\"", NULL, "the value: string \"\", wanted decimal(6,2) (decimal)\n"},
+        {NULL, "null", NULL, "the value: null, wanted decimal(6,2) (type)\n"},
+        {"{\"type\":\"fixed\",\"size\":4,\"name\":\"D\",\"logicalType\":\"decimal\","
+         "\"precision\":9,\"scale\":0}",
+         "-2", "fffffffe", NULL},
+        {NULL, "999999999", "3b9ac9ff", NULL},
+        {LOGICAL("bytes", "big-decimal"), "1.10", "06026e04", NULL},
+        {NULL, "\"-1e3\"", "0602ff05", NULL},
+        {NULL, "\"x\"", NULL,
+         "the value: string \"x\", wanted big-decimal (decimal)\n"},
+        {"{\"type\":\"fixed\",\"size\":12,\"name\":\"D\",\"logicalType\":\"duration\"}",
+         "\"P1Y2M3DT4H5M6.789S\"",
+         "0e00000003000000"
+         "6568e000",
+         NULL},
+        {NULL, "\"P2W\"", "000000000e00000000000000", NULL},
+        {NULL, "\"PT0S\"", "000000000000000000000000", NULL},
+        {NULL, "\"P\"", NULL, "the value: string \"P\", wanted duration (duration)\n"},
+        {NULL, "\"-P1D\"", NULL,
+         "the value: string \"-P1D\", wanted duration (duration)\n"},
+        {NULL, "5", NULL, "the value: number 5, wanted duration (type)\n"},
+    };
+
+    CHECK_ALL(cases, NULL);
+}
+
+static void strict_avro_json_wants_all_of_it(void)
+{
+    static const struct av_encode_options strict = {.strict_avro_json = true};
+    static const struct encoding cases[] = {
+        {"[\"null\",\"string\"]", "null", "00", NULL},
+        {NULL, "{\"string\":\"x\"}", "020278", NULL},
+        {NULL, "\"x\"", NULL,
+         "the value: string \"x\" (strict Avro JSON wants {\"branch\": value}), wanted "
+         "one of: "
+         "null, string (union)\n"},
+        {NULL, "{\"null\":null}", NULL, NULL},
+        {"\"bytes\"", "\"\\u00ff\\u0000a\"", "06ff0061", NULL},
+        {NULL, "\"\xc3\xbf\"", "02ff", NULL},
+        {NULL, "\"\\u0100\"", NULL,
+         "the value: string \"\\u0100\", wanted bytes (bytes)\n"},
+        {LOGICAL("int", "date"), "7", "0e", NULL},
+        {NULL, "\"2026-11-20\"", NULL,
+         "the value: string \"2026-11-20\", wanted int (type)\n"},
+        {DECIMAL, "\"\\u0001\"", "0201", NULL},
+        {NULL, "1.5", NULL, "the value: number 1.5, wanted bytes (type)\n"},
+        {RECORD("R", FILLED("a", "\"int\"", "7")), "{\"a\":1}", "02", NULL},
+        {NULL, "{}", NULL, "/a: nothing, wanted int (missing-field)\n"},
+        {"[\"long\",{\"type\":\"map\",\"values\":\"long\"}]", "{\"long\":5}", "000a",
+         NULL},
+        {"[]", "null", NULL,
+         "the value: null (strict Avro JSON wants {\"branch\": value}), wanted one of: "
+         " "
+         "(union)\n"},
+    };
+
+    CHECK_ALL(cases, &strict);
+}
+
+#define OPEN20 "[[[[[[[[[[[[[[[[[[[["
+#define CLOSE20 "]]]]]]]]]]]]]]]]]]]]"
+
+static void unknown_fields_can_be_ignored_but_not_be_nonsense(void)
+{
+    static const struct av_encode_options ignore = {.unknown_fields =
+                                                        AV_UNKNOWN_IGNORE};
+    static const struct encoding cases[] = {
+        {RECORD("R", FIELD("a", "\"int\"")),
+         "{\"x\":[1,{\"y\":null}],\"a\":1,\"z\":{}}", "02", NULL},
+        {NULL, "{\"x\":[1,{\"y\":nul}],\"a\":1}", NULL,
+         "the value: '}', wanted null (json)\n"},
+        {NULL, "{\"x\":\"\xff\",\"a\":1}", NULL,
+         "the value: byte 0xff, wanted UTF-8 (utf8)\n"},
+        {NULL,
+         "{\"x\":" OPEN20 OPEN20 OPEN20 OPEN20 CLOSE20 CLOSE20 CLOSE20 CLOSE20
+         ",\"a\":1}",
+         "02", NULL}, // deeper than what is typed may be
+    };
+
+    CHECK_ALL(cases, &ignore);
+}
+
+static void bytes_may_be_avro_s_own_text(void)
+{
+    static const struct av_encode_options avro = {.bytes_as = AV_BYTES_AVRO_JSON};
+    static const struct encoding cases[] = {
+        {"\"bytes\"", "\"AP8=\"", "084150383d", NULL},
+        {"{\"type\":\"fixed\",\"name\":\"F\",\"size\":1}", "\"\\u00fe\"", "fe", NULL},
+        {DECIMAL, "1.5",
+         "04"
+         "0096",
+         NULL},
+    };
+
+    CHECK_ALL(cases, &avro);
+}
+
+/* ---- what a table cannot say ---- */
+
+static enum err_kind encode_into(const char *schema, const char *json,
+                                 const struct av_encode_options *o, struct buf *out,
+                                 struct av_problems *p)
+{
+    struct av_encoder *enc = encoder_for(schema, o);
+    enum err_kind k = av_encode(enc, span_str(json), out, p);
+
+    av_encoder_free(enc);
+    return k;
+}
+
+static void sixty_four_items_move_for_their_count(void)
+{
+    struct buf out = BUF_INIT(1 << 20), json = BUF_INIT(1 << 20);
+    struct av_problems p = {0};
+
+    buf_put_str(&json, "[[0");
+    for (int i = 1; i < 10000; i++)
+        buf_printf(&json, ",%d", i % 64);
+    buf_put(&json, span_of("],[]]", 6)); // with its NUL
+    CHECK_INT(
+        encode_into(
+            "{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":\"int\"}}",
+            (char *)json.p, NULL, &out, &p),
+        ERR_OK);
+    struct span s = buf_span(&out);
+    CHECK_INT(s.n, 1 + 3 + 10000 + 1 + 1 + 1);
+    CHECK(span_eq(span_of(s.p, 5), span_of("\x04\xa0\x9c\x01\x00", 5)));
+    CHECK(span_eq(span_of(s.p + s.n - 3, 3), span_of("\0\0\0", 3)));
+    av_problems_free(&p);
+    buf_free(&json);
+    buf_free(&out);
+}
+
+static void many_names_are_compared_without_many_comparisons(void)
+{
+    struct buf out = BUF_INIT(1 << 24), json = BUF_INIT(1 << 24);
+    struct av_problems p = {0};
+
+    buf_put_str(&json, "{\"k7\":0");
+    for (int i = 50000; i-- > 0;)
+        buf_printf(&json, ",\"k%d\":1", i);
+    buf_put(&json, span_of("}", 2));
+    CHECK_INT(encode_into("{\"type\":\"map\",\"values\":\"int\"}", (char *)json.p, NULL,
+                          &out, &p),
+              ERR_INVALID);
+    CHECK_INT(p.n, 1);
+    CHECK_STR(p.first->rule, "duplicate-key");
+    CHECK_SPAN(p.first->pointer, "/k7");
+    CHECK(p.first->offset > 500000); // the second of the two
+    CHECK_INT(out.n, 0);
+    av_problems_free(&p);
+    buf_free(&json);
+    buf_free(&out);
+}
+
+static void values_behind_one_another_are_read_one_by_one(void)
+{
+    struct av_encoder *enc = encoder_for(THREE, NULL);
+    struct span text =
+        span_str(" {\"id\":1,\"name\":\"a\",\"paid\":true}\n{\"id\":\"x\"}\n"
+                 "{\"id\":2,\"name\":\"b\",\"paid\":false}{\"id\":3,}");
+    struct buf out = BUF_INIT(1000);
+    struct av_problems p = {0};
+    size_t at = 0;
+
+    CHECK_INT(av_encode_next(enc, text, &at, &out, &p), ERR_OK);
+    CHECK_INT(at, 32);
+    CHECK_INT(out.n, 4);
+    CHECK_INT(av_encode_next(enc, text, &at, &out, &p), ERR_INVALID);
+    CHECK_INT(at, 43);
+    CHECK_INT(p.n, 3);
+    CHECK_INT(p.first->offset, 39);
+    CHECK(!av_problems_blame_json(&p));
+    CHECK_INT(out.n, 4);
+    av_problems_reset(&p);
+    CHECK_INT(av_encode_next(enc, text, &at, &out, &p), ERR_OK);
+    CHECK_INT(out.n, 8);
+    CHECK_INT(av_encode_next(enc, text, &at, &out, &p), ERR_INVALID);
+    CHECK(av_problems_blame_json(&p));
+    CHECK_STR(p.last->rule, "json");
+    CHECK_INT(at, text.n - 1);
+    av_problems_free(&p);
+    buf_free(&out);
+    av_encoder_free(enc);
+}
+
+static void a_value_may_not_run_on(void)
+{
+    struct av_encoder *enc = encoder_for("\"int\"", NULL);
+    struct buf out = BUF_INIT(1000);
+    struct av_problems p = {0};
+    size_t at = 0;
+
+    CHECK_INT(av_encode_next(enc, span_str("1.0.0"), &at, &out, &p), ERR_INVALID);
+    CHECK_INT(at, 3);
+    at = 0;
+    CHECK_INT(av_encode_next(enc, span_str("12abc"), &at, &out, &p), ERR_INVALID);
+    at = 0;
+    CHECK_INT(av_encode_next(enc, span_str("12 abc"), &at, &out, &p), ERR_OK);
+    at = 0;
+    CHECK_INT(av_encode_next(enc, span_str("1.5x"), &at, &out, &p), ERR_INVALID);
+    CHECK(av_problems_blame_json(&p));
+    av_problems_free(&p);
+    buf_free(&out);
+    av_encoder_free(enc);
+}
+
+static void what_is_too_large_or_too_deep_is_stepped_over(void)
+{
+    static const struct av_encode_options small = {.bytes = 20, .depth = 3};
+    static const char list[] =
+        "{\"type\":\"record\",\"name\":\"L\",\"fields\":[{\"name\":\"v\","
+        "\"type\":\"string\"},{\"name\":\"next\",\"type\":[\"null\",\"L\"],"
+        "\"default\":null}]}";
+    static const struct encoding cases[] = {
+        {list, "{\"v\":\"aaaaaaaaaaaaaaa\"}", "1e61616161616161616161616161616100",
+         NULL},
+        {NULL, "{\"v\":\"aaaaaaaaaaaaaaaaaaaa\"}", NULL,
+         "the value: more, wanted at most 20 bytes of Avro (size)\n"},
+        {NULL, "{\"v\":\"\",\"next\":{\"v\":\"\",\"next\":{\"v\":\"\"}}}",
+         "000200020000", NULL},
+        {NULL,
+         "{\"v\":1,\"next\":{\"v\":\"\",\"next\":{\"v\":\"\",\"next\":{\"v\":\"\"}}}}",
+         NULL,
+         "/v: number 1, wanted string (type)\n"
+         "/next/next/next: one more, wanted at most 3 levels (depth)\n"},
+    };
+    struct buf out = BUF_INIT(1 << 20), json = BUF_INIT(1 << 20);
+    struct av_problems p = {0};
+    size_t at = 0;
+
+    CHECK_ALL(cases, &small);
+    struct av_encoder *enc = encoder_for(list, &small);
+    buf_put_str(&json, "{\"v\":\"");
+    for (int i = 0; i < 5000; i++)
+        buf_put_u8(&json, 'a');
+    buf_put_str(&json, "\"} {\"v\":\"\"}");
+    CHECK_INT(av_encode_next(enc, buf_span(&json), &at, &out, &p), ERR_INVALID);
+    CHECK_STR(p.last->rule, "size");
+    CHECK(!av_problems_blame_json(&p));
+    CHECK_INT(av_encode_next(enc, buf_span(&json), &at, &out, &p), ERR_OK);
+    av_encoder_free(enc);
+    av_problems_free(&p);
+    buf_free(&json);
+    buf_free(&out);
+}
+
+static void an_output_that_is_full_is_no_harm(void)
+{
+    struct buf out = BUF_INIT(8);
+    struct av_problems p = {0};
+
+    CHECK_INT(encode_into("\"string\"", "\"0123456789\"", NULL, &out, &p), ERR_INVALID);
+    CHECK_STR(p.first->rule, "size");
+    CHECK(!out.over);
+    CHECK_INT(out.n, 0);
+    av_problems_free(&p);
+    buf_free(&out);
+}
+
+static void problems_past_the_limit_are_counted(void)
+{
+    struct buf out = BUF_INIT(1 << 20);
+    struct av_problems p = {.most = 2};
+
+    CHECK_INT(encode_into("{\"type\":\"array\",\"items\":\"int\"}",
+                          "[null,null,null,null,]", NULL, &out, &p),
+              ERR_INVALID);
+    CHECK_INT(p.n, 3); // and that it is no JSON
+    CHECK_INT(p.more, 2);
+    CHECK(av_problems_blame_json(&p));
+    av_problems_free(&p);
+    buf_free(&out);
+}
+
+/* Each level has two branches that fail only at the end: 2^depth without a bound. */
+static void hostile_nesting_in_unions_is_bounded(void)
+{
+    static const char schema[] = "[{\"type\":\"record\",\"name\":\"A\",\"fields\":[{"
+                                 "\"name\":\"x\",\"type\":[\"null\",\"A\","
+                                 "{\"type\":\"record\",\"name\":\"B\",\"fields\":[{"
+                                 "\"name\":\"x\",\"type\":[\"null\",\"A\","
+                                 "\"B\"]},{\"name\":\"b\",\"type\":\"int\"}]}]},{"
+                                 "\"name\":\"a\",\"type\":\"int\"}]},\"B\"]";
+    struct buf out = BUF_INIT(1 << 20), json = BUF_INIT(1 << 20);
+    struct av_problems p = {0};
+    size_t at = 0;
+
+    for (int i = 0; i < 40; i++)
+        buf_put_str(&json, "{\"x\":");
+    buf_put_str(&json, "null");
+    for (int i = 0; i < 40; i++)
+        buf_put_str(&json, ",\"c\":1}");
+    struct av_encoder *enc = encoder_for(schema, NULL);
+    CHECK_INT(av_encode_next(enc, buf_span(&json), &at, &out, &p), ERR_INVALID);
+    CHECK_INT(at, json.n);
+    CHECK_INT(p.n, 1);
+    av_encoder_free(enc);
+    av_problems_free(&p);
+    buf_free(&json);
+    buf_free(&out);
+}
+
+static void a_problem_is_written_as_json(void)
+{
+    struct buf out = BUF_INIT(1000), json = BUF_INIT(1000);
+    struct av_problems p = {0};
+
+    CHECK_INT(encode_into(RECORD("R", FIELD("a", "\"double\"")),
+                          "{\"a\":\"abc\",\"b\\n\":1}", NULL, &out, &p),
+              ERR_INVALID);
+    av_problems_put(&json, &p);
+    CHECK_SPAN(
+        buf_span(&json),
+        "[{\"pointer\":\"/a\",\"offset\":5,\"expected\":\"double\",\"found\":\"string "
+        "\\\"abc\\\"\",\"rule\":\"type\",\"message\":\"/a: string \\\"abc\\\", wanted "
+        "double (type)\"},{\"pointer\":\"/b\\n\",\"offset\":11,\"expected\":\"a field "
+        "of "
+        "R\",\"found\":\"string "
+        "\\\"b\\\\n\\\"\",\"rule\":\"unknown-field\",\"message\":"
+        "\"/b\\n: string \\\"b\\\\n\\\", wanted a field of R (unknown-field)\"}]");
+    av_problems_free(&p);
+    buf_free(&json);
+    buf_free(&out);
+}
+
+/* The same text twice into the same buf: the second time nothing need grow. */
+static void a_second_record_costs_no_memory(void)
+{
+    struct av_encoder *enc = encoder_for(THREE, NULL);
+    struct span text = span_str("{\"paid\":true,\"name\":\"a\\u0020b\",\"id\":1}");
+    struct buf out = BUF_INIT(1 << 20);
+    struct av_problems p = {0};
+
+    CHECK_INT(av_encode(enc, text, &out, &p), ERR_OK);
+    size_t cap = out.cap;
+    const uint8_t *at = out.p;
+    for (int i = 0; i < 100; i++) {
+        buf_reset(&out);
+        CHECK_INT(av_encode(enc, text, &out, &p), ERR_OK);
+    }
+    CHECK(out.cap == cap && out.p == at);
+    CHECK(p.arena.blocks == NULL);
+    buf_free(&out);
+    av_encoder_free(enc);
+}
+
 int main(void)
 {
     RUN(plain_values_are_avro_s_bytes);
@@ -511,5 +937,19 @@ int main(void)
     RUN(arrays_and_maps_are_one_block);
     RUN(a_union_takes_the_branch_that_fits);
     RUN(records_in_a_union_are_told_apart_by_their_fields);
+    RUN(logical_types_are_read_as_people_write_them);
+    RUN(strict_avro_json_wants_all_of_it);
+    RUN(unknown_fields_can_be_ignored_but_not_be_nonsense);
+    RUN(bytes_may_be_avro_s_own_text);
+    RUN(sixty_four_items_move_for_their_count);
+    RUN(many_names_are_compared_without_many_comparisons);
+    RUN(values_behind_one_another_are_read_one_by_one);
+    RUN(a_value_may_not_run_on);
+    RUN(what_is_too_large_or_too_deep_is_stepped_over);
+    RUN(an_output_that_is_full_is_no_harm);
+    RUN(problems_past_the_limit_are_counted);
+    RUN(hostile_nesting_in_unions_is_bounded);
+    RUN(a_problem_is_written_as_json);
+    RUN(a_second_record_costs_no_memory);
     return REPORT();
 }

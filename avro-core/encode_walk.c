@@ -13,13 +13,20 @@ bool walk_too_large(struct walk *w)
     return false;
 }
 
+/*
+ * Who asks for room asks for the worst case: a text with escapes, a record to be put in
+ * order take twice their size for a while.  What was really written is checked by
+ * walk_end().
+ */
+#define SLACK 8192
+
 bool walk_grow(struct walk *w, size_t n)
 {
     struct buf *out = w->out;
     size_t cap = out->cap, limit = w->enc->options.bytes;
 
     out->n = (size_t)(w->w - out->p);
-    if (n > limit || out->n - w->start > limit - n + VARINT)
+    if (out->n - w->start > limit || n > 2 * limit + SLACK)
         return walk_too_large(w);
     if (buf_room(out, n + w->scratch) == NULL) {
         out->over =

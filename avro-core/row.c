@@ -434,7 +434,10 @@ static void note_cell(struct walk *w, const struct node *n, const char *rule,
     show_cell(found, sizeof found, c);
     if (!utf8_ok(span_str(found)))
         snprintf(found, sizeof found, "bytes that are no UTF-8");
-    walk_note_text(w, rule, w->text, n->wanted, found);
+    uint32_t only = n->encode == encode_union ? only_branch(n) : n->n;
+    bool narrow = only < n->n && strcmp(rule, "type") != 0; // it was surely meant
+    walk_note_text(w, rule, w->text,
+                   narrow ? n->branches[only].node->wanted : n->wanted, found);
 }
 
 static void encode_cell(struct walk *w, const struct member *m, const struct av_cell *c)
