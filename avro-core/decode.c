@@ -31,6 +31,7 @@ struct walker {
     const uint32_t *symbols;
     const struct place *here;
     size_t depth, empty_items, items; // left of the limits
+    size_t first;                     // what messages call `start`
     struct err *e;
 };
 
@@ -78,6 +79,11 @@ static const char *show_path(const struct walker *w, char out[PATH_SHOWN + 1])
     return p;
 }
 
+static size_t offset(const struct walker *w, const uint8_t *at)
+{
+    return w->first + (size_t)(at - w->start);
+}
+
 static enum err_kind fail(const struct walker *w, enum err_kind kind, const uint8_t *at,
                           const char *fmt, ...) PRINTF_LIKE(4, 5);
 
@@ -91,8 +97,8 @@ static enum err_kind fail(const struct walker *w, enum err_kind kind, const uint
     va_start(ap, fmt);
     vsnprintf(why, sizeof why, fmt, ap);
     va_end(ap);
-    return err_set(w->e, kind, "byte %zu%s%s%s: %s", (size_t)(at - w->start),
-                   *path ? " (" : "", path, *path ? ")" : "", why);
+    return err_set(w->e, kind, "byte %zu%s%s%s: %s", offset(w, at), *path ? " (" : "",
+                   path, *path ? ")" : "", why);
 }
 
 /* The visitor blames the value at w->at: says which one that is. */
@@ -103,8 +109,8 @@ static enum err_kind pass_on(const struct walker *w, enum err_kind kind)
 
     if (!err_blames_input(kind))
         return kind;
-    return err_prefix(w->e, "byte %zu%s%s%s", (size_t)(w->at - w->start),
-                      *path ? " (" : "", path, *path ? ")" : "");
+    return err_prefix(w->e, "byte %zu%s%s%s", offset(w, w->at), *path ? " (" : "", path,
+                      *path ? ")" : "");
 }
 
 /* Calls the visitor, unless it does not care. */
@@ -388,8 +394,8 @@ static enum err_kind check_end(const struct walker *w, const uint8_t *ends)
 {
     if (ends != NULL && ends != w->p)
         return fail(w, ERR_INVALID, w->p,
-                    "block ends at byte %zu, and said at byte %zu",
-                    (size_t)(w->p - w->start), (size_t)(ends - w->start));
+                    "block ends at byte %zu, and said at byte %zu", offset(w, w->p),
+                    offset(w, ends));
     return ERR_OK;
 }
 
@@ -585,6 +591,7 @@ static struct walker start(const struct av_plan *plan, struct span in,
         .depth = lim->depth > 0 ? lim->depth : DEPTH,
         .empty_items = lim->empty_items > 0 ? lim->empty_items : EMPTY_ITEMS,
         .items = lim->items > 0 ? lim->items : ITEMS,
+        .first = lim->first,
         .e = e,
     };
 }

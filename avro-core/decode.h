@@ -15,6 +15,7 @@ struct av_decode_limits {
     size_t depth;       // 0 = 64
     size_t empty_items; // array items or map values that take no bytes; 0 = 1,000,000
     size_t items;       // of one datum in all; 0 = 16,000,000
+    size_t first;       // no limit: the number that messages give the first byte
 };
 
 /*

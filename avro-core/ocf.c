@@ -266,15 +266,14 @@ static enum err_kind next_block(struct av_ocf_reader *r, struct err *e)
     return open_data(r, data, e);
 }
 
-/* Puts in front of an error which record it was, and where its bytes begin. */
+/* Puts in front of an error which record it was; its bytes count from the file's first,
+ * or from the first of an inflated block. */
 static enum err_kind blame(const struct av_ocf_reader *r, struct err *e)
 {
-    size_t into = r->data_n - r->data.n;
-
     if (!is_packed(r))
-        return err_prefix(e, "record %zu at byte %zu", r->records, r->block_at + into);
-    return err_prefix(e, "record %zu at byte %zu of the inflated block at byte %zu",
-                      r->records, into, r->block_at);
+        return err_prefix(e, "record %zu", r->records + 1);
+    return err_prefix(e, "record %zu, in the inflated block at byte %zu",
+                      r->records + 1, r->block_at);
 }
 
 static enum err_kind check_empty(struct av_ocf_reader *r, size_t used, struct err *e)
@@ -288,9 +287,11 @@ static enum err_kind next_record(struct av_ocf_reader *r, const struct av_plan *
                                  struct av_visitor *v, struct span *datum,
                                  struct err *e)
 {
+    struct av_decode_limits lim = r->lim.decode;
     size_t used;
 
-    if (av_decode(plan, r->data, &r->lim.decode, v, &used, e) != ERR_OK ||
+    lim.first = r->data_n - r->data.n + (is_packed(r) ? 0 : r->block_at);
+    if (av_decode(plan, r->data, &lim, v, &used, e) != ERR_OK ||
         check_empty(r, used, e) != ERR_OK)
         return blame(r, e);
     if (datum != NULL)

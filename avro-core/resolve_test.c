@@ -63,16 +63,16 @@ static void numbers_are_promoted_and_texts_change_sides(void)
     static const struct row rows[] = {
         {"\"int\"", "\"int\"", BYTES("\2"), "1"},
         {"\"int\"", "\"long\"", BYTES("\2"), "1"},
-        {"\"int\"", "\"float\"", BYTES("\2"), "1"},
-        {"\"int\"", "\"double\"", BYTES("\2"), "1"},
-        {"\"long\"", "\"float\"", BYTES("\2"), "1"},
-        {"\"long\"", "\"double\"", BYTES("\2"), "1"},
+        {"\"int\"", "\"float\"", BYTES("\2"), "1.0"},
+        {"\"int\"", "\"double\"", BYTES("\2"), "1.0"},
+        {"\"long\"", "\"float\"", BYTES("\2"), "1.0"},
+        {"\"long\"", "\"double\"", BYTES("\2"), "1.0"},
         {"\"float\"", "\"double\"", BYTES("\0\0\xc0\x3f"), "1.5"},
         {"\"string\"", "\"bytes\"", BYTES("\6foo"), "\"Zm9v\""},
         {"\"bytes\"", "\"string\"", BYTES("\6foo"), "\"foo\""},
         // 16777217 has no float; the nearest is even
-        {"\"int\"", "\"float\"", BYTES("\x82\x80\x80\x10"), "16777216"},
-        {"\"int\"", "\"double\"", BYTES("\x82\x80\x80\x10"), "16777217"},
+        {"\"int\"", "\"float\"", BYTES("\x82\x80\x80\x10"), "16777216.0"},
+        {"\"int\"", "\"double\"", BYTES("\x82\x80\x80\x10"), "16777217.0"},
     };
 
     ROWS(rows, ERR_OK);

@@ -43,11 +43,6 @@ struct look {
     int64_t whole;    // WHOLE
 };
 
-static bool is_whole(const struct av_node *n)
-{
-    return n->type == AV_INT || n->type == AV_LONG;
-}
-
 static bool is_real(const struct av_node *n)
 {
     return n->type == AV_FLOAT || n->type == AV_DOUBLE || n->logical == AV_DECIMAL ||
@@ -302,15 +297,8 @@ static void put_float(struct buf *out, float x)
     buf_put_str(out, text);
 }
 
-static bool has_whole_branch(const struct av_node *u)
-{
-    for (size_t i = 0; i < u->n_branches; i++)
-        if (is_whole(u->branches[i]))
-            return true;
-    return false;
-}
-
-/* 5 would be read by an int or a long beside it, 5.0 is not. */
+/* 5 would be an integer to whoever reads the JSON, the encoder not excepted; and -0 a
+ * 0. */
 static void put_point(struct buf *out)
 {
     for (size_t i = 0; i < out->n; i++)
@@ -328,8 +316,7 @@ static void put_real(struct av_to_json *w, const struct av_node *node, double x)
         put_float(&made, (float)x);
     else
         json_put_double(&made, x);
-    if (w->chosen_of != NULL && has_whole_branch(w->chosen_of))
-        put_point(&made);
+    put_point(&made);
     bool wrapped = wrap(w, (struct look){.shape = BROKEN});
     buf_put(w->out, buf_span(&made));
     unwrap(w, wrapped);

@@ -137,7 +137,7 @@ static void numbers_that_are_none_are_words(void)
         {"\"float\"", BYTES("\xcd\xcc\xcc\x3d"), "0.1", NULL},
         {"\"float\"", BYTES("\xff\xff\x7f\x7f"), "3.4028235e+38", NULL},
         {"\"float\"", BYTES("\1\0\0\0"), "1.4013e-45", NULL},
-        {"\"float\"", BYTES("\0\0\0\x80"), "-0", NULL},
+        {"\"float\"", BYTES("\0\0\0\x80"), "-0.0", NULL},
         {"\"double\"", BYTES("\x9a\x99\x99\x99\x99\x99\xb9\x3f"), "0.1", NULL},
     };
 
@@ -202,7 +202,7 @@ static void a_value_that_two_branches_read_names_its_branch(void)
     static const struct row rows[] = {
         {"[\"int\",\"long\"]", BYTES("\0\2"), "{\"int\":1}", NULL},
         {"[\"int\",\"long\"]", BYTES("\2\2"), "{\"long\":1}", NULL},
-        {"[\"float\",\"double\"]", BYTES("\0\0\0\0\0"), "{\"float\":0}", NULL},
+        {"[\"float\",\"double\"]", BYTES("\0\0\0\0\0"), "{\"float\":0.0}", NULL},
         {"[\"double\",\"string\"]", BYTES("\2\6NaN"), "{\"string\":\"NaN\"}", NULL},
         {"[\"double\",\"string\"]", BYTES("\0\0\0\0\0\0\0\xf8\x7f"),
          "{\"double\":\"NaN\"}", NULL},
