@@ -35,7 +35,8 @@ struct forms {
     struct buf printed, normalized, canonical;
 };
 
-static const struct av_parse_limits limits = {.bytes = MOST, .depth = 200};
+static const struct av_parse_limits limits = {
+    .bytes = MOST, .depth = 200, .keep_bad_defaults = true};
 
 static bool read_forms(struct forms *f, struct span text)
 {

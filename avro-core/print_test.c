@@ -85,6 +85,50 @@ static void normalizing_does_not_rename_a_type(void)
     check_forms(kept, kept, kept);
 }
 
+/* Stored schemas may have such defaults.  Java finds no value in some of them. */
+static void a_default_that_does_not_fit_is_printed_and_perhaps_not_normalized(void)
+{
+    static const struct {
+        const char *type, *value;
+        bool normalized;
+    } t[] = {
+        {"\"string\"", "null", true},
+        {"\"string\"", "1", false},
+        {"\"int\"", "\"x\"", false},
+        {"\"int\"", "true", true},
+        {"\"int\"", "5000000000", true},
+        {"\"long\"", "1.5", false},
+        {"\"long\"", "12345678901234567890", false},
+        {"{\"type\":\"array\",\"items\":\"int\"}", "\"x\"", false},
+    };
+    const struct av_parse_limits stored = {.keep_bad_defaults = true};
+
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct buf with = BUF_INIT(1000), without = BUF_INIT(1000),
+                   out = BUF_INIT(1000);
+        const char *head = "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":"
+                           "\"f\",\"type\":";
+        struct av_schema *s = NULL;
+        struct err e = {0};
+
+        buf_printf(&with, "%s%s,\"default\":%s}]}", head, t[i].type, t[i].value);
+        buf_printf(&without, "%s%s}]}", head, t[i].type);
+        CHECK_INT(av_schema_parse(&s, buf_span(&with), NULL, 0, &stored, &e), ERR_OK);
+        if (s != NULL) {
+            av_print(&out, s);
+            vectors_same("printed", buf_span(&out), buf_span(&with));
+            buf_reset(&out);
+            av_print_normalized(&out, s);
+            vectors_same("normalized", buf_span(&out),
+                         buf_span(t[i].normalized ? &with : &without));
+        }
+        av_schema_release(s);
+        buf_free(&with);
+        buf_free(&without);
+        buf_free(&out);
+    }
+}
+
 static void an_integer_too_long_for_a_long_survives(void)
 {
     check_forms("{\"type\":\"string\",\"x\":[12345678901234567890123]}",
@@ -124,6 +168,7 @@ int main(void)
 {
     RUN(schemas_are_printed_as_Java_prints_them);
     RUN(normalizing_does_not_rename_a_type);
+    RUN(a_default_that_does_not_fit_is_printed_and_perhaps_not_normalized);
     RUN(an_integer_too_long_for_a_long_survives);
     RUN(a_schema_too_deep_to_print_leaves_the_buffer_over);
     return REPORT();
