@@ -157,7 +157,8 @@ static int put_out(const struct call *c, struct buf *out)
         fprintf(stderr, "avrogate schema %s: %s\n", c->command, e.msg);
         return REFUSED;
     }
-    if (fwrite(out->p, 1, out->n, stdout) != out->n || fflush(stdout) != 0) {
+    if ((out->n > 0 && fwrite(out->p, 1, out->n, stdout) != out->n) ||
+        fflush(stdout) != 0) {
         fprintf(stderr, "avrogate schema %s: cannot write: %s\n", c->command,
                 strerror(errno));
         return REFUSED;
