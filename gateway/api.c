@@ -1,0 +1,400 @@
+#include "gateway/gateway_inside.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gateway/answer.h"
+#include "gateway/key.h"
+
+#include <stdlib.h>
+
+#define JSON_TYPE "application/json"
+#define ANSWER_MOST (64 << 20)
+#define LARGE_BODY (64 << 10) // read on a worker: a loop serves many connections
+
+/* A step of a request ended it: the answer has been given. */
+#define ANSWERED false
+
+static void answer_retry(struct http_req *r, int status, const char *outcome,
+                         const char *message)
+{
+    struct buf body = BUF_INIT(4096);
+
+    http_answer_retry_after(
+        r, 1 + (int)(clock_us() % 3)); // jitter, so that they do not return together
+    buf_printf(&body, "{\"error_code\":%d,\"message\":", status);
+    json_put_string(&body, span_str(message));
+    buf_printf(&body, ",\"outcome\":\"%s\"}", outcome);
+    http_answer_take(r, status, JSON_TYPE, &body);
+}
+
+static bool admit_bytes(struct gateway *g, size_t bytes)
+{
+    size_t before = atomic_fetch_add(&g->in_flight_bytes, bytes);
+
+    // One request alone is always let in: its body was bounded already.
+    if (before == 0 || before + bytes <= (size_t)g->s->in_flight_bytes)
+        return true;
+    atomic_fetch_sub(&g->in_flight_bytes, bytes);
+    return false;
+}
+
+static void release_bytes(struct gateway *g, size_t bytes)
+{
+    atomic_fetch_sub(&g->in_flight_bytes, bytes);
+}
+
+/* The last report came, on the producer's thread or on the sender's. */
+static void on_done(struct publish *p)
+{
+    struct http_req *r = p->req;
+    struct buf body = BUF_INIT(ANSWER_MOST);
+    int retry;
+
+    int status = answer_put(&body, p, &retry);
+    count_answer(p, status);
+    if (p->sent > 0)
+        count_phase("kafka", clock_us() - p->checked_us);
+    if (retry > 0)
+        http_answer_retry_after(r, retry);
+    if (body.over) {
+        buf_free(&body);
+        http_answer_error(r, status, status,
+                          "the answer itself is larger than %d bytes", ANSWER_MOST);
+    } else {
+        http_answer_take(r, status, JSON_TYPE, &body);
+    }
+    publish_free(p);
+}
+
+/* on_done() of what was sent: gives back what admission took. */
+struct sent {
+    struct publish publish; // first: done() gets it
+    struct gateway *gateway;
+};
+
+static void on_sent_done(struct publish *p)
+{
+    struct gateway *g = ((struct sent *)p)->gateway;
+    size_t bytes = p->bytes;
+
+    on_done(p);
+    release_bytes(g, bytes);
+    atomic_fetch_sub(&g->in_flight_requests, 1);
+}
+
+/* Registry and topic of a request; from memory unless it `may_wait`.  ERR_UNAVAILABLE
+ * without may_wait means: ask on a worker. */
+static enum err_kind find_schema(struct gateway *g, struct publish *p, bool may_wait,
+                                 struct err *e)
+{
+    int64_t deadline = may_wait ? clock_ms() + g->s->registry_ms : 0;
+    struct buf subject = BUF_INIT(4096);
+    enum err_kind rc;
+
+    if (p->ask.schema_id != 0) {
+        TRY(rc_by_id(g->rc, p->ask.schema_id, deadline, &p->schema, e));
+        return ERR_OK;
+    }
+    if (p->ask.subject.n > 0) {
+        buf_put(&subject, p->ask.subject);
+        rc = buf_status(&subject, e);
+    } else {
+        rc = subject_name(&subject, p->ask.strategy, p->ask.topic, p->ask.record_name,
+                          false, e);
+        if (rc != ERR_OK)
+            err_prefix(e, "parameter record_name");
+    }
+    if (rc == ERR_OK)
+        rc = rc_by_version(g->rc, buf_span(&subject), p->ask.version, deadline,
+                           &p->schema, e);
+    buf_free(&subject);
+    return rc;
+}
+
+static enum err_kind find_topic(struct gateway *g, const struct publish *p,
+                                bool may_wait, struct err *e)
+{
+    int32_t partitions;
+
+    TRY(may_wait ? topics_ask(&g->topics, p->ask.topic, &partitions, e)
+                 : topics_recall(&g->topics, p->ask.topic, &partitions, e));
+    if (p->ask.partition >= partitions)
+        return err_set(e, ERR_NOT_FOUND,
+                       "partition %d of topic " SPAN_FMT " does not exist, it has %d",
+                       p->ask.partition, SPAN_ARG(p->ask.topic), partitions);
+    return ERR_OK;
+}
+
+/* Neither topic nor subject: it is the topic's name that is wrong. */
+static bool is_unknown_topic(struct gateway *g, const struct publish *p,
+                             const struct err *e)
+{
+    return e->kind == ERR_NOT_FOUND && p->ask.schema_id == 0 && p->ask.subject.n == 0 &&
+           !topics_exist(&g->topics, p->ask.topic);
+}
+
+static void refuse_schema(struct publish *p, const struct err *e)
+{
+    switch (e->kind) {
+    case ERR_NOT_FOUND: http_answer_error(p->req, 422, 40403, "%s", e->msg); break;
+    case ERR_INVALID:
+    case ERR_LIMIT: http_answer_error(p->req, 422, 42201, "%s", e->msg); break;
+    default: answer_retry(p->req, 503, "not_written", e->msg); break;
+    }
+}
+
+static void refuse_topic(struct publish *p, const struct err *e)
+{
+    if (e->kind == ERR_NOT_FOUND)
+        http_answer_error(p->req, 404, 40401, "%s", e->msg);
+    else
+        answer_retry(p->req, 503, "not_written", e->msg);
+}
+
+/* Before anything is read with it: can key_field be a key under this schema? */
+static bool has_key_field(const struct publish *p)
+{
+    const struct av_node *root = av_schema_root(p->schema.schema);
+
+    if (p->ask.key_field.n == 0)
+        return true;
+    for (size_t i = 0; i < root->n_fields; i++)
+        if (span_eq(root->fields[i].name, p->ask.key_field))
+            return true;
+    return false;
+}
+
+static bool read_records(struct gateway *g, struct publish *p)
+{
+    struct err e = {0};
+
+    if (!has_key_field(p)) {
+        http_answer_error(p->req, 400, 400,
+                          "parameter key_field: schema %d has no field \"" SPAN_FMT
+                          "\"",
+                          p->schema.id, SPAN_ARG(p->ask.key_field));
+        return ANSWERED;
+    }
+    if (codec_get(&g->codecs, p->schema.id, p->schema.schema, p->ask.unknown_fields,
+                  p->ask.bytes_as, &p->codec, &e) != ERR_OK) {
+        refuse_schema(p, &e);
+        return ANSWERED;
+    }
+    const struct batch_schema against = {p->codec->encoder, p->codec->plan,
+                                         p->schema.id};
+    batch_init(&p->batch, &g->batch);
+    enum err_kind rc = batch_read(&p->batch, &p->ask, &against, p->req->body, &e);
+    if (rc != ERR_OK) {
+        int status = rc == ERR_LIMIT ? 413 : rc == ERR_CONFLICT ? 422 : 400;
+        http_answer_error(p->req, status, status, "%s", e.msg);
+        return ANSWERED;
+    }
+    p->main = mem_array(p->batch.n, sizeof *p->main);
+    p->dlq = mem_array(p->batch.n, sizeof *p->dlq);
+    p->checked_us = clock_us();
+    count_phase("check", p->checked_us - p->began_us);
+    return true;
+}
+
+static bool wants_sending(const struct publish *p)
+{
+    if (p->ask.dry_run || (p->batch.bad > 0 && p->ask.on_error == ON_ERROR_REJECT))
+        return false;
+    return p->batch.bad < p->batch.n || p->ask.on_error == ON_ERROR_DLQ;
+}
+
+static void send_records(struct gateway *g, struct publish *p)
+{
+    const struct kf_producer *healthy = NULL;
+
+    p->bytes = p->batch.frames.n + p->req->body.n;
+    p->sent = p->batch.n;
+    if (g->s->room != NULL) {
+        char topic[256];
+        memcpy(topic, p->ask.topic.p, p->ask.topic.n);
+        topic[p->ask.topic.n] = '\0';
+        if (!g->s->room->has_room(g->s->room, topic, p->batch.frames.n)) {
+            answer_retry(
+                p->req, 503, "not_written",
+                "the embedded Kafka has no room left until what it holds was read");
+            publish_free(p);
+            return;
+        }
+    }
+    if (!admit_bytes(g, p->bytes)) {
+        answer_retry(p->req, 503, "not_written",
+                     "too many bytes are waiting for Kafka");
+        publish_free(p);
+        return;
+    }
+    p->done = on_sent_done;
+    atomic_fetch_add(&g->in_flight_requests, 1);
+    pthread_rwlock_rdlock(&g->producer_lock);
+    if (g->producer != NULL && kf_healthy(g->producer))
+        healthy = g->producer;
+    if (healthy != NULL)
+        publish_start(p, g->producer);
+    pthread_rwlock_unlock(&g->producer_lock);
+    if (healthy != NULL)
+        return;
+    release_bytes(g, p->bytes);
+    atomic_fetch_sub(&g->in_flight_requests, 1);
+    answer_retry(p->req, 503, "not_written", "the producer is being rebuilt");
+    publish_free(p);
+}
+
+/* Hands the request to a worker, which may wait for registry and Kafka. */
+static void serve_later(struct gateway *g, struct publish *p)
+{
+    struct http_req *r = p->req;
+
+    publish_free(p);
+    if (!queue_try_put(&g->waiting, r))
+        answer_retry(r, 503, "not_written", "too many requests wait for the registry");
+}
+
+static void serve(struct gateway *g, struct http_req *r, bool may_wait)
+{
+    struct sent *s = mem_alloc(sizeof *s);
+    struct publish *p = &s->publish;
+    struct err e = {0};
+    bool unsupported;
+
+    s->gateway = g;
+    p->req = r;
+    p->began_us = clock_us();
+    if (ask_read(&p->ask, &g->defaults, http_part(r, "topic"), r->params, r->nparams,
+                 http_header(r, "Content-Type"), http_header(r, "Kafka-Key"),
+                 &unsupported, &e) != ERR_OK) {
+        int status = unsupported ? 415 : 400;
+        http_answer_error(r, status, status, "%s", e.msg);
+    } else if (!may_wait && r->body.n > LARGE_BODY) {
+        serve_later(g, p);
+        return;
+    } else if (find_schema(g, p, may_wait, &e) != ERR_OK) {
+        if (!may_wait && (e.kind == ERR_UNAVAILABLE || e.kind == ERR_NOT_FOUND)) {
+            serve_later(g, p);
+            return;
+        }
+        if (is_unknown_topic(g, p, &e))
+            http_answer_error(r, 404, 40401,
+                              "topic " SPAN_FMT " does not exist, and it has no schema",
+                              SPAN_ARG(p->ask.topic));
+        else
+            refuse_schema(p, &e);
+    } else if (find_topic(g, p, may_wait, &e) != ERR_OK) {
+        if (e.kind == ERR_UNAVAILABLE && !may_wait) {
+            serve_later(g, p);
+            return;
+        }
+        refuse_topic(p, &e);
+    } else if (http_gone(r)) {
+        http_answer_error(r, 499, 499, "the client left before anything was written");
+    } else if (read_records(g, p)) {
+        if (wants_sending(p))
+            send_records(g, p);
+        else
+            on_done(p);
+        return;
+    }
+    publish_free(p);
+}
+
+static void post_records(struct http_app *app, struct http_req *r)
+{
+    serve((struct gateway *)app, r, false);
+}
+
+void api_serve_waiting(struct gateway *g, struct http_req *r)
+{
+    serve(g, r, true);
+}
+
+static void get_healthz(struct http_app *app, struct http_req *r)
+{
+    (void)app;
+    http_answer(r, 200, JSON_TYPE, span_str("{\"status\":\"ok\"}"));
+}
+
+static void get_readyz(struct http_app *app, struct http_req *r)
+{
+    struct gateway *g = (struct gateway *)app;
+    char why[sizeof g->not_ready];
+
+    pthread_mutex_lock(&g->ready_lock);
+    memcpy(why, g->not_ready, sizeof why);
+    pthread_mutex_unlock(&g->ready_lock);
+    if (atomic_load(&g->draining))
+        answer_retry(r, 503, "not_written", "draining");
+    else if (why[0] != '\0')
+        answer_retry(r, 503, "not_written", why);
+    else
+        http_answer(r, 200, JSON_TYPE, span_str("{\"status\":\"ready\"}"));
+}
+
+static void get_metrics(struct http_app *app, struct http_req *r)
+{
+    struct buf out = BUF_INIT(16 << 20);
+
+    count_print(&out, (struct gateway *)app);
+    http_answer_take(r, 200, "text/plain; version=0.0.4", &out);
+}
+
+static void get_root(struct http_app *app, struct http_req *r)
+{
+    (void)app;
+    http_answer(
+        r, 200, JSON_TYPE,
+        span_str("{\"name\":\"avrogate gateway\",\"version\":\"" AVROGATE_VERSION
+                 "\"}"));
+}
+
+static const struct http_route routes[] = {
+    {HTTP_POST, "/v1/topics/{topic}/records", post_records, 0, 0, 0},
+    {HTTP_GET, "/healthz", get_healthz, HTTP_ALWAYS, 0, 0},
+    {HTTP_GET, "/readyz", get_readyz, HTTP_ALWAYS, 0, 0},
+    {HTTP_GET, "/metrics", get_metrics, HTTP_ALWAYS, 0, 0},
+    {HTTP_GET, "/", get_root, 0, 0, 0},
+};
+
+/* Before the body is read: is there room for one more request at all? */
+static void admit(struct http_app *app, struct http_req *r)
+{
+    struct gateway *g = (struct gateway *)app;
+
+    if (atomic_load(&g->in_flight_requests) >= (size_t)g->s->in_flight_requests)
+        answer_retry(r, 503, "not_written", "too many requests are waiting for Kafka");
+}
+
+/* The deadline passed first: what is in flight may still arrive. */
+static int expired(struct http_app *app, const struct http_req *r, struct buf *body)
+{
+    (void)app, (void)r;
+    buf_put_str(body,
+                "{\"error_code\":504,\"message\":\"no answer within the deadline\","
+                "\"outcome\":\"unknown\"}");
+    return 504;
+}
+
+static void on_finished(struct http_app *app, const struct http_done *d)
+{
+    const struct gateway *g = (const struct gateway *)app;
+
+    if (g->s->access_log == 0 || (g->s->access_log == 1 && d->status < 400))
+        return;
+    log_event(LOG_INFO, "request", LOG_S("method", http_method_name(d->method)),
+              LOG_B("path", d->path), LOG_I("status", d->status), LOG_I("us", d->us),
+              LOG_I("bytes_in", d->bytes_in), LOG_I("bytes_out", d->bytes_out),
+              LOG_B("peer", d->peer), LOG_B("request_id", d->id),
+              LOG_I("gone", d->gone), LOG_END);
+}
+
+void api_install(struct gateway *g)
+{
+    g->app = (struct http_app){.routes = routes,
+                               .nroutes = sizeof routes / sizeof *routes,
+                               .error_type = JSON_TYPE,
+                               .admit = admit,
+                               .expired = expired,
+                               .done = on_finished};
+}

@@ -1,0 +1,68 @@
+/*
+ * batch.h - the records of one request: cut out of its body, checked, framed.
+ *
+ *      body    [ {"id":1}, {"id":"x"}, {"id":3} ]
+ *      items      0: frame      1: problems   2: frame
+ *      frames  00 00000007 02 | 00 00000007 06
+ *
+ * One pass: the encoder reads each record where it stands in the body and appends its
+ * Avro binary behind the frame's head; a refused one is cut back and leaves its
+ * problems. All records are looked at, whatever is wrong with the first.
+ *
+ * A batch belongs to one request and one thread at a time.  It borrows the body.
+ */
+#pragma once
+
+#include "avro-core/decode.h"
+#include "gateway/ask.h"
+
+struct item {
+    struct span text;         // the record as it was sent
+    size_t frame_at, frame_n; // in batch.frames; n 0 = refused
+    size_t key_at, key_n;     // in batch.keys
+    bool has_key;
+    const struct av_problem *first; // the first of its problems in batch.problems
+    size_t n_problems;
+    size_t more; // problems that were not kept
+};
+
+struct batch_limits {
+    size_t records;  // in one request
+    size_t frames;   // bytes of Avro of one request
+    size_t problems; // kept for one request in all; 20 for each record
+};
+
+struct batch {
+    struct batch_limits limits;
+    struct buf frames, keys;
+    struct item *items;
+    size_t n, cap;
+    size_t bad;
+    struct av_problems problems;
+};
+
+void batch_init(struct batch *b, const struct batch_limits *lim);
+void batch_free(struct batch *b);
+
+/* What the records are checked against. */
+struct batch_schema {
+    const struct av_encoder *encoder;
+    const struct av_plan *plan; // schema to itself; wanted for key_field only
+    int32_t id;
+};
+
+/*
+ * Reads the whole body.  ERR_OK: every record is in items, good or bad.  ERR_INVALID:
+ * the body is no JSON, NDJSON or CSV of records at all, the message says where.
+ * ERR_CONFLICT: a CSV header that the schema cannot take.  ERR_LIMIT: too many or too
+ * large.
+ */
+enum err_kind batch_read(struct batch *b, const struct ask *a,
+                         const struct batch_schema *s, struct span body,
+                         struct err *e) MUST_USE;
+
+struct span batch_frame(const struct batch *b, size_t i);
+/* p NULL when it has no key. */
+struct span batch_key(const struct batch *b, size_t i);
+/* Is any record's problem that it is no JSON or no CSV row (400, not 422)? */
+bool batch_blames_form(const struct batch *b);

@@ -1,0 +1,96 @@
+#include "gateway/gateway_inside.h"
+
+#include <stdio.h>
+
+static struct stats_metric records = {.name = "avrogate_gateway_records_total",
+                                      .help =
+                                          "records by topic and what became of them",
+                                      .kind = STATS_COUNTER,
+                                      .labels = "topic,outcome"};
+static struct stats_metric requests = {.name = "avrogate_gateway_requests_total",
+                                       .help = "requests for records by status",
+                                       .kind = STATS_COUNTER,
+                                       .labels = "status"};
+static struct stats_metric phases = {
+    .name = "avrogate_gateway_phase_seconds",
+    .help = "time by phase: check (read and encode), kafka (sent to last report)",
+    .kind = STATS_HISTOGRAM,
+    .labels = "phase",
+    .bounds = stats_latency_bounds};
+
+void count_install(void)
+{
+    stats_add(&records);
+    stats_add(&requests);
+    stats_add(&phases);
+}
+
+static void count_records(const char *topic, const char *outcome, size_t n)
+{
+    if (n > 0)
+        stats_count(stats_child(&records, (const char *const[]){topic, outcome}),
+                    (long long)n);
+}
+
+void count_answer(const struct publish *p, int status)
+{
+    static const char *const names[] = {[OUTCOME_NONE] = "not_sent",
+                                        [OUTCOME_WRITTEN] = "written",
+                                        [OUTCOME_NOT_WRITTEN] = "not_written",
+                                        [OUTCOME_UNKNOWN] = "unknown"};
+    size_t n[4] = {0}, dead = 0, dead_lost = 0;
+    char topic[256], number[12];
+
+    snprintf(topic, sizeof topic, "%.*s", (int)p->ask.topic.n, p->ask.topic.p);
+    snprintf(number, sizeof number, "%d", status);
+    for (size_t i = 0; i < p->batch.n; i++) {
+        n[p->main[i].outcome] += p->batch.items[i].frame_n > 0;
+        dead += p->dlq[i].outcome == OUTCOME_WRITTEN;
+        dead_lost += p->dlq[i].outcome > OUTCOME_WRITTEN;
+    }
+    for (size_t i = 0; i < 4; i++)
+        count_records(topic, names[i], n[i]);
+    count_records(topic, "refused", p->batch.bad);
+    count_records(topic, "dlq", dead);
+    count_records(topic, "dlq_failed", dead_lost);
+    stats_count(stats_child(&requests, (const char *const[]){number}), 1);
+}
+
+void count_phase(const char *phase, int64_t us)
+{
+    stats_observe(&phases, stats_child(&phases, (const char *const[]){phase}), us);
+}
+
+static void put_gauge(struct buf *out, const char *name, const char *help, uint64_t v)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %llu\n", name, help, name, name,
+               (unsigned long long)v);
+}
+
+static void put_counter(struct buf *out, const char *name, const char *help, uint64_t v)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n%s %llu\n", name, help, name,
+               name, (unsigned long long)v);
+}
+
+void count_print(struct buf *out, const struct gateway *g)
+{
+    struct http_counters c;
+
+    http_server_counters(g->server, &c);
+    stats_print(out);
+    put_gauge(out, "avrogate_http_connections", "open now", c.open);
+    put_gauge(out, "avrogate_http_requests_in_flight", "being handled now",
+              c.in_flight);
+    put_gauge(out, "avrogate_gateway_in_flight_bytes", "of records waiting for Kafka",
+              atomic_load(&g->in_flight_bytes));
+    put_counter(out, "avrogate_http_requests_total", "answered", c.requests);
+    put_counter(out, "avrogate_http_malformed_total", "refused by the message rules",
+                c.malformed);
+    put_counter(out, "avrogate_http_late_requests_total",
+                "answered 504 by the deadline", c.late_request);
+    put_counter(out, "avrogate_http_client_gone_total",
+                "clients that left before the answer", c.gone);
+    put_counter(out, "avrogate_http_received_bytes_total", "of bodies", c.bytes_in);
+    put_counter(out, "avrogate_http_sent_bytes_total", "of answers", c.bytes_out);
+}

@@ -1,0 +1,148 @@
+#include "gateway/publish.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DLQ_HEADERS 8
+
+static void note_report(struct written *w, const struct kf_report *r)
+{
+    if (r->kind == ERR_OK) {
+        *w = (struct written){
+            .outcome = OUTCOME_WRITTEN, .partition = r->partition, .offset = r->offset};
+        return;
+    }
+    *w = (struct written){.outcome = r->maybe ? OUTCOME_UNKNOWN : OUTCOME_NOT_WRITTEN,
+                          .kind = r->kind,
+                          .reason = r->reason};
+}
+
+static void let_go(struct publish *p)
+{
+    if (atomic_fetch_sub(&p->left, 1) == 1)
+        p->done(p);
+}
+
+static void on_report(struct kf_waiter *w, uint32_t index, const struct kf_report *r)
+{
+    struct publish *p = (struct publish *)w;
+    uint32_t n = (uint32_t)(p->batch.n - p->batch.bad);
+
+    note_report(index < n ? &p->main[p->order[index]] : &p->dlq[p->order[index]], r);
+    let_go(p);
+}
+
+static size_t send_good(struct publish *p, struct kf_producer *producer,
+                        const char *topic)
+{
+    size_t good = p->batch.n - p->batch.bad, n = 0;
+    struct kf_record *records = mem_array(good + 1, sizeof *records);
+
+    for (size_t i = 0; i < p->batch.n; i++) {
+        if (p->batch.items[i].frame_n == 0)
+            continue;
+        p->order[n] = (uint32_t)i;
+        records[n++] = (struct kf_record){
+            .key = p->ask.key.p != NULL ? p->ask.key : batch_key(&p->batch, i),
+            .value = batch_frame(&p->batch, i),
+            .partition = p->ask.partition};
+    }
+    kf_send_batch(producer, topic, records, n, &p->waiter, 0);
+    free(records);
+    return n;
+}
+
+/* What was wrong with item `i`, as the JSON the client gets too. */
+static struct span problems_text(const struct item *it, struct buf *text)
+{
+    const struct av_problem *problem = it->first;
+
+    buf_put_u8(text, '[');
+    for (size_t i = 0; i < it->n_problems; i++, problem = problem->next) {
+        if (i > 0)
+            buf_put_u8(text, ',');
+        av_problem_put(text, problem);
+    }
+    buf_put_u8(text, ']');
+    return text->over ? span_str("[]") : buf_span(text);
+}
+
+/* The headers of a dead letter.  Texts live in the request's arena. */
+static size_t fill_headers(struct kf_header *h, struct publish *p,
+                           const struct item *it, size_t index)
+{
+    struct arena *a = &p->req->arena;
+    struct buf text = BUF_INIT(64 << 10);
+    char when[WALL_TEXT];
+    size_t n = 0;
+
+    wall_print(when, wall_ms());
+    h[n++] =
+        (struct kf_header){"avrogate.errors", arena_copy(a, problems_text(it, &text))};
+    h[n++] = (struct kf_header){"avrogate.topic", p->ask.topic};
+    h[n++] =
+        (struct kf_header){"avrogate.schema.id", arena_printf(a, "%d", p->schema.id)};
+    h[n++] = (struct kf_header){"avrogate.subject", p->schema.subject};
+    h[n++] = (struct kf_header){"avrogate.request.id", p->req->id};
+    h[n++] = (struct kf_header){"avrogate.record.index", arena_printf(a, "%zu", index)};
+    h[n++] = (struct kf_header){"avrogate.time", arena_copy(a, span_str(when))};
+    h[n++] = (struct kf_header){"content-type", http_header(p->req, "Content-Type")};
+    buf_free(&text);
+    return n;
+}
+
+/* The bad ones, as they were sent.  `order` goes on behind the good ones. */
+static void send_bad(struct publish *p, struct kf_producer *producer, const char *topic,
+                     size_t good)
+{
+    size_t n = 0;
+    struct kf_record *records = mem_array(p->batch.bad + 1, sizeof *records);
+
+    for (size_t i = 0; i < p->batch.n; i++) {
+        const struct item *it = &p->batch.items[i];
+        if (it->frame_n > 0)
+            continue;
+        struct kf_header *headers =
+            arena_array(&p->req->arena, DLQ_HEADERS, sizeof *headers);
+        p->order[good + n] = (uint32_t)i;
+        records[n++] = (struct kf_record){.key = p->ask.key,
+                                          .value = it->text,
+                                          .headers = headers,
+                                          .n_headers = fill_headers(headers, p, it, i),
+                                          .partition = -1};
+    }
+    kf_send_batch(producer, topic, records, n, &p->waiter, (uint32_t)good);
+    free(records);
+}
+
+void publish_start(struct publish *p, struct kf_producer *producer)
+{
+    bool to_dlq = p->ask.on_error == ON_ERROR_DLQ && p->batch.bad > 0;
+    size_t good = p->batch.n - p->batch.bad;
+    char topic[256], dlq[264];
+
+    snprintf(topic, sizeof topic, "%.*s", (int)p->ask.topic.n, p->ask.topic.p);
+    snprintf(dlq, sizeof dlq, "%s.dlq", topic);
+    p->waiter.report = on_report;
+    p->order = mem_array(p->batch.n, sizeof *p->order);
+    // One is ours, so that the last report cannot come before the last record was sent.
+    atomic_init(&p->left, good + (to_dlq ? p->batch.bad : 0) + 1);
+    if (good > 0)
+        send_good(p, producer, topic);
+    if (to_dlq)
+        send_bad(p, producer, dlq, good);
+    let_go(p);
+}
+
+void publish_free(struct publish *p)
+{
+    batch_free(&p->batch);
+    rc_schema_free(&p->schema);
+    codec_release(p->codec);
+    free(p->main);
+    free(p->dlq);
+    free(p->order);
+    free(p);
+}

@@ -1,0 +1,55 @@
+/*
+ * publish.h - what is in flight: a request's records, until the last delivery report.
+ *
+ *      handler --publish_start--> Kafka ... reports (producer's poll thread) --> done()
+ *
+ * A publish holds the request, its batch and one outcome a record.  The last report, on
+ * whatever thread it comes, calls `done` once; that answers the request and frees the
+ * publish. From publish_start() on nobody else touches it.
+ */
+#pragma once
+
+#include "gateway/batch.h"
+#include "gateway/codec.h"
+#include "http/server.h"
+#include "kafka/producer.h"
+#include "registry-client/registry_client.h"
+
+#include <stdatomic.h>
+
+enum outcome {
+    OUTCOME_NONE,    // not sent: refused by its schema, or a dry run
+    OUTCOME_WRITTEN, // Kafka has it
+    OUTCOME_NOT_WRITTEN,
+    OUTCOME_UNKNOWN, // may be there
+};
+
+struct written {
+    enum outcome outcome;
+    enum err_kind kind; // of a failure
+    int32_t partition;
+    int64_t offset;
+    const char *reason; // librdkafka's words
+};
+
+struct publish {
+    struct kf_waiter waiter; // first: reports come back to this
+    struct http_req *req;
+    struct ask ask;
+    struct batch batch;
+    struct rc_schema schema;
+    struct codec *codec;
+    struct written *main,
+        *dlq;        // an outcome per item: of the record, of its copy in the DLQ
+    uint32_t *order; // report index -> item, `batch.n` more for the DLQ
+    size_t sent;     // records in flight, for admission to take off again
+    size_t bytes;
+    int64_t began_us, checked_us;
+    atomic_size_t left; // reports to come, and one for the sender
+    void (*done)(struct publish *p);
+};
+
+/* `p->batch` holds one frame a good item.  Sends the good ones to the topic, and under
+ * ON_ERROR_DLQ the bad ones to `<topic>.dlq` with their original bytes. */
+void publish_start(struct publish *p, struct kf_producer *producer);
+void publish_free(struct publish *p); // not the request

@@ -1,0 +1,45 @@
+/*
+ * run.h - the gateway as a program, and as a part of `avrogate dev`.
+ *
+ * HTTP in, Kafka out; it answers 200 only for what Kafka has (docs/gateway.md).
+ */
+#pragma once
+
+#include "base/conf.h"
+#include "http/server.h"
+
+struct gateway_settings {
+    struct conf_list listen;
+    const char *bootstrap;
+    struct conf_list registry;
+    const char *registry_user, *registry_password, *registry_token;
+    const char *registry_ca, *registry_cert, *registry_key;
+    struct conf_pairs kafka;
+    int on_error, unknown_fields, bytes_as, strategy; // the enums of gateway/ask.h
+    int64_t body, records, in_flight_bytes, in_flight_requests, connections;
+    int64_t registry_ms, schema_ttl_ms, drain_ms, threads, workers;
+    int access_log; // 0 none, 1 errors, 2 all
+    const char *log_level;
+    struct http_limits http; // not from the table: HTTP_LIMITS with the above in place
+
+    /* For `avrogate dev` alone: asked before records go to a topic, NULL = always room.
+     * Any thread. */
+    struct gateway_room *room;
+};
+
+struct gateway_room {
+    bool (*has_room)(struct gateway_room *r, const char *topic, size_t bytes);
+};
+
+extern const struct conf_program gateway_program;
+
+struct gateway;
+
+/* Connects, binds, serves.  `s` and all it points at outlive the gateway. */
+enum err_kind gateway_open(struct gateway **out, const struct gateway_settings *s,
+                           struct err *e) MUST_USE;
+uint16_t gateway_port(const struct gateway *g);
+/* Not ready, drains, flushes, answers what remains, closes. */
+void gateway_close(struct gateway *g);
+
+int cmd_gateway(int argc, char **argv);
