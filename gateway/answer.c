@@ -46,7 +46,7 @@ static int status_of(const struct publish *p, const struct tally *t)
     size_t good = p->batch.n - p->batch.bad;
 
     if (p->batch.bad > 0 && p->ask.on_error == ON_ERROR_REJECT)
-        return batch_blames_form(&p->batch) ? 400 : 422;
+        return gw_batch_blames_form(&p->batch) ? 400 : 422;
     if (good == 0)
         return 422;
     if (t->unknown > 0 || (t->not_written > 0 && t->written > 0))

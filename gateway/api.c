@@ -180,10 +180,10 @@ static bool read_records(struct gateway *g, struct publish *p)
         refuse_schema(p, &e);
         return ANSWERED;
     }
-    const struct batch_schema against = {p->codec->encoder, p->codec->plan,
-                                         p->schema.id};
-    batch_init(&p->batch, &g->batch);
-    enum err_kind rc = batch_read(&p->batch, &p->ask, &against, p->req->body, &e);
+    const struct gw_batch_schema against = {p->codec->encoder, p->codec->plan,
+                                            p->schema.id};
+    gw_batch_init(&p->batch, &g->batch);
+    enum err_kind rc = gw_batch_read(&p->batch, &p->ask, &against, p->req->body, &e);
     if (rc != ERR_OK) {
         int status = rc == ERR_LIMIT ? 413 : rc == ERR_CONFLICT ? 422 : 400;
         http_answer_error(p->req, status, status, "%s", e.msg);

@@ -9,13 +9,13 @@
 #define PROBLEMS_A_RECORD 20
 #define RECORD_MOST (16 << 20) // what the encoder lets one record have
 
-void batch_init(struct batch *b, const struct batch_limits *lim)
+void gw_batch_init(struct gw_batch *b, const struct gw_batch_limits *lim)
 {
-    *b = (struct batch){
+    *b = (struct gw_batch){
         .limits = *lim, .frames = BUF_INIT(lim->frames), .keys = BUF_INIT(lim->frames)};
 }
 
-void batch_free(struct batch *b)
+void gw_batch_free(struct gw_batch *b)
 {
     buf_free(&b->frames);
     buf_free(&b->keys);
@@ -23,12 +23,12 @@ void batch_free(struct batch *b)
     av_problems_free(&b->problems);
 }
 
-struct span batch_frame(const struct batch *b, size_t i)
+struct span gw_batch_frame(const struct gw_batch *b, size_t i)
 {
     return span_of(b->frames.p + b->items[i].frame_at, b->items[i].frame_n);
 }
 
-struct span batch_key(const struct batch *b, size_t i)
+struct span gw_batch_key(const struct gw_batch *b, size_t i)
 {
     if (!b->items[i].has_key)
         return (struct span){0};
@@ -36,7 +36,7 @@ struct span batch_key(const struct batch *b, size_t i)
                    b->items[i].key_n);
 }
 
-bool batch_blames_form(const struct batch *b)
+bool gw_batch_blames_form(const struct gw_batch *b)
 {
     for (const struct av_problem *p = b->problems.first; p != NULL; p = p->next)
         if (strcmp(p->rule, "json") == 0 || strcmp(p->rule, "csv") == 0)
@@ -44,7 +44,7 @@ bool batch_blames_form(const struct batch *b)
     return false;
 }
 
-static enum err_kind add_item(struct batch *b, struct item **out, struct err *e)
+static enum err_kind add_item(struct gw_batch *b, struct item **out, struct err *e)
 {
     if (b->n == b->limits.records)
         return err_set(e, ERR_LIMIT, "more than %zu records in one request",
@@ -59,7 +59,7 @@ static enum err_kind add_item(struct batch *b, struct item **out, struct err *e)
 }
 
 /* Lets the next record report as many problems as one may, while the request may. */
-static void allow_problems(struct batch *b)
+static void allow_problems(struct gw_batch *b)
 {
     size_t most = b->problems.n + PROBLEMS_A_RECORD;
 
@@ -68,7 +68,7 @@ static void allow_problems(struct batch *b)
 }
 
 /* Whatever was added to the problems since `before` is this item's. */
-static void settle(struct batch *b, struct item *it, const struct av_problem *before,
+static void settle(struct gw_batch *b, struct item *it, const struct av_problem *before,
                    size_t n_before)
 {
     it->n_problems = b->problems.n - n_before;
@@ -77,8 +77,8 @@ static void settle(struct batch *b, struct item *it, const struct av_problem *be
         it->first = before != NULL ? before->next : b->problems.first;
 }
 
-static void take_key(struct batch *b, const struct ask *a, const struct batch_schema *s,
-                     struct item *it, size_t offset)
+static void take_key(struct gw_batch *b, const struct ask *a,
+                     const struct gw_batch_schema *s, struct item *it, size_t offset)
 {
     struct span datum = span_of(b->frames.p + it->frame_at + FRAME_HEAD,
                                 b->frames.n - it->frame_at - FRAME_HEAD);
@@ -96,9 +96,9 @@ static void take_key(struct batch *b, const struct ask *a, const struct batch_sc
 
 /* What reads one record out of a body, after the frame's head was written. */
 struct reading {
-    struct batch *b;
+    struct gw_batch *b;
     const struct ask *a;
-    const struct batch_schema *s;
+    const struct gw_batch_schema *s;
     struct span body;
     size_t at;              // where in it we stand
     struct csv_reader *csv; // and what it gave last, for BODY_CSV
@@ -111,7 +111,7 @@ struct reading {
 typedef enum err_kind (*read_one)(struct reading *r, struct item *it);
 
 /* Was it the request's limit that refused the record, and not the record's own? */
-static bool frames_are_full(const struct batch *b, const struct item *it)
+static bool frames_are_full(const struct gw_batch *b, const struct item *it)
 {
     const struct av_problem *p = it->first;
     bool too_large = false;
@@ -124,7 +124,7 @@ static bool frames_are_full(const struct batch *b, const struct item *it)
 /* One record through `read`: framed, or cut back with its problems. */
 static enum err_kind take_record(struct reading *r, read_one read, struct err *e)
 {
-    struct batch *b = r->b;
+    struct gw_batch *b = r->b;
     const struct av_problem *before = b->problems.last;
     size_t n_before = b->problems.n;
     struct item *it = NULL;
@@ -184,7 +184,7 @@ static enum err_kind read_json_value(struct reading *r, struct item *it)
 }
 
 /* The last record was no JSON: nothing behind it in this body can be trusted. */
-static bool lost_the_thread(const struct batch *b)
+static bool lost_the_thread(const struct gw_batch *b)
 {
     const struct item *it = &b->items[b->n - 1];
     const struct av_problem *p = it->first;
@@ -356,8 +356,9 @@ static enum err_kind read_csv(struct reading *r, struct err *e)
     return rc;
 }
 
-enum err_kind batch_read(struct batch *b, const struct ask *a,
-                         const struct batch_schema *s, struct span body, struct err *e)
+enum err_kind gw_batch_read(struct gw_batch *b, const struct ask *a,
+                            const struct gw_batch_schema *s, struct span body,
+                            struct err *e)
 {
     static enum err_kind (*const readers[])(struct reading * r, struct err * e) = {
         [BODY_JSON] = read_json, [BODY_NDJSON] = read_ndjson, [BODY_CSV] = read_csv};

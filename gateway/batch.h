@@ -26,14 +26,14 @@ struct item {
     size_t more; // problems that were not kept
 };
 
-struct batch_limits {
+struct gw_batch_limits {
     size_t records;  // in one request
     size_t frames;   // bytes of Avro of one request
     size_t problems; // kept for one request in all; 20 for each record
 };
 
-struct batch {
-    struct batch_limits limits;
+struct gw_batch {
+    struct gw_batch_limits limits;
     struct buf frames, keys;
     struct item *items;
     size_t n, cap;
@@ -41,11 +41,11 @@ struct batch {
     struct av_problems problems;
 };
 
-void batch_init(struct batch *b, const struct batch_limits *lim);
-void batch_free(struct batch *b);
+void gw_batch_init(struct gw_batch *b, const struct gw_batch_limits *lim);
+void gw_batch_free(struct gw_batch *b);
 
 /* What the records are checked against. */
-struct batch_schema {
+struct gw_batch_schema {
     const struct av_encoder *encoder;
     const struct av_plan *plan; // schema to itself; wanted for key_field only
     int32_t id;
@@ -57,12 +57,12 @@ struct batch_schema {
  * ERR_CONFLICT: a CSV header that the schema cannot take.  ERR_LIMIT: too many or too
  * large.
  */
-enum err_kind batch_read(struct batch *b, const struct ask *a,
-                         const struct batch_schema *s, struct span body,
-                         struct err *e) MUST_USE;
+enum err_kind gw_batch_read(struct gw_batch *b, const struct ask *a,
+                            const struct gw_batch_schema *s, struct span body,
+                            struct err *e) MUST_USE;
 
-struct span batch_frame(const struct batch *b, size_t i);
+struct span gw_batch_frame(const struct gw_batch *b, size_t i);
 /* p NULL when it has no key. */
-struct span batch_key(const struct batch *b, size_t i);
+struct span gw_batch_key(const struct gw_batch *b, size_t i);
 /* Is any record's problem that it is no JSON or no CSV row (400, not 422)? */
-bool batch_blames_form(const struct batch *b);
+bool gw_batch_blames_form(const struct gw_batch *b);

@@ -24,10 +24,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     static struct av_schema *schema;
     static struct av_encoder *encoder;
     static struct av_plan *plan;
-    const struct batch_limits limits = {1000, 100000, 50};
+    const struct gw_batch_limits limits = {1000, 100000, 50};
     struct av_visitor blind = {&nothing};
     struct err e = {0};
-    struct batch b;
+    struct gw_batch b;
 
     if (schema == NULL) {
         must(av_schema_parse(&schema, span_str(text), NULL, 0, NULL, &e) == ERR_OK);
@@ -39,15 +39,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     struct ask a = {.body = (enum body_kind)(p[0] % 3),
                     .delimiter = ',',
                     .key_field = span_str(p[0] & 4 ? "id" : "")};
-    const struct batch_schema against = {encoder, plan, 1};
-    batch_init(&b, &limits);
-    if (batch_read(&b, &a, &against, span_of(p + 1, n - 1), &e) == ERR_OK)
+    const struct gw_batch_schema against = {encoder, plan, 1};
+    gw_batch_init(&b, &limits);
+    if (gw_batch_read(&b, &a, &against, span_of(p + 1, n - 1), &e) == ERR_OK)
         for (size_t i = 0; i < b.n; i++) {
             bool good = b.items[i].frame_n > 0;
             must(good || b.items[i].n_problems + b.items[i].more > 0);
-            must(!good || av_decode_all(plan, span_skip(batch_frame(&b, i), 5), NULL,
+            must(!good || av_decode_all(plan, span_skip(gw_batch_frame(&b, i), 5), NULL,
                                         &blind, &e) == ERR_OK);
         }
-    batch_free(&b);
+    gw_batch_free(&b);
     return 0;
 }

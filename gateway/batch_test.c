@@ -10,7 +10,7 @@ struct setting {
     struct av_schema *schema;
     struct av_encoder *encoder;
     struct av_plan *plan;
-    struct batch_schema against;
+    struct gw_batch_schema against;
 };
 
 static void set_up(struct setting *s)
@@ -21,7 +21,7 @@ static void set_up(struct setting *s)
               ERR_OK);
     CHECK_INT(av_encoder_new(&s->encoder, s->schema, NULL, &e), ERR_OK);
     CHECK_INT(av_plan_new(&s->plan, s->schema, s->schema, &e), ERR_OK);
-    s->against = (struct batch_schema){s->encoder, s->plan, 7};
+    s->against = (struct gw_batch_schema){s->encoder, s->plan, 7};
 }
 
 static void take_down(struct setting *s)
@@ -31,25 +31,25 @@ static void take_down(struct setting *s)
     av_schema_release(s->schema);
 }
 
-static const struct batch_limits limits = {
+static const struct gw_batch_limits limits = {
     .records = 5, .frames = 1000, .problems = 50};
 
-static enum err_kind read(struct batch *b, enum body_kind kind, const char *key_field,
-                          const char *body, struct err *e)
+static enum err_kind read(struct gw_batch *b, enum body_kind kind,
+                          const char *key_field, const char *body, struct err *e)
 {
     struct ask a = {.body = kind, .delimiter = ',', .key_field = span_str(key_field)};
     struct setting s;
 
     set_up(&s);
-    batch_init(b, &limits);
-    enum err_kind rc = batch_read(b, &a, &s.against, span_str(body), e);
+    gw_batch_init(b, &limits);
+    enum err_kind rc = gw_batch_read(b, &a, &s.against, span_str(body), e);
     take_down(&s);
     return rc;
 }
 
 static void good_records_are_framed_where_they_stand(void)
 {
-    struct batch b;
+    struct gw_batch b;
     struct err e = {0};
 
     CHECK_INT(
@@ -57,19 +57,19 @@ static void good_records_are_framed_where_they_stand(void)
         ERR_OK);
     CHECK_INT(b.n, 2);
     CHECK_INT(b.bad, 0);
-    CHECK(span_eq(batch_frame(&b, 0), span_of("\0\0\0\0\7\2\0", 7)));
-    CHECK(span_eq(batch_frame(&b, 1), span_of("\0\0\0\0\7\4\2\2x", 9)));
+    CHECK(span_eq(gw_batch_frame(&b, 0), span_of("\0\0\0\0\7\2\0", 7)));
+    CHECK(span_eq(gw_batch_frame(&b, 1), span_of("\0\0\0\0\7\4\2\2x", 9)));
     CHECK_SPAN(b.items[1].text, "{\"name\":\"x\",\"id\":2}");
-    CHECK(batch_key(&b, 0).p == NULL);
-    batch_free(&b);
+    CHECK(gw_batch_key(&b, 0).p == NULL);
+    gw_batch_free(&b);
     CHECK_INT(read(&b, BODY_JSON, "", "\xef\xbb\xbf{\"id\":1}", &e), ERR_OK);
     CHECK_INT(b.n, 1);
-    batch_free(&b);
+    gw_batch_free(&b);
 }
 
 static void a_bad_one_leaves_its_problems_and_the_others_go_on(void)
 {
-    struct batch b;
+    struct gw_batch b;
     struct err e = {0};
 
     CHECK_INT(read(&b, BODY_JSON, "",
@@ -82,14 +82,14 @@ static void a_bad_one_leaves_its_problems_and_the_others_go_on(void)
     CHECK_INT(b.items[0].first->offset, 7);
     CHECK_INT(b.items[0].frame_n, 0);
     CHECK_INT(b.items[2].n_problems, 1);
-    CHECK(span_eq(batch_frame(&b, 3), span_of("\0\0\0\0\7\6\0", 7)));
-    CHECK(!batch_blames_form(&b));
-    batch_free(&b);
+    CHECK(span_eq(gw_batch_frame(&b, 3), span_of("\0\0\0\0\7\6\0", 7)));
+    CHECK(!gw_batch_blames_form(&b));
+    gw_batch_free(&b);
 }
 
 static void lines_are_read_one_by_one_whatever_stands_in_them(void)
 {
-    struct batch b;
+    struct gw_batch b;
     struct err e = {0};
 
     CHECK_INT(
@@ -103,13 +103,13 @@ static void lines_are_read_one_by_one_whatever_stands_in_them(void)
     CHECK_SPAN(b.items[1].text, "{\"id\":");
     CHECK_INT(b.items[3].frame_n, 0);
     CHECK(b.items[4].frame_n > 0);
-    CHECK(batch_blames_form(&b));
-    batch_free(&b);
+    CHECK(gw_batch_blames_form(&b));
+    gw_batch_free(&b);
 }
 
 static void csv_is_typed_by_the_schema(void)
 {
-    struct batch b;
+    struct gw_batch b;
     struct err e = {0};
 
     CHECK_INT(read(&b, BODY_CSV, "name", "name,id\nann,1\n\"b,\nb\",2\n,x\n", &e),
@@ -117,29 +117,29 @@ static void csv_is_typed_by_the_schema(void)
     CHECK_STR(e.msg, "");
     CHECK_INT(b.n, 3);
     CHECK_INT(b.bad, 1);
-    CHECK_SPAN(batch_key(&b, 0), "ann");
-    CHECK_SPAN(batch_key(&b, 1), "b,\nb");
+    CHECK_SPAN(gw_batch_key(&b, 0), "ann");
+    CHECK_SPAN(gw_batch_key(&b, 1), "b,\nb");
     CHECK_SPAN(b.items[1].text, "\"b,\nb\",2");
     CHECK_SPAN(b.items[2].first->pointer, "/id");
     CHECK_INT(b.items[2].first->offset, 24);
-    batch_free(&b);
+    gw_batch_free(&b);
 }
 
 static void keys_come_from_the_checked_record(void)
 {
-    struct batch b;
+    struct gw_batch b;
     struct err e = {0};
 
     CHECK_INT(read(&b, BODY_JSON, "id", "[{\"id\":-12},{\"id\":1e3}]", &e), ERR_OK);
-    CHECK_SPAN(batch_key(&b, 0), "-12");
-    CHECK_SPAN(batch_key(&b, 1), "1000");
-    batch_free(&b);
+    CHECK_SPAN(gw_batch_key(&b, 0), "-12");
+    CHECK_SPAN(gw_batch_key(&b, 1), "1000");
+    gw_batch_free(&b);
     CHECK_INT(read(&b, BODY_JSON, "name", "[{\"id\":1},{\"id\":2,\"name\":\"\"}]", &e),
               ERR_OK);
-    CHECK(batch_key(&b, 0).p == NULL); // null is no key
-    CHECK(batch_key(&b, 1).p != NULL); // "" is one
-    CHECK_INT(batch_key(&b, 1).n, 0);
-    batch_free(&b);
+    CHECK(gw_batch_key(&b, 0).p == NULL); // null is no key
+    CHECK(gw_batch_key(&b, 1).p != NULL); // "" is one
+    CHECK_INT(gw_batch_key(&b, 1).n, 0);
+    gw_batch_free(&b);
 }
 
 static void a_body_that_is_none_is_refused_as_a_whole(void)
@@ -168,25 +168,25 @@ static void a_body_that_is_none_is_refused_as_a_whole(void)
     };
 
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-        struct batch b;
+        struct gw_batch b;
         struct err e = {0};
 
         CHECK_INT(read(&b, t[i].kind, "", t[i].body, &e), t[i].says);
         CHECK_SPAN(span_of(e.msg, strlen(t[i].begins)), t[i].begins);
-        batch_free(&b);
+        gw_batch_free(&b);
     }
 }
 
 static void the_frames_have_a_limit(void)
 {
-    struct batch b;
+    struct gw_batch b;
     struct err e = {0};
     char body[1200] = "[{\"id\":1,\"name\":\"";
 
     memset(body + strlen(body), 'x', 1100);
     strcat(body, "\"}]");
     CHECK_INT(read(&b, BODY_JSON, "", body, &e), ERR_LIMIT);
-    batch_free(&b);
+    gw_batch_free(&b);
 }
 
 int main(void)

@@ -19,7 +19,7 @@ struct gateway {
     struct http_app app; // first: handlers get this
     const struct gateway_settings *s;
     struct ask_defaults defaults;
-    struct batch_limits batch;
+    struct gw_batch_limits batch;
     struct http_server *server;
     struct rc *rc;
     struct kf_admin *admin;

@@ -45,8 +45,8 @@ static size_t send_good(struct publish *p, struct kf_producer *producer,
             continue;
         p->order[n] = (uint32_t)i;
         records[n++] = (struct kf_record){
-            .key = p->ask.key.p != NULL ? p->ask.key : batch_key(&p->batch, i),
-            .value = batch_frame(&p->batch, i),
+            .key = p->ask.key.p != NULL ? p->ask.key : gw_batch_key(&p->batch, i),
+            .value = gw_batch_frame(&p->batch, i),
             .partition = p->ask.partition};
     }
     kf_send_batch(producer, topic, records, n, &p->waiter, 0);
@@ -138,7 +138,7 @@ void publish_start(struct publish *p, struct kf_producer *producer)
 
 void publish_free(struct publish *p)
 {
-    batch_free(&p->batch);
+    gw_batch_free(&p->batch);
     rc_schema_free(&p->schema);
     codec_release(p->codec);
     free(p->main);

@@ -36,7 +36,7 @@ struct publish {
     struct kf_waiter waiter; // first: reports come back to this
     struct http_req *req;
     struct ask ask;
-    struct batch batch;
+    struct gw_batch batch;
     struct rc_schema schema;
     struct codec *codec;
     struct written *main,

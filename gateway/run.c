@@ -200,7 +200,7 @@ static void set_up(struct gateway *g, const struct gateway_settings *s)
     g->defaults = (struct ask_defaults){
         (enum on_error)s->on_error, (enum av_unknown)s->unknown_fields,
         (enum av_bytes_as)s->bytes_as, (enum subject_strategy)s->strategy};
-    g->batch = (struct batch_limits){
+    g->batch = (struct gw_batch_limits){
         .records = (size_t)s->records, .frames = (size_t)s->body * 4, .problems = 1000};
     codecs_init(&g->codecs, 1000);
     queue_init(&g->waiting, GATEWAY_WAITING);
