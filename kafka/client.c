@@ -83,6 +83,20 @@ enum err_kind kf_topic_partitions(struct kf_admin *a, const char *topic, int32_t
     return rc;
 }
 
+enum err_kind kf_topic_replicas(struct kf_admin *a, const char *topic, int32_t *n,
+                                int timeout_ms, struct err *e)
+{
+    const rd_kafka_metadata_t *md = NULL;
+    int32_t partitions = 0;
+
+    TRY(ask(a, topic, &md, timeout_ms, e));
+    enum err_kind rc = partitions_in(md, topic, &partitions, e);
+    if (rc == ERR_OK)
+        *n = partitions > 0 ? md->topics[0].partitions[0].replica_cnt : 0;
+    rd_kafka_metadata_destroy(md);
+    return rc;
+}
+
 enum err_kind kf_topics(struct kf_admin *a, struct arena *mem,
                         const struct kf_topic **out, size_t *n, int timeout_ms,
                         struct err *e)

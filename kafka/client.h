@@ -29,6 +29,9 @@ void kf_admin_close(struct kf_admin *a);
 /* ERR_NOT_FOUND when the topic does not exist, ERR_UNAVAILABLE when nobody answers. */
 enum err_kind kf_topic_partitions(struct kf_admin *a, const char *topic, int32_t *n,
                                   int timeout_ms, struct err *e) MUST_USE;
+/* How many copies there are to be of its partition 0; else as above. */
+enum err_kind kf_topic_replicas(struct kf_admin *a, const char *topic, int32_t *n,
+                                int timeout_ms, struct err *e) MUST_USE;
 /* Every topic, allocated in `mem`. */
 enum err_kind kf_topics(struct kf_admin *a, struct arena *mem,
                         const struct kf_topic **out, size_t *n, int timeout_ms,
