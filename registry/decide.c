@@ -179,6 +179,7 @@ static void add_version(struct deciding *d, const struct reg_candidate *cand,
     ev->schema.deleted = API_NO;
     d->out->id = id;
     d->out->version = version;
+    memcpy(d->out->md5, cand->md5, sizeof d->out->md5);
 }
 
 static bool explicit_numbers_are_fine(struct deciding *d, int32_t version)
@@ -208,6 +209,7 @@ static void register_candidate(struct deciding *d, const struct reg_candidate *c
     if (known != NULL) {
         d->out->id = known->schema->id;
         d->out->version = known->version;
+        memcpy(d->out->md5, known->schema->md5, sizeof d->out->md5);
         return;
     }
     if (!may_write(d) || !log_is_sound(d))
@@ -507,4 +509,42 @@ void reg_decide(struct reg_decision *out, const struct reg_state *s,
     verbs[c->verb](&d);
     if (out->no.code != 0)
         out->n = 0;
+}
+
+static bool is_registered(const struct reg_subject *subject,
+                          const struct reg_decision *d)
+{
+    const struct reg_version *v = reg_version_of(subject, d->version);
+
+    return v != NULL && !v->deleted && v->schema->id == d->id &&
+           memcmp(v->schema->md5, d->md5, sizeof d->md5) == 0;
+}
+
+static bool config_is(const struct reg_scope *scope, const struct api_config *change)
+{
+    struct api_config is = {0};
+
+    if (scope != NULL)
+        is = scope->config;
+    struct api_config then = is;
+    api_config_change(&then, change);
+    return same_config(&is, &then);
+}
+
+bool reg_is_so(const struct reg_state *s, const struct reg_command *c,
+               const struct reg_decision *d)
+{
+    const struct reg_subject *subject = reg_subject_of(s, c->subject);
+    const struct reg_scope *scope = reg_scope_of(s, c->subject);
+    const struct reg_version *v = reg_version_of(subject, d->version);
+
+    switch (c->verb) {
+    case REG_DO_REGISTER: return is_registered(subject, d);
+    case REG_DO_SET_CONFIG: return config_is(scope, &d->config);
+    case REG_DO_DROP_CONFIG: return scope == NULL || !scope->has_config;
+    case REG_DO_DELETE_VERSION: return v == NULL || (v->deleted && !c->permanent);
+    case REG_DO_DELETE_SUBJECT:
+        return subject == NULL || (!c->permanent && !reg_subject_lives(subject, false));
+    }
+    return false;
 }

@@ -31,6 +31,7 @@ struct reg_decision {
     struct reg_event *events;
     size_t n;
     int32_t id, version;      // REGISTER, DELETE_VERSION: what it is about
+    uint8_t md5[16];          // REGISTER
     struct api_config config; // SET_CONFIG: as sent, tidied; DROP_CONFIG: what was
     int32_t *versions;        // DELETE_SUBJECT: those deleted
     size_t n_versions;
@@ -45,3 +46,7 @@ struct reg_rules {   // settings that change a rule
 void reg_decide(struct reg_decision *out, const struct reg_state *s,
                 const struct reg_command *c, const struct reg_rules *rules,
                 struct arena *a);
+
+/* Is what `d` decided for `c` so in this state?  How an unknown outcome is resolved. */
+bool reg_is_so(const struct reg_state *s, const struct reg_command *c,
+               const struct reg_decision *d);

@@ -222,16 +222,53 @@ static bool refers_to(const struct api_reference *ref, const struct reg_context 
            span_eq(split.name, v->subject->name);
 }
 
+static bool schema_refers(const struct reg_schema *schema, const struct reg_version *v)
+{
+    for (size_t i = 0; i < schema->what.n_references; i++)
+        if (refers_to(&schema->what.references[i], schema->context, v))
+            return true;
+    return false;
+}
+
+static bool schema_lives(const struct reg_schema *schema)
+{
+    for (const struct reg_version *v = schema->places; v != NULL; v = v->next_place)
+        if (!v->deleted)
+            return true;
+    return false;
+}
+
 int32_t reg_referrer_of(const struct reg_version *v)
 {
-    const struct reg_context *c = v->subject->context;
     const struct reg_schema *schema;
 
-    for (size_t at = 0; (schema = tab_each(&c->ids, &at, NULL)) != NULL;)
-        for (size_t i = 0; i < schema->what.n_references; i++)
-            if (refers_to(&schema->what.references[i], c, v))
-                return schema->id;
+    for (size_t at = 0;
+         (schema = tab_each(&v->subject->context->ids, &at, NULL)) != NULL;)
+        if (schema_refers(schema, v))
+            return schema->id;
     return 0;
+}
+
+static int by_number(const void *x, const void *y)
+{
+    int32_t a = *(const int32_t *)x, b = *(const int32_t *)y;
+
+    return (a > b) - (a < b);
+}
+
+int32_t *reg_referrers_of(const struct reg_version *v, bool deleted, struct arena *a,
+                          size_t *n)
+{
+    const struct tab *all = &v->subject->context->ids;
+    int32_t *ids = arena_array(a, all->n, sizeof *ids);
+    const struct reg_schema *schema;
+
+    *n = 0;
+    for (size_t at = 0; (schema = tab_each(all, &at, NULL)) != NULL;)
+        if (schema_refers(schema, v) && (deleted || schema_lives(schema)))
+            ids[(*n)++] = schema->id;
+    qsort(ids, *n, sizeof *ids, by_number);
+    return ids;
 }
 
 /* Applying. */

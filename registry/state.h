@@ -115,6 +115,11 @@ const struct reg_subject **reg_subjects(const struct reg_state *s, struct span p
 /* The id of some schema that refers to this version, or 0. */
 int32_t reg_referrer_of(const struct reg_version *v);
 
+/* All of them, ascending, in `a`; those that live in deleted versions only count when
+ * `deleted`. */
+int32_t *reg_referrers_of(const struct reg_version *v, bool deleted, struct arena *a,
+                          size_t *n);
+
 /* Everything it holds, as JSON lines in a fixed order: two states are the same when
  * this is. */
 void reg_state_put(struct buf *out, const struct reg_state *s);

@@ -1,0 +1,84 @@
+/*
+ * api_inside.h - what api.c, reads.c and health.c share.
+ */
+#pragma once
+
+#include "registry/accept.h"
+#include "registry/api.h"
+#include "wire/status.h"
+
+#include <stdatomic.h>
+
+struct reg_api {
+    struct http_app app; // first: handlers cast back
+    struct http_route *routes;
+    struct reg_api_options o;
+    struct reg_tail *tail;
+    struct reg_writer *writer;
+    struct reg_fresh *fresh;
+    _Atomic(const struct http_server *) server;
+};
+
+/* One read in hand: what is asked, the state it is asked of, the answer so far. */
+struct reading {
+    struct reg_waiting waiting; // first: fresh.h gives it back
+    struct reg_api *api;
+    struct http_req *r;
+    void (*read)(struct reading *rd);
+    const char *type; // of the answer
+    // during read(), under the state's lock
+    const struct reg_state *s;
+    struct arena *a;
+    struct buf out;
+    struct reg_refusal no;
+};
+
+#define NOT_FOUND_PLAIN 404 // no registry code: the path names nothing
+
+/* The reads, each fills out or no. */
+void read_schema_types(struct reading *rd);
+void read_schemas(struct reading *rd);
+void read_by_id(struct reading *rd);
+void read_text_by_id(struct reading *rd);
+void read_subjects_of_id(struct reading *rd);
+void read_versions_of_id(struct reading *rd);
+void read_by_guid(struct reading *rd);
+void read_ids_of_guid(struct reading *rd);
+void read_subjects(struct reading *rd);
+void read_versions(struct reading *rd);
+void read_version(struct reading *rd);
+void read_text_of_version(struct reading *rd);
+void read_referencedby(struct reading *rd);
+void read_lookup(struct reading *rd);
+void read_compat_one(struct reading *rd);
+void read_compat_all(struct reading *rd);
+void read_config(struct reading *rd);
+void read_mode(struct reading *rd);
+void read_contexts(struct reading *rd);
+void read_cluster(struct reading *rd);
+void read_release(struct reading *rd);
+void read_nothing(struct reading *rd); // {}
+
+/* Query parameters.  A boolean is true or false in any case; absent is false. */
+bool param_true(const struct http_req *r, const char *name);
+/* Does the client take members it does not know (guid, ts, ...)? */
+bool takes_more(const struct http_req *r);
+/* {subject}, or empty where the path has none. */
+struct span subject_part(const struct http_req *r);
+/* {version}: 1.., or 0 for latest.  False: 42202 in *no. */
+bool version_part(const struct http_req *r, struct arena *a, int32_t *version,
+                  struct reg_refusal *no);
+/* The body as a schema; false: 42201 in *no. */
+bool schema_body(const struct http_req *r, struct arena *a, struct api_schema *out,
+                 struct reg_refusal *no);
+/* How a registered schema is answered: the classic members, or all of them. */
+struct api_schema answer_of(const struct reg_version *v, bool more, struct arena *a);
+
+void answer_refusal(struct http_req *r, const char *type, const struct reg_refusal *no);
+
+/* health.c */
+void get_health(struct http_app *app, struct http_req *r);
+void get_ready(struct http_app *app, struct http_req *r);
+void get_metrics(struct http_app *app, struct http_req *r);
+void count_request(struct http_app *app, const struct http_done *d);
+void count_write(const char *verb, int code);

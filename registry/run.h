@@ -1,0 +1,38 @@
+/*
+ * run.h - the registry as a program, and as a part of `avrogate dev`.
+ *
+ * Starting: Kafka is asked about the topic, the tail reads, the port is bound.  It
+ * serves at once; /readyz says when everything has been read.  Stopping, in reverse:
+ * nothing new is accepted, writes finish, readers end.
+ */
+#pragma once
+
+#include "base/conf.h"
+
+struct registry_settings {
+    struct conf_list listen;
+    const char *bootstrap, *topic;
+    bool allow_unsafe;
+    struct conf_pairs kafka;
+    int incompatible_code; // 0: 409, 1: 40901
+    int64_t write_ms, drain_ms, body, bodies, connections, per_ip, loops, queue;
+    const char *log_level;
+
+    /* For `avrogate dev` alone: a cluster that does not tell its topics' settings (the
+     * mock) will do. */
+    bool settings_may_be_untold;
+};
+
+extern const struct conf_program registry_program;
+
+struct registry;
+
+/* `s` and all it points at outlive the registry.  ERR_CONFLICT: the topic is unfit,
+ * with what to do about it. */
+enum err_kind registry_open(struct registry **out, const struct registry_settings *s,
+                            struct err *e) MUST_USE;
+uint16_t registry_port(const struct registry *r);
+void registry_close(struct registry *r);
+
+/* `avrogate registry`; exit status. */
+int cmd_registry(int argc, char **argv);

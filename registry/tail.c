@@ -1,0 +1,322 @@
+#include "registry/tail.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "kafka/consumer.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define POLL_MS 100
+#define PULSE_MS 2000
+#define PULSE_PATIENCE_MS 1500
+
+struct reg_tail {
+    const char *bootstrap, *topic;
+    const struct conf_pairs *properties;
+    struct kf_admin *admin;
+    struct kf_consumer *consumer; // the reader's alone
+    pthread_t reader, pulse;
+    atomic_bool stop;
+
+    pthread_rwlock_t state_lock;
+    struct reg_state state; // under state_lock; the reader alone changes it
+
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    // under lock
+    struct reg_tail_view view;
+};
+
+static void make_condition(pthread_cond_t *c)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+/* Readers come without a pause: the one writer must not wait for a moment without. */
+static void make_state_lock(pthread_rwlock_t *l)
+{
+    pthread_rwlockattr_t writer_first;
+
+    pthread_rwlockattr_init(&writer_first);
+    pthread_rwlockattr_setkind_np(&writer_first,
+                                  PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(l, &writer_first);
+    pthread_rwlockattr_destroy(&writer_first);
+}
+
+static bool wait_moved(struct reg_tail *t, int64_t due_ms)
+{
+    struct timespec until = {.tv_sec = due_ms / 1000,
+                             .tv_nsec = due_ms % 1000 * 1000000};
+
+    return pthread_cond_timedwait(&t->moved, &t->lock, &until) == 0;
+}
+
+/* The reader. */
+
+static void skip(struct reg_tail *t, const struct kf_message *m, const struct err *why)
+{
+    log_event(LOG_WARN, "record skipped", LOG_S("topic", t->topic),
+              LOG_I("offset", m->offset), LOG_S("why", why->msg), LOG_END);
+    pthread_mutex_lock(&t->lock);
+    t->view.skipped++;
+    t->view.skipped_at = m->offset;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void apply(struct reg_tail *t, const struct kf_message *m, struct arena *a)
+{
+    struct reg_event ev = {0};
+    struct err e = {0};
+
+    if (reg_event_read(&ev, m->key, m->value, a, &e) != ERR_OK) {
+        skip(t, m, &e);
+        return;
+    }
+    ev.offset = m->offset;
+    ev.ts = m->timestamp_ms > 0 ? m->timestamp_ms : 0;
+
+    pthread_rwlock_wrlock(&t->state_lock);
+    uint64_t clashes = t->state.clashes;
+    reg_state_apply(&t->state, &ev);
+    bool clashed = t->state.clashes != clashes;
+    pthread_rwlock_unlock(&t->state_lock);
+
+    if (clashed)
+        log_event(LOG_ERROR, "two schemas under one id: the first stands",
+                  LOG_S("topic", t->topic), LOG_I("offset", m->offset),
+                  LOG_B("subject", ev.subject), LOG_I("id", ev.schema.id), LOG_END);
+}
+
+static void advance(struct reg_tail *t, int64_t next, bool record, bool at_end)
+{
+    pthread_mutex_lock(&t->lock);
+    if (next > t->view.next)
+        t->view.next = next;
+    t->view.records += record;
+    bool first_end = at_end && !t->view.caught_up;
+    if (at_end)
+        t->view.caught_up = true;
+    uint64_t records = t->view.records;
+    pthread_cond_broadcast(&t->moved);
+    pthread_mutex_unlock(&t->lock);
+
+    if (first_end)
+        log_event(LOG_INFO, "read to the end", LOG_S("topic", t->topic),
+                  LOG_I("offset", next), LOG_I("records", records), LOG_END);
+}
+
+static void break_off(struct reg_tail *t, const char *why)
+{
+    pthread_mutex_lock(&t->lock);
+    bool first = !t->view.broken;
+    t->view.broken = true;
+    snprintf(t->view.why, sizeof t->view.why, "%s", why);
+    pthread_cond_broadcast(&t->moved);
+    pthread_mutex_unlock(&t->lock);
+    if (first)
+        log_event(LOG_ERROR, "the topic is not the one that was read: writes refused",
+                  LOG_S("topic", t->topic), LOG_S("why", why), LOG_END);
+}
+
+static void read_on(struct reg_tail *t, struct arena *a)
+{
+    struct kf_message m;
+    struct kf_end end = {0};
+    struct err e = {0};
+    bool got = false;
+
+    if (kf_poll(t->consumer, POLL_MS, &m, &got, &end, &e) != ERR_OK) {
+        if (e.kind == ERR_CONFLICT)
+            break_off(t, e.msg);
+        else
+            log_err(LOG_DEBUG, "the topic cannot be read now", &e);
+        return;
+    }
+    if (got) {
+        apply(t, &m, a);
+        advance(t, m.offset + 1, true, false);
+        kf_message_free(&m);
+        arena_reset(a);
+    }
+    if (end.reached)
+        advance(t, end.offset, false, true);
+}
+
+static void *read_all(void *tail)
+{
+    struct reg_tail *t = tail;
+    struct arena a = {0};
+
+    while (!atomic_load(&t->stop))
+        read_on(t, &a);
+    arena_free(&a);
+    return NULL;
+}
+
+/* The pulse. */
+
+static enum err_kind ask_end(struct reg_tail *t, int timeout_ms, int64_t *end,
+                             struct err *e)
+{
+    int64_t low = 0;
+    enum err_kind rc = kf_offsets(t->admin, t->topic, 0, &low, end, timeout_ms, e);
+    char why[160];
+
+    pthread_mutex_lock(&t->lock);
+    int64_t next = t->view.next;
+    bool was_up = t->view.kafka_is_up;
+    t->view.kafka_is_up = rc == ERR_OK;
+    if (!t->view.broken)
+        snprintf(t->view.why, sizeof t->view.why, "%s", rc == ERR_OK ? "" : e->msg);
+    pthread_mutex_unlock(&t->lock);
+
+    if (rc != ERR_OK) {
+        if (was_up)
+            log_err(LOG_WARN, "Kafka is away: reads go on, writes are refused", e);
+        return rc;
+    }
+    if (!was_up)
+        log_event(LOG_INFO, "Kafka is there", LOG_S("topic", t->topic), LOG_END);
+    if (*end < next) {
+        snprintf(why, sizeof why,
+                 "it ends at offset %" PRId64 ", %" PRId64 " were read before", *end,
+                 next);
+        break_off(t, why);
+        return err_set(e, ERR_CONFLICT, "topic %s: %s", t->topic, why);
+    }
+    return ERR_OK;
+}
+
+static void *feel_pulse(void *tail)
+{
+    struct reg_tail *t = tail;
+    int64_t end = 0;
+
+    while (!atomic_load(&t->stop)) {
+        struct err e = {0};
+        int64_t again = clock_ms() + PULSE_MS;
+
+        if (ask_end(t, PULSE_PATIENCE_MS, &end, &e) == ERR_OK) {
+            pthread_mutex_lock(&t->lock);
+            bool empty = end <= t->view.next;
+            pthread_mutex_unlock(&t->lock);
+            if (empty)
+                advance(t, end, false, true);
+        }
+        pthread_mutex_lock(&t->lock);
+        while (!atomic_load(&t->stop) && clock_ms() < again)
+            (void)wait_moved(t, again);
+        pthread_mutex_unlock(&t->lock);
+    }
+    return NULL;
+}
+
+enum err_kind reg_tail_open(struct reg_tail **out, const char *bootstrap,
+                            const struct conf_pairs *properties, const char *topic,
+                            struct err *e)
+{
+    struct reg_tail *t = mem_alloc(sizeof *t);
+
+    t->bootstrap = bootstrap;
+    t->properties = properties;
+    t->topic = topic;
+    t->view.skipped_at = -1;
+    t->view.kafka_is_up = true;
+    if (kf_admin_open(&t->admin, bootstrap, properties, e) != ERR_OK)
+        goto no_admin;
+    if (kf_consumer_assign(&t->consumer, bootstrap, properties, topic, 0, KF_BEGINNING,
+                           e) != ERR_OK)
+        goto no_consumer;
+
+    reg_state_init(&t->state);
+    make_state_lock(&t->state_lock);
+    pthread_mutex_init(&t->lock, NULL);
+    make_condition(&t->moved);
+    if (pthread_create(&t->reader, NULL, read_all, t) != 0 ||
+        pthread_create(&t->pulse, NULL, feel_pulse, t) != 0)
+        abort(); // no threads at start: the machine is out
+    *out = t;
+    return ERR_OK;
+
+no_consumer:
+    kf_admin_close(t->admin);
+no_admin:
+    free(t);
+    return e->kind;
+}
+
+void reg_tail_close(struct reg_tail *t)
+{
+    if (t == NULL)
+        return;
+    pthread_mutex_lock(&t->lock);
+    atomic_store(&t->stop, true);
+    pthread_cond_broadcast(&t->moved);
+    pthread_mutex_unlock(&t->lock);
+    pthread_join(t->reader, NULL);
+    pthread_join(t->pulse, NULL);
+    kf_consumer_close(t->consumer);
+    kf_admin_close(t->admin);
+    reg_state_free(&t->state);
+    pthread_rwlock_destroy(&t->state_lock);
+    pthread_mutex_destroy(&t->lock);
+    pthread_cond_destroy(&t->moved);
+    free(t);
+}
+
+const struct reg_state *reg_tail_look(struct reg_tail *t)
+{
+    pthread_rwlock_rdlock(&t->state_lock);
+    return &t->state;
+}
+
+void reg_tail_done(struct reg_tail *t)
+{
+    pthread_rwlock_unlock(&t->state_lock);
+}
+
+void reg_tail_view(struct reg_tail *t, struct reg_tail_view *out)
+{
+    pthread_mutex_lock(&t->lock);
+    *out = t->view;
+    pthread_mutex_unlock(&t->lock);
+}
+
+bool reg_tail_wait(struct reg_tail *t, int64_t next, int64_t due_ms)
+{
+    pthread_mutex_lock(&t->lock);
+    while (t->view.next < next && !t->view.broken && clock_ms() < due_ms)
+        (void)wait_moved(t, due_ms);
+    bool there = t->view.next >= next && !t->view.broken;
+    pthread_mutex_unlock(&t->lock);
+    return there;
+}
+
+enum err_kind reg_tail_sync(struct reg_tail *t, int64_t due_ms, struct err *e)
+{
+    int64_t left = due_ms - clock_ms(), end = 0;
+
+    if (left <= 0)
+        return err_set(e, ERR_UNAVAILABLE, "no time left to ask Kafka");
+    TRY(ask_end(t, (int)left, &end, e));
+    if (reg_tail_wait(t, end, due_ms))
+        return ERR_OK;
+
+    struct reg_tail_view view;
+    reg_tail_view(t, &view);
+    if (view.broken)
+        return err_set(e, ERR_CONFLICT, "topic %s: %s", t->topic, view.why);
+    return err_set(e, ERR_UNAVAILABLE,
+                   "topic %s read to offset %" PRId64 " of %" PRId64 " in time",
+                   t->topic, view.next, end);
+}

@@ -1,0 +1,50 @@
+/*
+ * tail.h - the thread that reads `_schemas` into the state, and everybody's view of it.
+ *
+ * The only one who changes the state.  Every record moves the offset; what cannot be
+ * decoded is skipped, counted and logged with its offset.  Readers hold the read lock
+ * for as long as they look and do no I/O meanwhile; others wait for an offset.
+ *
+ * A second thread, the pulse, asks the broker for the topic's end every two seconds:
+ * that is how we know whether Kafka is there, and that the topic is still the one we
+ * read (one that shrank is never written to again).
+ *
+ * Any thread may call anything here.
+ */
+#pragma once
+
+#include "kafka/client.h"
+#include "registry/state.h"
+
+struct reg_tail;
+
+struct reg_tail_view {  // a moment's copy
+    bool caught_up;     // has read to the end once
+    bool kafka_is_up;   // the last pulse was answered
+    bool broken;        // the topic is not the one we read: never write
+    int64_t next;       // the offset that comes next
+    uint64_t records;   // read
+    uint64_t skipped;   // could not be decoded
+    int64_t skipped_at; // offset of the last of them
+    char why[240];      // why it is not up, or broken; "" otherwise
+};
+
+/* `topic`, `bootstrap` and `properties` are borrowed until reg_tail_close(). */
+enum err_kind reg_tail_open(struct reg_tail **out, const char *bootstrap,
+                            const struct conf_pairs *properties, const char *topic,
+                            struct err *e) MUST_USE;
+void reg_tail_close(struct reg_tail *t);
+
+/* The state, read-locked until reg_tail_done(). */
+const struct reg_state *reg_tail_look(struct reg_tail *t);
+void reg_tail_done(struct reg_tail *t);
+
+void reg_tail_view(struct reg_tail *t, struct reg_tail_view *out);
+
+/* Waits until everything before `next` is applied; false when `due_ms` (clock_ms())
+ * came first, or the tail is broken. */
+bool reg_tail_wait(struct reg_tail *t, int64_t next, int64_t due_ms);
+
+/* Asks the broker where the topic ends and waits for that: ERR_UNAVAILABLE when it does
+ * not answer in time, ERR_CONFLICT when the topic is not the one we read. */
+enum err_kind reg_tail_sync(struct reg_tail *t, int64_t due_ms, struct err *e) MUST_USE;
