@@ -7,6 +7,7 @@
 #include "cli/schema.h"
 #include "gateway/run.h"
 #include "loaders/run.h"
+#include "registry/run.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@ static int help(int argc, char **argv);
 static int complete(int argc, char **argv);
 
 static const struct command commands[] = {
+    {"registry", "the schema registry", cmd_registry},
     {"gateway", "the validation gateway: HTTP in, Kafka out", cmd_gateway},
     {"load", "a loader: Kafka to Postgres, exactly once", cmd_load},
     {"schema", "canonical form, check, compatibility of schema files", cmd_schema},

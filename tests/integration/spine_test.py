@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""The spine on real Kafka and Postgres: register, POST, load, audit; then once more, and nothing is added.
+
+Wants AVROGATE (the program), AVROGATE_TEST_KAFKA, AVROGATE_TEST_PG; skipped (77) without them.
+"""
+import json, os, subprocess, sys, tempfile, time, urllib.error, urllib.request
+
+avrogate, kafka, pg = (os.environ.get(n) for n in ("AVROGATE", "AVROGATE_TEST_KAFKA", "AVROGATE_TEST_PG"))
+if not (avrogate and kafka and pg):
+    print("AVROGATE, AVROGATE_TEST_KAFKA and AVROGATE_TEST_PG are not all set")
+    sys.exit(77)
+import psycopg2
+
+topic = "spine%d" % os.getpid()
+registry, gateway = "http://127.0.0.1:28081", "http://127.0.0.1:28082"
+schema = {"type": "record", "name": "Reading", "fields": [
+    {"name": "sensor", "type": "string"},
+    {"name": "temperature", "type": "double"},
+    {"name": "taken", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+    {"name": "note", "type": ["null", "string"], "default": None}]}
+failed = 0
+
+
+def check(what, got, want):
+    global failed
+    ok = got == want
+    failed += not ok
+    print(("ok - " if ok else "not ok - ") + what + ("" if ok else ": %r, wanted %r" % (got, want)))
+
+
+def call(method, url, body=None, kind="application/json"):
+    r = urllib.request.Request(url, body.encode() if body is not None else None, {"Content-Type": kind}, method=method)
+    try:
+        with urllib.request.urlopen(r, timeout=30) as a:
+            return a.status, json.loads(a.read())
+    except urllib.error.HTTPError as a:
+        return a.code, json.loads(a.read())
+
+
+def wait_ready(url):
+    for _ in range(200):
+        try:
+            if call("GET", url + "/readyz")[0] == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    sys.exit("%s is not ready" % url)
+
+
+def rows(sql):
+    with psycopg2.connect(pg) as c, c.cursor() as k:
+        k.execute(sql)
+        return k.fetchall()
+
+
+def load(directory):
+    path = os.path.join(directory, "pipeline.yaml")
+    with open(path, "w") as f:
+        f.write("job: %s\nregistry: %s\n"
+                "source: {kafka: {bootstrap: \"%s\", topic: %s, group: %s-load}}\n"
+                "sink: {postgres: {url: \"%s\", table: %s, mode: append}}\n"
+                % (topic, registry, kafka, topic, topic, pg, topic))
+    return subprocess.run([avrogate, "load", "-c", path, "--until-end"], timeout=120).returncode
+
+
+programs = [subprocess.Popen([avrogate, "registry", "--listen", "127.0.0.1:28081", "--bootstrap", kafka, "--allow-unsafe"]),
+            subprocess.Popen([avrogate, "gateway", "--listen", "127.0.0.1:28082", "--bootstrap", kafka, "--registry", registry])]
+try:
+    wait_ready(registry)
+    wait_ready(gateway)
+    status, said = call("POST", "%s/subjects/%s-value/versions" % (registry, topic), json.dumps({"schema": json.dumps(schema)}))
+    check("the schema is registered", (status, said.get("id", 0) > 0), (200, True))
+    lines = "\n".join(json.dumps({"sensor": "s%d" % (i % 7), "temperature": i / 8, "taken": 1763717400000 + i}) for i in range(5000))
+    status, said = call("POST", "%s/v1/topics/%s/records?key_field=sensor" % (gateway, topic), lines, "application/x-ndjson")
+    check("5,000 records are accepted", (status, said.get("accepted")), (200, 5000))
+    status, said = call("POST", "%s/v1/topics/%s/records" % (gateway, topic), '[{"sensor":"x","temperature":"warm","taken":1}]')
+    check("a bad one is refused", (status, said["records"][0]["errors"][0]["pointer"]), (422, "/temperature"))
+    status, said = call("POST", "%s/v1/topics/%s/records" % (gateway, topic), "sensor,temperature,taken,note\na,1.5,2026-11-21T09:30:00Z,\n", "text/csv")
+    check("a CSV row is accepted", (status, said.get("accepted")), (200, 1))
+    with tempfile.TemporaryDirectory() as directory:
+        check("the loader ends well", load(directory), 0)
+        total = rows('SELECT count(*), sum(temperature) FROM "%s"' % topic)
+        check("count and sum are those of the records", total, [(5001, sum(i / 8 for i in range(5000)) + 1.5)])
+        check("and so again", load(directory), 0)
+        check("a second run adds nothing", rows('SELECT count(*) FROM "%s"' % topic), [(5001,)])
+    check("ETL_Log has both runs",
+          rows("SELECT status, records_processed FROM etl_log WHERE job_name = '%s' ORDER BY start_time" % topic),
+          [("success", 5001), ("success", 0)])
+finally:
+    for p in programs:
+        p.terminate()
+    check("both stop when told", [p.wait(30) for p in programs], [0, 0])
+sys.exit(failed > 0)
