@@ -12,6 +12,7 @@
 #define BALANCER_MS 1000 // between saying "not ready" and taking no more
 #define WATCH_MS 100
 #define ASK_EVERY 20 // watch rounds between two looks at registry and Kafka
+#define ASK_SOON 3   // the same while something is away
 #define ASK_MS 2000
 
 #define AT(field) offsetof(struct gateway_settings, field)
@@ -145,8 +146,8 @@ static void *watch(void *arg)
     struct gateway *g = arg;
 
     for (unsigned round = 0; !atomic_load(&g->stopping); round++) {
-        if (round % ASK_EVERY == 0)
-            look_around(g);
+        if (round % (g->not_ready[0] != '\0' ? ASK_SOON : ASK_EVERY) == 0)
+            look_around(g); // which alone writes not_ready
         mend_producer(g);
         usleep(WATCH_MS * 1000);
     }

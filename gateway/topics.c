@@ -3,9 +3,12 @@
 #include "base/clock.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define THERE_MS 60000
 #define MISSING_MS 1000
+#define CREATED_MS 100
+#define CREATED_TRIES 10
 #define KNOWN_MOST 10000 // names come from strangers
 
 struct topic {
@@ -85,6 +88,11 @@ enum err_kind topics_ask(struct topics *t, struct span topic, int32_t *partition
     memcpy(name, topic.p, topic.n); // ask_topic_is_legal(): at most 249
     name[topic.n] = '\0';
     rc = kf_topic_partitions(t->admin, name, partitions, t->timeout_ms, e);
+    // A cluster that makes the topic says first that there is none.
+    for (int i = 0; rc == ERR_NOT_FOUND && i < CREATED_TRIES; i++) {
+        usleep(CREATED_MS * 1000);
+        rc = kf_topic_partitions(t->admin, name, partitions, t->timeout_ms, e);
+    }
     if (rc == ERR_OK || rc == ERR_NOT_FOUND)
         note(t, topic, rc == ERR_OK ? *partitions : 0);
     return rc == ERR_NOT_FOUND ? missing(topic, e) : rc;
