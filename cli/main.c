@@ -1,6 +1,7 @@
 /*
  * avrogate: one program, its subcommands in one table.
  */
+#include "cli/audit.h"
 #include "cli/avro.h"
 #include "cli/command.h"
 #include "cli/completion.h"
@@ -21,6 +22,7 @@ static const struct command commands[] = {
     {"load", "a loader: Kafka to Postgres, exactly once", cmd_load},
     {"schema", "canonical form, check, compatibility of schema files", cmd_schema},
     {"avro", "decode and encode Avro files", cmd_avro},
+    {"audit", "questions to ETL_Log: runs, failures, rejects, verify", cmd_audit},
     {"completion", "a completion script for bash, zsh or fish", complete},
     {"help", "this text, or a command's", help},
 };

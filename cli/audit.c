@@ -1,0 +1,465 @@
+#include "cli/audit.h"
+
+#include "base/conf.h"
+#include "base/json.h"
+#include "cli/audit_print.h"
+#include "kafka/client.h"
+#include "loaders/pg.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define OUT_MOST ((size_t)1 << 30)
+#define ASK_MS 10000
+
+struct settings {
+    const char *url, *job, *topic, *bootstrap;
+    int64_t since_ms, limit;
+    bool json, csv;
+    struct conf_pairs kafka;
+};
+
+#define AT(field) offsetof(struct settings, field)
+
+static const struct conf_row rows[] = {
+    {"audit.url", CONF_TEXT, AT(url), .flag = "url", .required = true,
+     .help =
+         "database of the audit's tables; PGPASSWORD, PGPASSFILE and PGSERVICE work",
+     .argument = "postgresql://..."},
+    {"job", CONF_TEXT, AT(job), .help = "of this job only"},
+    {"topic", CONF_TEXT, AT(topic), .help = "of this topic only"},
+    {"since", CONF_DURATION, AT(since_ms), .fallback = "0",
+     .help = "of the last 24h, 7d, ...; 0 = all"},
+    {"limit", CONF_INT, AT(limit), .fallback = "100", .min = 1, .max = 1000000,
+     .help = "most rows, the newest first"},
+    {"json", CONF_BOOL, AT(json), .help = "one JSON object a line"},
+    {"csv", CONF_BOOL, AT(csv), .help = "CSV with a header"},
+    {"bootstrap", CONF_TEXT, AT(bootstrap), .argument = "HOST:PORT",
+     .help = "verify: compare with the topic's offsets in Kafka too"},
+    {"kafka", CONF_PAIRS, AT(kafka), .help = "any librdkafka property"},
+    {0},
+};
+
+static const struct conf_program program = {
+    .name = "avrogate audit",
+    .operands = "runs|failures|rejects|verify",
+    .about =
+        "Shows what the loaders wrote down, and proves that it adds up.\n\n"
+        "  runs      etl_log: each run of each job\n"
+        "  failures  runs that failed or broke off, and tries that were repeated\n"
+        "  rejects   records that were set aside, and why\n"
+        "  verify    per partition: ranges without gap or overlap, records in = loaded "
+        "+ "
+        "set aside +\n            duplicate, the runs' sums, the rows of the table\n\n"
+        "Exit status of verify: 0 proved, 1 something does not add up, 2 called "
+        "wrongly,\n"
+        "3 it could not be looked at.",
+    .examples =
+        "  avrogate audit runs --url postgresql://me@127.0.0.1/warehouse --job "
+        "weather --since 24h\n"
+        "  AVROGATE_AUDIT_URL=service=warehouse avrogate audit rejects --json | jq .\n"
+        "  avrogate audit verify --url postgresql://me@127.0.0.1/warehouse "
+        "--bootstrap 127.0.0.1:9092\n",
+    .rows = rows,
+};
+
+/* $1 job, $2 topic, $3 milliseconds back (NULL = all), $4 limit */
+static const char runs_sql[] =
+    "SELECT start_time::timestamptz(0), end_time::timestamptz(0), job_name, status, "
+    "records_processed, records_rejected AS rejected, batches, bytes, topic, target, "
+    "partitions, error_message, run_id FROM etl_log WHERE ($1::text IS NULL OR "
+    "job_name "
+    "= $1) AND ($2::text IS NULL OR topic = $2) AND ($3::bigint IS NULL OR "
+    "coalesce(end_time, now()) >= now() - $3::bigint * interval '1 ms') ORDER BY "
+    "start_time DESC LIMIT $4::bigint";
+
+static const char failures_sql[] =
+    "SELECT * FROM (SELECT end_time::timestamptz(0) AS at, job_name, topic, status AS "
+    "what, NULL::text AS place, NULL::text AS sqlstate, error_message AS error, run_id "
+    "FROM etl_log WHERE status IN ('failed', 'interrupted') UNION ALL SELECT "
+    "at::timestamptz(0), pipeline, topic, 'repeated', part || '@' || first_offset, "
+    "sqlstate, error, run_id FROM etl_attempt) x WHERE ($1::text IS NULL OR job_name = "
+    "$1) AND ($2::text IS NULL OR topic = $2) AND ($3::bigint IS NULL OR at >= now() - "
+    "$3::bigint * interval '1 ms') ORDER BY at DESC LIMIT $4::bigint";
+
+static const char rejects_sql[] =
+    "SELECT rejected::timestamptz(0), pipeline AS job_name, topic, part, record_offset "
+    "AS \"offset\", stage, sqlstate, column_name AS \"column\", constraint_name AS "
+    "\"constraint\", schema_id, error, octet_length(record_value) AS bytes FROM "
+    "etl_reject WHERE ($1::text IS NULL OR pipeline = $1) AND ($2::text IS NULL OR "
+    "topic "
+    "= $2) AND ($3::bigint IS NULL OR rejected >= now() - $3::bigint * interval '1 "
+    "ms') "
+    "ORDER BY rejected DESC, topic, part, record_offset DESC LIMIT $4::bigint";
+
+static const char proof_sql[] =
+    "SELECT b.pipeline AS job_name, b.topic, b.part, b.generation, min(first_offset) "
+    "AS "
+    "first_offset, max(last_offset) AS last_offset, count(*) AS batches, "
+    "sum(rows_in)::bigint AS rows_in, sum(rows_loaded)::bigint AS loaded, "
+    "sum(rows_rejected)::bigint AS rejected, sum(rows_duplicate)::bigint AS duplicate "
+    "FROM etl_batch b WHERE ($1::text IS NULL OR pipeline = $1) AND ($2::text IS NULL "
+    "OR "
+    "topic = $2) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
+
+/* Each selects sentences about what is wrong: none when all is well. $1 job, $2 topic
+ */
+static const struct check {
+    const char *what, *sql;
+} checks[] = {
+    {"ranges without gap or overlap",
+     "SELECT format('%s/%s generation %s: expected a range at %s, found one at %s', "
+     "topic, part, generation, expected, found) FROM etl_gap WHERE ($1::text IS NULL "
+     "OR "
+     "pipeline = $1) AND ($2::text IS NULL OR topic = $2)"},
+    {"records in = loaded + set aside + duplicate",
+     "SELECT format('%s/%s@%s: %s in, %s + %s + %s accounted for', topic, part, "
+     "first_offset, rows_in, rows_loaded, rows_rejected, rows_duplicate) FROM "
+     "etl_batch "
+     "WHERE rows_in <> rows_loaded + rows_rejected + rows_duplicate AND ($1::text IS "
+     "NULL OR pipeline = $1) AND ($2::text IS NULL OR topic = $2)"},
+    {"positions stand where the ranges end",
+     "SELECT format('%s/%s: the position is %s, the ranges end at %s', o.topic, "
+     "o.part, "
+     "o.next_offset, x.last + 1) FROM etl_offsets o JOIN (SELECT pipeline, topic, "
+     "part, "
+     "generation, max(last_offset) AS last FROM etl_batch GROUP BY 1, 2, 3, 4) x USING "
+     "(pipeline, topic, part, generation) WHERE o.next_offset <> x.last + 1 AND "
+     "($1::text IS NULL OR o.pipeline = $1) AND ($2::text IS NULL OR o.topic = $2)"},
+    {"every range has its position", "SELECT format('%s/%s has ranges and no row in "
+                                     "etl_offsets', b.topic, b.part) FROM "
+                                     "etl_batch b LEFT JOIN etl_offsets o USING "
+                                     "(pipeline, topic, part) WHERE o.topic IS "
+                                     "NULL AND ($1::text IS NULL OR b.pipeline = $1) "
+                                     "AND ($2::text IS NULL OR b.topic = "
+                                     "$2) GROUP BY b.topic, b.part"},
+    {"runs' records_processed = rows of their ranges",
+     "SELECT format('run %s of %s: records_processed %s, its ranges loaded %s', "
+     "run_id, "
+     "job_name, records_processed, rows_loaded) FROM etl_miscount JOIN etl_log USING "
+     "(run_id, job_name, records_processed) WHERE ($1::text IS NULL OR job_name = $1) "
+     "AND ($2::text IS NULL OR topic = $2)"},
+    {"every range belongs to a run",
+     "SELECT format('%s/%s@%s is of run %s, which is not in etl_log', b.topic, b.part, "
+     "b.first_offset, b.run_id) FROM etl_batch b LEFT JOIN etl_log l USING (run_id) "
+     "WHERE l.run_id IS NULL AND ($1::text IS NULL OR b.pipeline = $1) AND ($2::text "
+     "IS "
+     "NULL OR b.topic = $2)"},
+    {"records set aside are in etl_reject",
+     "SELECT format('%s/%s generation %s: %s set aside, %s in etl_reject', topic, "
+     "part, "
+     "generation, b.n, coalesce(r.n, 0)) FROM (SELECT pipeline, topic, part, "
+     "generation, "
+     "sum(rows_rejected) AS n FROM etl_batch GROUP BY 1, 2, 3, 4) b LEFT JOIN (SELECT "
+     "pipeline, topic, part, generation, count(*) AS n FROM etl_reject GROUP BY 1, 2, "
+     "3, "
+     "4) r USING (pipeline, topic, part, generation) WHERE b.n <> coalesce(r.n, 0) AND "
+     "($1::text IS NULL OR pipeline = $1) AND ($2::text IS NULL OR topic = $2)"},
+};
+
+struct audit {
+    struct settings s;
+    struct pg pg;
+    enum audit_form form;
+    const char *args[4]; // of the queries
+    char since[24], limit[24];
+    struct buf out;
+    size_t wrong;
+};
+
+static size_t terminal_width(void)
+{
+    struct winsize w;
+
+    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0)
+        return 0;
+    return w.ws_col;
+}
+
+static enum err_kind show(struct audit *a, const char *sql, int n_args, struct err *e)
+{
+    PGresult *r = NULL;
+
+    TRY(pg_ask_with(&a->pg, &r, sql, n_args, a->args, e));
+    audit_print(&a->out, r, a->form, terminal_width());
+    PQclear(r);
+    return ERR_OK;
+}
+
+static enum err_kind do_runs(struct audit *a, struct err *e)
+{
+    return show(a, runs_sql, 4, e);
+}
+
+static enum err_kind do_failures(struct audit *a, struct err *e)
+{
+    return show(a, failures_sql, 4, e);
+}
+
+static enum err_kind do_rejects(struct audit *a, struct err *e)
+{
+    return show(a, rejects_sql, 4, e);
+}
+
+/* --- verify ------------------------------------------------------------------------
+ */
+
+static void say(struct audit *a, const char *what, const char *wrong)
+{
+    if (a->form == AUDIT_JSON) {
+        buf_put_str(&a->out, "{\"check\":");
+        json_put_string(&a->out, span_str(what));
+        buf_printf(&a->out, ",\"ok\":%s", wrong == NULL ? "true" : "false,\"why\":");
+        if (wrong != NULL)
+            json_put_string(&a->out, span_str(wrong));
+        buf_put_str(&a->out, "}\n");
+    } else if (a->form == AUDIT_TABLE) {
+        buf_printf(&a->out, "%s  %s%s%s\n", wrong == NULL ? "ok    " : "WRONG ", what,
+                   wrong == NULL ? "" : ": ", wrong == NULL ? "" : wrong);
+    } else {
+        buf_printf(&a->out, "%s,\"%s\",\"%s\"\r\n", wrong == NULL ? "ok" : "wrong",
+                   what, wrong == NULL ? "" : wrong);
+    }
+    a->wrong += wrong != NULL;
+}
+
+static enum err_kind run_check(struct audit *a, const struct check *c, struct err *e)
+{
+    PGresult *r = NULL;
+
+    TRY(pg_ask_with(&a->pg, &r, c->sql, 2, a->args, e));
+    for (int i = 0; i < PQntuples(r); i++)
+        say(a, c->what, PQgetvalue(r, i, 0));
+    if (PQntuples(r) == 0)
+        say(a, c->what, NULL);
+    PQclear(r);
+    return ERR_OK;
+}
+
+/* "staging.weather" as the loader quotes it. */
+static void put_table(struct buf *sql, const char *target)
+{
+    const char *dot = strchr(target, '.');
+
+    if (dot != NULL) {
+        pg_put_name(sql, span_of(target, (size_t)(dot - target)));
+        buf_put_u8(sql, '.');
+        target = dot + 1;
+    }
+    pg_put_name(sql, span_str(target));
+}
+
+static enum err_kind count_rows(struct audit *a, const char *target, int64_t *n,
+                                bool *there, struct err *e)
+{
+    struct buf sql = BUF_INIT(4096);
+    PGresult *r = NULL;
+
+    buf_put_str(&sql, "SAVEPOINT t; SELECT count(*) FROM ");
+    put_table(&sql, target);
+    buf_put_u8(&sql, 0);
+    enum err_kind rc = pg_ask(&a->pg, &r, (const char *)sql.p, e);
+    buf_free(&sql);
+    *there = rc == ERR_OK;
+    if (rc == ERR_OK)
+        *n = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+    PQclear(r);
+    if (rc == ERR_NOT_FOUND)
+        return pg_run(&a->pg, "ROLLBACK TO SAVEPOINT t", e);
+    return rc;
+}
+
+static enum err_kind check_target(struct audit *a, const char *target,
+                                  const char *loaded, struct err *e)
+{
+    char what[200], wrong[200];
+    int64_t n = 0;
+    bool there;
+
+    snprintf(what, sizeof what, "rows of %.100s = rows loaded into it", target);
+    TRY(count_rows(a, target, &n, &there, e));
+    if (there && n == strtoll(loaded, NULL, 10)) {
+        say(a, what, NULL);
+        return ERR_OK;
+    }
+    if (there)
+        snprintf(wrong, sizeof wrong,
+                 "%s loaded, count(*) is %" PRId64
+                 " (does somebody else write or delete there?)",
+                 loaded, n);
+    else
+        snprintf(wrong, sizeof wrong, "the table cannot be read");
+    say(a, what, wrong);
+    return ERR_OK;
+}
+
+/* All jobs that feed a table count, whatever was asked for. */
+static enum err_kind check_targets(struct audit *a, struct err *e)
+{
+    PGresult *r = NULL;
+    enum err_kind rc = ERR_OK;
+
+    TRY(pg_ask_with(
+        &a->pg, &r,
+        "SELECT target, sum(rows_loaded)::bigint FROM etl_batch WHERE target "
+        "IN (SELECT target FROM etl_batch WHERE ($1::text IS NULL OR pipeline "
+        "= $1) AND ($2::text IS NULL OR topic = $2)) GROUP BY 1 ORDER BY 1",
+        2, a->args, e));
+    for (int i = 0; i < PQntuples(r) && rc == ERR_OK; i++)
+        rc = check_target(a, PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), e);
+    PQclear(r);
+    return rc;
+}
+
+static enum err_kind check_position(struct audit *a, struct kf_admin *kafka,
+                                    const char *topic, int32_t part, int64_t next,
+                                    struct err *e)
+{
+    char what[300], wrong[200];
+    int64_t low, high;
+
+    TRY(kf_offsets(kafka, topic, part, &low, &high, ASK_MS, e));
+    snprintf(what, sizeof what,
+             "%.200s/%" PRId32 " is loaded within the topic (lag %" PRId64 ")", topic,
+             part, high - next);
+    snprintf(wrong, sizeof wrong,
+             "loaded up to %" PRId64 ", Kafka has %" PRId64 " to %" PRId64, next, low,
+             high);
+    say(a, what, next < low || next > high ? wrong : NULL);
+    return ERR_OK;
+}
+
+static enum err_kind check_kafka(struct audit *a, struct err *e)
+{
+    struct kf_admin *kafka;
+    PGresult *r = NULL;
+    enum err_kind rc = ERR_OK;
+
+    if (a->s.bootstrap == NULL)
+        return ERR_OK;
+    TRY(pg_ask_with(
+        &a->pg, &r,
+        "SELECT topic, part, next_offset FROM etl_offsets WHERE ($1::text IS "
+        "NULL OR pipeline = $1) AND ($2::text IS NULL OR topic = $2) ORDER BY "
+        "1, 2",
+        2, a->args, e));
+    rc = kf_admin_open(&kafka, a->s.bootstrap, &a->s.kafka, e);
+    if (rc == ERR_OK) {
+        for (int i = 0; i < PQntuples(r) && rc == ERR_OK; i++)
+            rc =
+                check_position(a, kafka, PQgetvalue(r, i, 0), atoi(PQgetvalue(r, i, 1)),
+                               strtoll(PQgetvalue(r, i, 2), NULL, 10), e);
+        kf_admin_close(kafka);
+    }
+    PQclear(r);
+    return rc;
+}
+
+static enum err_kind do_verify(struct audit *a, struct err *e)
+{
+    if (a->form == AUDIT_TABLE) {
+        TRY(show(a, proof_sql, 2, e));
+        buf_put_str(&a->out, "\n");
+    }
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+        TRY(run_check(a, &checks[i], e));
+    TRY(check_targets(a, e));
+    return check_kafka(a, e);
+}
+
+/* --- the command -------------------------------------------------------------------
+ */
+
+static const struct question {
+    const char *name;
+    enum err_kind (*ask)(struct audit *a, struct err *e);
+} questions[] = {
+    {"runs", do_runs},
+    {"failures", do_failures},
+    {"rejects", do_rejects},
+    {"verify", do_verify},
+};
+
+static const struct question *find_question(const struct conf *c)
+{
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)
+        if (c->n_operands == 1 && strcmp(c->operands[0], questions[i].name) == 0)
+            return &questions[i];
+    return NULL;
+}
+
+static enum err_kind check_installed(struct audit *a, struct err *e)
+{
+    PGresult *r = NULL;
+
+    TRY(pg_ask(&a->pg, &r,
+               "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT "
+               "to_regclass('etl_log') IS NULL",
+               e));
+    bool none = PQgetvalue(r, 0, 0)[0] == 't';
+    PQclear(r);
+    if (!none)
+        return ERR_OK;
+    struct buf shown = BUF_INIT(400);
+    pg_show_url(&shown, a->s.url);
+    (void)err_set(e, ERR_NOT_FOUND, SPAN_FMT " has no etl_log: no loader has run there",
+                  SPAN_ARG(buf_span(&shown)));
+    buf_free(&shown);
+    return e->kind;
+}
+
+static int ask(struct audit *a, const struct question *q)
+{
+    struct err e = {0};
+
+    a->form = a->s.json ? AUDIT_JSON : a->s.csv ? AUDIT_CSV : AUDIT_TABLE;
+    snprintf(a->since, sizeof a->since, "%" PRId64, a->s.since_ms);
+    snprintf(a->limit, sizeof a->limit, "%" PRId64, a->s.limit);
+    a->args[0] = a->s.job;
+    a->args[1] = a->s.topic;
+    a->args[2] = a->s.since_ms > 0 ? a->since : NULL;
+    a->args[3] = a->limit;
+    a->out = BUF_INIT(OUT_MOST);
+    pg_init(&a->pg, a->s.url, "avrogate audit");
+    enum err_kind rc = check_installed(a, &e);
+    if (rc == ERR_OK)
+        rc = q->ask(a, &e);
+    if (rc == ERR_OK)
+        rc = buf_status(&a->out, &e);
+    pg_close(&a->pg);
+    fwrite(a->out.p, 1, a->out.n, stdout);
+    buf_free(&a->out);
+    if (rc != ERR_OK) {
+        fprintf(stderr, "avrogate audit: %s\n", e.msg);
+        return 3;
+    }
+    return a->wrong > 0 || fflush(stdout) != 0;
+}
+
+int cmd_audit(int argc, char **argv)
+{
+    struct conf conf = {0};
+    struct audit a = {0};
+    enum conf_outcome outcome;
+    struct err e = {0};
+    int code = 0;
+
+    if (conf_read(&conf, &program, argc, argv, &a.s, &outcome, &e) != ERR_OK) {
+        fprintf(stderr, "avrogate audit: %s\n", e.msg);
+        return 2;
+    }
+    const struct question *q = find_question(&conf);
+    if (outcome == CONF_RUN && q == NULL) {
+        fprintf(stderr,
+                "avrogate audit: what? one of runs, failures, rejects, verify\n");
+        code = 2;
+    } else if (outcome == CONF_RUN) {
+        code = ask(&a, q);
+    }
+    conf_free(&conf);
+    return code;
+}
