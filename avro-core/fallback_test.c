@@ -204,7 +204,7 @@ static void unions_cannot_be_tried_for_ever(void)
     buf_put_str(&text, "{\"type\":\"record\",\"name\":\"Z\",\"fields\":[{\"name\":"
                        "\"l\",\"type\":[\"null\"");
     for (int i = 0; i < 50; i++)
-        buf_put_str(&text, ",\"null\"" + 7);
+        buf_put_str(&text, &",\"null\""[7]);
     buf_put_str(&text, "]},{\"name\":\"l0\",\"type\":[\"int\"]}");
     for (int i = 1; i < 40; i++)
         for (int k = 0; k < 2; k++)
