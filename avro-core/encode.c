@@ -1,8 +1,14 @@
 #include "avro-core/encode_inside.h"
 
-void walk_begin(struct walk *w, const struct av_encoder *enc, struct span text,
+/* No arithmetic on NULL: a buf has memory and an empty text an address before a walk.
+ */
+bool walk_begin(struct walk *w, const struct av_encoder *enc, struct span text,
                 struct buf *out, struct av_problems *p)
 {
+    if (out->over || (out->p == NULL && buf_room(out, VARINT) == NULL))
+        return false;
+    if (text.p == NULL)
+        text = span_of("", 0);
     *w = (struct walk){
         .p = text.p,
         .end = text.p + text.n,
@@ -15,6 +21,7 @@ void walk_begin(struct walk *w, const struct av_encoder *enc, struct span text,
         .start = out->n,
         .first = text.p,
     };
+    return true;
 }
 
 /* What was written counts only if nothing went wrong. */
@@ -63,9 +70,8 @@ enum err_kind av_encode_next(const struct av_encoder *enc, struct span text, siz
 {
     struct walk w;
 
-    if (out->over)
+    if (!walk_begin(&w, enc, text, out, p))
         return ERR_LIMIT;
-    walk_begin(&w, enc, text, out, p);
     w.p += *at;
     walk_blanks(&w);
     w.first = w.p;
@@ -82,9 +88,8 @@ enum err_kind av_encode(const struct av_encoder *enc, struct span text, struct b
 {
     struct walk w;
 
-    if (out->over)
+    if (!walk_begin(&w, enc, text, out, p))
         return ERR_LIMIT;
-    walk_begin(&w, enc, text, out, p);
     walk_blanks(&w);
     w.first = w.p;
     if (!encode_value(&w, enc->root))

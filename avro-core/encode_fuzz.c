@@ -44,7 +44,7 @@ static const char *const schemas[] = {
     "\"default\":0},"
     "{\"name\":\"p\",\"type\":{\"type\":\"bytes\",\"logicalType\":\"decimal\","
     "\"precision\":50,"
-    "\"scale\":10},\"default\":\"\"},"
+    "\"scale\":10},\"default\":\"\\u0000\"},"
     "{\"name\":\"g\",\"type\":{\"type\":\"bytes\",\"logicalType\":\"big-decimal\"},"
     "\"default\":\"\\u0002\\u0000\\u0000\"},"
     "{\"name\":\"u\",\"type\":[\"null\",{\"type\":\"string\",\"logicalType\":\"uuid\"}]"

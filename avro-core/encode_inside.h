@@ -185,8 +185,9 @@ bool encode_fallback(struct walk *w, const struct member *m);
 bool encode_missing(struct walk *w, const struct node *n, const struct member *m,
                     const uint8_t *at);
 
-/* encode.c: a walk over text that appends to out, and what became of it. */
-void walk_begin(struct walk *w, const struct av_encoder *enc, struct span text,
+/* encode.c: a walk over text that appends to out (false: it cannot), and what became of
+ * it. */
+bool walk_begin(struct walk *w, const struct av_encoder *enc, struct span text,
                 struct buf *out, struct av_problems *p);
 enum err_kind walk_end(struct walk *w);
 

@@ -74,11 +74,11 @@ static const uint8_t *exponent_end(struct number *n, const uint8_t *p,
 bool number_scan(struct number *out, struct span text)
 {
     struct number n;
-    const uint8_t *p = text.p, *end = p + text.n;
     uint64_t sum = 0;
 
     if (text.n == 0)
         return false;
+    const uint8_t *p = text.p, *end = p + text.n;
     n.negative = *p == '-';
     p += n.negative;
     n.whole.p = p;

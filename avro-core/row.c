@@ -182,8 +182,10 @@ void av_row_free(struct av_row *r)
 
 static struct span trimmed(struct span s)
 {
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = span_skip(s, 1);
+    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
+        s.p++; // not span_skip(): an empty rest keeps its place
+        s.n--;
+    }
     while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
         s.n--;
     return s;
@@ -442,7 +444,7 @@ static void note_cell(struct walk *w, const struct node *n, const char *rule,
 
 static void encode_cell(struct walk *w, const struct member *m, const struct av_cell *c)
 {
-    w->text = c->text.p;
+    w->text = c->text.p != NULL ? c->text.p : (const uint8_t *)"";
     w->offset = c->offset;
     w->tried = w->may_try = 0;
     if (c->text.n == 0 && !c->quoted) {
@@ -450,7 +452,8 @@ static void encode_cell(struct walk *w, const struct member *m, const struct av_
             note_cell(w, m->type, "missing-field", c);
         return;
     }
-    const char *rule = value_from_cell(w, m->type, c->text);
+    struct span text = c->text.n > 0 ? c->text : span_of(w->text, 0);
+    const char *rule = value_from_cell(w, m->type, text);
     if (rule != NULL && !w->stopped)
         note_cell(w, m->type, rule, c);
 }
@@ -472,13 +475,12 @@ enum err_kind av_row_encode(const struct av_row *r, const struct av_cell *cells,
     struct place here;
     struct walk w;
 
-    if (out->over)
-        return ERR_LIMIT;
     if (n != r->n) {
         wrong_columns(p, r->n, n, offset);
         return ERR_INVALID;
     }
-    walk_begin(&w, r->enc, (struct span){0}, out, p);
+    if (!walk_begin(&w, r->enc, (struct span){0}, out, p))
+        return ERR_LIMIT;
     walk_enter(&w, &here);
     for (uint32_t i = 0; i < root->n && !w.stopped; i++) {
         const struct member *m = &root->members[i];
