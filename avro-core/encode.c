@@ -5,7 +5,7 @@
 bool walk_begin(struct walk *w, const struct av_encoder *enc, struct span text,
                 struct buf *out, struct av_problems *p)
 {
-    if (out->over || (out->p == NULL && buf_room(out, VARINT) == NULL))
+    if (out->over || (out->p == NULL && buf_room(out, 1) == NULL))
         return false;
     if (text.p == NULL)
         text = span_of("", 0);
