@@ -56,6 +56,14 @@ static struct span place_name(const struct walker *w, const struct place *at,
     return w->ops[op->first + at->i].fallback->name;
 }
 
+/* What a stranger's key may put into a message: no control characters, no half
+ * character. */
+static void show_name(char *to, struct span name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        to[i] = name.p[i] < 0x20 || name.p[i] == 0x7F ? '?' : (char)name.p[i];
+}
+
 /* Writes the path from its end, so that what does not fit is lost at the front. */
 static const char *show_path(const struct walker *w, char out[PATH_SHOWN + 1])
 {
@@ -68,12 +76,11 @@ static const char *show_path(const struct walker *w, char out[PATH_SHOWN + 1])
         if (at->i == NOWHERE)
             continue;
         struct span name = place_name(w, at, number);
-        size_t n = name.n < KEY_SHOWN ? name.n : KEY_SHOWN;
-        if ((size_t)(p - out) < n + 4)
+        name.n = utf8_good(span_of(name.p, name.n < KEY_SHOWN ? name.n : KEY_SHOWN));
+        if ((size_t)(p - out) < name.n + 4)
             return memcpy(p - 3, "...", 3);
-        p -= n;
-        if (n > 0)
-            memcpy(p, name.p, n);
+        p -= name.n;
+        show_name(p, name);
         *--p = '/';
     }
     return p;
@@ -413,6 +420,7 @@ static enum err_kind walk_entry(struct walker *w, const struct av_op *op,
     struct span key;
 
     at->i = NOWHERE; // until the key is known to be one
+    w->at = w->p;
     TRY(read_text(w, "key", &key));
     at->i = 0;
     at->key = key;
@@ -616,7 +624,7 @@ enum err_kind av_decode_all(const struct av_plan *plan, struct span in,
     TRY(av_decode(plan, in, lim, v, &used, e));
     if (used != in.n)
         return err_set(e, ERR_INVALID,
-                       "byte %zu: the datum ends here, %zu bytes follow", used,
-                       in.n - used);
+                       "byte %zu: the datum ends here, %zu bytes follow",
+                       (lim != NULL ? lim->first : 0) + used, in.n - used);
     return ERR_OK;
 }

@@ -145,11 +145,12 @@ static enum err_kind find_codec(struct av_ocf_reader *r, struct err *e)
 
 static enum err_kind find_schema(struct av_ocf_reader *r, struct err *e)
 {
+    const struct av_parse_limits written_long_ago = {.keep_bad_defaults = true};
     struct span text = av_ocf_meta(r, "avro.schema");
 
     if (text.n == 0)
         return err_set(e, ERR_INVALID, "the header has no avro.schema");
-    enum err_kind k = av_schema_parse(&r->schema, text, NULL, 0, NULL, e);
+    enum err_kind k = av_schema_parse(&r->schema, text, NULL, 0, &written_long_ago, e);
     if (k != ERR_OK)
         return err_prefix(e, "avro.schema, byte %zu", (size_t)(text.p - r->file.p));
     return ERR_OK;

@@ -438,7 +438,7 @@ static enum err_kind record_from(struct compiler *c, const struct av_node *w,
     for (uint32_t i = 0; i < r->n_fields; i++) {
         if (fed_by[i] != AV_SKIPPED)
             continue;
-        if (r->fields[i].fallback == NULL) {
+        if (r->fields[i].fallback_avro.p == NULL) { // none, or one that does not fit
             *out = refusal(AV_REFUSE_FIELD, w, r);
             out->first = i;
             return ERR_OK;
@@ -676,11 +676,12 @@ void av_refusal_say(char out[AV_REFUSAL_SHOWN], const struct av_op *op)
                  op->writer->size, op->node->size);
         return;
     case AV_REFUSE_FIELD:
-        snprintf(out, n,
-                 "the writer's %.60s has no field \"%.*s\", and the reader's no "
-                 "default for it",
-                 w, (int)(op->node->fields[op->first].name.n % 60),
-                 (const char *)op->node->fields[op->first].name.p);
+        snprintf(
+            out, n,
+            "the writer's %.60s has no field \"%.*s\", and the reader's no default "
+            "that fits",
+            w, (int)(op->node->fields[op->first].name.n % 60),
+            (const char *)op->node->fields[op->first].name.p);
         return;
     case AV_REFUSE_BRANCH:
         snprintf(out, n, "the reader's union has no branch for the writer's %.80s", w);
@@ -693,11 +694,14 @@ void av_refusal_say(char out[AV_REFUSAL_SHOWN], const struct av_op *op)
     }
 }
 
-/* The child because of which `op` is hopeless, and what to call it in a path. */
+/* The child because of which `op` is hopeless, and what to call it in a path; NULL when
+ * it is so by itself. */
 static const struct av_op *blamed(const struct compiler *c, const struct av_op *op,
                                   struct span *name)
 {
     *name = (struct span){0};
+    if (op->kind != AV_OP_RECORD && op->kind != AV_OP_UNION && op->kind != AV_OP_BRANCH)
+        return NULL;
     for (uint32_t i = 0; i < (op->kind == AV_OP_BRANCH ? 1 : op->n); i++) {
         const struct av_op *child = &c->ops[op->first + i];
 
@@ -710,25 +714,33 @@ static const struct av_op *blamed(const struct compiler *c, const struct av_op *
     return NULL;
 }
 
+/* What ends the way down: a refusal, an enum, or a union without branches. */
+static void say_cause(char why[AV_REFUSAL_SHOWN], const struct av_op *op)
+{
+    if (op->kind == AV_OP_REFUSE)
+        av_refusal_say(why, op);
+    else if (op->kind == AV_OP_ENUM_MAP)
+        snprintf(why, AV_REFUSAL_SHOWN,
+                 "the reader's enum has none of the writer's symbols");
+    else
+        snprintf(why, AV_REFUSAL_SHOWN, "the writer's union has no branch");
+}
+
 static enum err_kind say_hopeless(const struct compiler *c, const struct av_op *op)
 {
     char why[AV_REFUSAL_SHOWN], path[120] = "";
+    const struct av_op *child = op;
+    struct span name;
     size_t n = 0;
 
-    while (op->kind == AV_OP_RECORD || op->kind == AV_OP_UNION ||
-           op->kind == AV_OP_BRANCH) {
-        struct span name;
-
-        op = blamed(c, op, &name);
-        assert(op != NULL); // hopeless is what a child is, or it would not be
-        if (name.n > 0 && n < sizeof path)
+    while (child != NULL) {
+        op = child;
+        child = blamed(c, op, &name);
+        if (child != NULL && name.n > 0 && n < sizeof path)
             n += (size_t)snprintf(path + n, sizeof path - n, "/" SPAN_FMT,
                                   SPAN_ARG(name));
     }
-    if (op->kind == AV_OP_ENUM_MAP)
-        snprintf(why, sizeof why, "the reader's enum has none of the writer's symbols");
-    else
-        av_refusal_say(why, op);
+    say_cause(why, op);
     return err_set(c->e, ERR_INVALID, "%s%s%s", path, n > 0 ? ": " : "", why);
 }
 

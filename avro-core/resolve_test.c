@@ -103,13 +103,14 @@ static void what_no_datum_can_pass_is_refused_at_once(void)
          "the reader's enum has none of the writer's symbols"},
         {"\"int\"", "[\"null\",\"string\"]", BYTES(""),
          "the reader's union has no branch for the writer's int"},
+        {"[]", "[]", BYTES(""), "the writer's union has no branch"},
         {"[\"int\",\"boolean\"]", "\"string\"", BYTES(""),
          "the writer's int cannot be read as string"},
         {"{\"type\":\"record\",\"name\":\"R\",\"fields\":[]}",
          "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":"
          "\"int\"}]}",
          BYTES(""),
-         "the writer's R has no field \"a\", and the reader's no default for it"},
+         "the writer's R has no field \"a\", and the reader's no default that fits"},
         {"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":{"
          "\"type\":"
          "\"record\",\"name\":\"S\",\"fields\":[{\"name\":\"b\",\"type\":\"int\"}]}}]}",
@@ -219,6 +220,28 @@ static void what_is_skipped_is_checked_too(void)
     };
 
     ROWS(rows, ERR_INVALID);
+}
+
+static void a_default_that_does_not_fit_is_none(void)
+{
+    const struct av_parse_limits kept = {.keep_bad_defaults = true};
+    struct av_schema *w = parse("{\"type\":\"record\",\"name\":\"R\",\"fields\":[]}"),
+                     *r;
+    struct av_plan *plan;
+    struct err e = {0};
+
+    CHECK_INT(av_schema_parse(
+                  &r,
+                  span_str("{\"type\":\"record\",\"name\":\"R\",\"fields\":[{"
+                           "\"name\":\"a\",\"type\":\"int\",\"default\":\"x\"}]}"),
+                  NULL, 0, &kept, &e),
+              ERR_OK);
+    CHECK_INT(av_plan_new(&plan, w, r, &e), ERR_INVALID);
+    CHECK_STR(
+        e.msg,
+        "the writer's R has no field \"a\", and the reader's no default that fits");
+    av_schema_release(w);
+    av_schema_release(r);
 }
 
 #define E_ABC "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"B\",\"C\"]}"
@@ -412,6 +435,7 @@ int main(void)
     RUN(what_no_datum_can_pass_is_refused_at_once);
     RUN(fields_meet_by_name_then_by_alias);
     RUN(a_missing_field_takes_its_default);
+    RUN(a_default_that_does_not_fit_is_none);
     RUN(what_is_skipped_is_checked_too);
     RUN(symbols_are_numbered_anew);
     RUN(a_union_of_the_writer_is_judged_branch_by_branch);

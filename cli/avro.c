@@ -200,13 +200,15 @@ int cmd_avro(int argc, char **argv)
     return decode ? avro_decode_run(&job) : avro_encode_run(&job);
 }
 
-enum err_kind avro_schema_load(struct av_schema **out, const char *path, struct err *e)
+enum err_kind avro_schema_load(struct av_schema **out, const char *path, bool old,
+                               struct err *e)
 {
+    const struct av_parse_limits lim = {.keep_bad_defaults = old};
     struct buf text = BUF_INIT((size_t)1 << 20);
     enum err_kind k = input_read(&text, path, e);
 
     if (k == ERR_OK) {
-        k = av_schema_parse(out, buf_span(&text), NULL, 0, NULL, e);
+        k = av_schema_parse(out, buf_span(&text), NULL, 0, &lim, e);
         if (k != ERR_OK)
             err_prefix(e, "%s", path);
     }

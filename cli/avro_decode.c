@@ -109,7 +109,7 @@ static enum err_kind load_writer(struct decoding *d, enum avro_kind kind, struct
     if (kind != KIND_OCF && d->job->schema == NULL)
         return err_set(e, ERR_INVALID, "no --schema, and no object container file");
     if (kind != KIND_OCF)
-        return avro_schema_load(&d->writer, d->job->schema, e);
+        return avro_schema_load(&d->writer, d->job->schema, true, e);
     TRY(av_ocf_open(&r, d->file, NULL, e));
     d->writer = av_schema_retain(av_ocf_schema(r));
     av_ocf_close(r);
@@ -121,7 +121,7 @@ static enum err_kind load_schemas(struct decoding *d, enum avro_kind kind,
 {
     TRY(load_writer(d, kind, e));
     if (d->job->reader_schema != NULL)
-        TRY(avro_schema_load(&d->reader, d->job->reader_schema, e));
+        TRY(avro_schema_load(&d->reader, d->job->reader_schema, true, e));
     else
         d->reader = av_schema_retain(d->writer);
     return av_plan_new(&d->plan, d->writer, d->reader, e);

@@ -129,7 +129,7 @@ static enum err_kind begin(struct encoding *c, struct err *e)
             c->job->ignore_unknown ? AV_UNKNOWN_IGNORE : AV_UNKNOWN_REJECT,
     };
 
-    TRY(avro_schema_load(&c->schema, c->job->schema, e));
+    TRY(avro_schema_load(&c->schema, c->job->schema, false, e));
     TRY(av_encoder_new(&c->encoder, c->schema, &o, e));
     if (c->job->kind == KIND_OCF)
         return av_ocf_writer_new(&c->container, c->schema, c->job->codec, &c->out, e);

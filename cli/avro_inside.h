@@ -23,8 +23,9 @@ struct avro_job {
 int avro_decode_run(const struct avro_job *job);
 int avro_encode_run(const struct avro_job *job);
 
-/* Reads and parses a schema's file; the message names it. */
-enum err_kind avro_schema_load(struct av_schema **out, const char *path,
+/* Reads and parses a schema's file; the message names it.  `old`: data were written
+ * with it, so it is too late to mind a default that does not fit. */
+enum err_kind avro_schema_load(struct av_schema **out, const char *path, bool old,
                                struct err *e) MUST_USE;
 
 /* Writes all of it to standard output. */
