@@ -129,7 +129,8 @@ static void close_conn(struct conn *c)
     loop_count(l, COUNT_OPEN, -1);
     atomic_fetch_sub(&l->nconns, 1);
     atomic_fetch_sub(&l->server->open, 1);
-    if (l->draining)
+    // the server's flag, not ours: whoever set it after this line sees `open` as it is now
+    if (atomic_load(&l->server->draining))
         tell_drain(l->server);
 }
 

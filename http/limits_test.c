@@ -90,6 +90,31 @@ static void a_body_below_the_rate_is_told_408(void)
     close_house(&h);
 }
 
+/* Longer than the grace, but always above the rate. */
+static void a_body_above_the_rate_may_take_its_time(void)
+{
+    static const char piece[500];
+    struct house h = HOUSE();
+    h.limits.body_ms = 50;
+    h.limits.body_rate = 1000;
+    open_house(&h);
+    int fd = dial(&h);
+    struct answer a;
+
+    say(fd,
+        span_str("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 10000\r\n\r\n"));
+    for (int i = 0; i < 20; i++) {
+        say(fd, span_of(piece, sizeof piece));
+        usleep(5000);
+    }
+    hear(fd, &a);
+    CHECK_INT(a.status, 200);
+    CHECK_INT(a.body.n, 10000);
+    answer_free(&a);
+    close(fd);
+    close_house(&h);
+}
+
 static void idle_connections_are_closed(void)
 {
     struct house h = HOUSE();
@@ -297,6 +322,7 @@ int main(void)
     RUN(dripping_a_header_does_not_extend_its_deadline);
     RUN(a_header_that_stops_is_told_408);
     RUN(a_body_below_the_rate_is_told_408);
+    RUN(a_body_above_the_rate_may_take_its_time);
     RUN(idle_connections_are_closed);
     RUN(an_answer_nobody_reads_is_given_up);
     RUN(a_request_past_its_deadline_is_told_504_and_answered_late_in_vain);

@@ -157,7 +157,7 @@ static bool cut_authority(struct span *target, struct span *authority)
     if (scheme == 0)
         return false;
 
-    struct span rest = span_skip(*target, scheme);
+    struct span rest = span_of(target->p + scheme, target->n - scheme);
     size_t n = 0;
     while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?')
         n++;

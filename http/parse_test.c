@@ -161,6 +161,7 @@ static const struct {
     {"GET /#a HTTP/1.1\r\n" HOST "\r\n", 400, ""},
     {"GET a HTTP/1.1\r\n" HOST "\r\n", 400, ""},
     {"GET * HTTP/1.1\r\n" HOST "\r\n", 400, ""},
+    {"GET http:// HTTP/1.1\r\n" HOST "\r\n", 400, ""},
     {"GET http:///a HTTP/1.1\r\n" HOST "\r\n", 400, ""},
     {"GET http://me@here/ HTTP/1.1\r\n" HOST "\r\n", 400, ""},
     {"GET http://there/ HTTP/1.1\r\n" HOST "\r\n", 400, ""},

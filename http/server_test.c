@@ -610,6 +610,25 @@ static void draining_finishes_what_is_asked(void)
     close_house(&h);
 }
 
+/* A client that leaves just as the drain begins must not be waited for. */
+static void draining_notices_who_leaves_meanwhile(void)
+{
+    bool in_time = true;
+
+    for (int i = 0; i < 200 && in_time; i++) {
+        struct house h = HOUSE();
+        open_house(&h);
+        int fd = dial(&h);
+        ask(fd, GET("/ping"), 200, "pong");
+        close(fd);
+        int64_t began = clock_ms();
+        http_server_drain(h.s, PATIENCE);
+        in_time = clock_ms() - began < PATIENCE;
+        close_house(&h);
+    }
+    CHECK(in_time);
+}
+
 static void draining_ends_with_504_for_what_still_waits(void)
 {
     struct house h = HOUSE();
@@ -709,6 +728,7 @@ int main(void)
     RUN(the_request_id_is_taken_or_made);
     RUN(finished_requests_are_told_to_the_log);
     RUN(draining_finishes_what_is_asked);
+    RUN(draining_notices_who_leaves_meanwhile);
     RUN(draining_ends_with_504_for_what_still_waits);
     RUN(an_address_in_use_is_named);
     RUN(listens_on_several_addresses);
