@@ -12,7 +12,9 @@
 
 #define POLL_MS 100
 #define PULSE_MS 2000
+#define PULSE_AWAY_MS 200 // so that what waits goes on soon after it is back
 #define PULSE_PATIENCE_MS 1500
+#define SOCKET_PATIENCE "3000"
 
 struct reg_tail {
     const char *bootstrap, *topic;
@@ -128,6 +130,24 @@ static void break_off(struct reg_tail *t, const char *why)
                   LOG_S("topic", t->topic), LOG_S("why", why), LOG_END);
 }
 
+/* Kafka was heard, or was not. */
+static void set_up(struct reg_tail *t, bool up, const char *why)
+{
+    pthread_mutex_lock(&t->lock);
+    bool was_up = t->view.kafka_is_up;
+    t->view.kafka_is_up = up;
+    if (!t->view.broken)
+        snprintf(t->view.why, sizeof t->view.why, "%s", why);
+    pthread_cond_broadcast(&t->moved);
+    pthread_mutex_unlock(&t->lock);
+
+    if (was_up && !up)
+        log_event(LOG_WARN, "Kafka is away: reads go on, writes wait or are refused",
+                  LOG_S("topic", t->topic), LOG_S("why", why), LOG_END);
+    if (up && !was_up)
+        log_event(LOG_INFO, "Kafka is there", LOG_S("topic", t->topic), LOG_END);
+}
+
 static void read_on(struct reg_tail *t, struct arena *a)
 {
     struct kf_message m;
@@ -139,7 +159,7 @@ static void read_on(struct reg_tail *t, struct arena *a)
         if (e.kind == ERR_CONFLICT)
             break_off(t, e.msg);
         else
-            log_err(LOG_DEBUG, "the topic cannot be read now", &e);
+            set_up(t, false, e.msg);
         return;
     }
     if (got) {
@@ -172,21 +192,13 @@ static enum err_kind ask_end(struct reg_tail *t, int timeout_ms, int64_t *end,
     enum err_kind rc = kf_offsets(t->admin, t->topic, 0, &low, end, timeout_ms, e);
     char why[160];
 
+    set_up(t, rc == ERR_OK, rc == ERR_OK ? "" : e->msg);
+    if (rc != ERR_OK)
+        return rc;
+
     pthread_mutex_lock(&t->lock);
     int64_t next = t->view.next;
-    bool was_up = t->view.kafka_is_up;
-    t->view.kafka_is_up = rc == ERR_OK;
-    if (!t->view.broken)
-        snprintf(t->view.why, sizeof t->view.why, "%s", rc == ERR_OK ? "" : e->msg);
     pthread_mutex_unlock(&t->lock);
-
-    if (rc != ERR_OK) {
-        if (was_up)
-            log_err(LOG_WARN, "Kafka is away: reads go on, writes are refused", e);
-        return rc;
-    }
-    if (!was_up)
-        log_event(LOG_INFO, "Kafka is there", LOG_S("topic", t->topic), LOG_END);
     if (*end < next) {
         snprintf(why, sizeof why,
                  "it ends at offset %" PRId64 ", %" PRId64 " were read before", *end,
@@ -214,11 +226,31 @@ static void *feel_pulse(void *tail)
                 advance(t, end, false, true);
         }
         pthread_mutex_lock(&t->lock);
+        if (!t->view.kafka_is_up)
+            again = clock_ms() + PULSE_AWAY_MS;
         while (!atomic_load(&t->stop) && clock_ms() < again)
             (void)wait_moved(t, again);
         pthread_mutex_unlock(&t->lock);
     }
     return NULL;
+}
+
+/* Questions are given up sooner than records, unless the user says when. */
+static enum err_kind open_admin(struct reg_tail *t, struct err *e)
+{
+    static const char name[] = "socket.timeout.ms";
+    size_t n = t->properties != NULL ? t->properties->n : 0;
+    struct conf_pairs p = {.items = mem_array(n + 1, sizeof *p.items), .n = n + 1};
+
+    p.items[0] = (struct conf_pair){.name = name, .value = SOCKET_PATIENCE};
+    for (size_t i = 0; i < n; i++) {
+        p.items[i + 1] = t->properties->items[i];
+        if (strcmp(p.items[i + 1].name, name) == 0)
+            p.items[0] = p.items[i + 1];
+    }
+    enum err_kind rc = kf_admin_open(&t->admin, t->bootstrap, &p, e);
+    free(p.items);
+    return rc;
 }
 
 enum err_kind reg_tail_open(struct reg_tail **out, const char *bootstrap,
@@ -232,7 +264,7 @@ enum err_kind reg_tail_open(struct reg_tail **out, const char *bootstrap,
     t->topic = topic;
     t->view.skipped_at = -1;
     t->view.kafka_is_up = true;
-    if (kf_admin_open(&t->admin, bootstrap, properties, e) != ERR_OK)
+    if (open_admin(t, e) != ERR_OK)
         goto no_admin;
     if (kf_consumer_assign(&t->consumer, bootstrap, properties, topic, 0, KF_BEGINNING,
                            e) != ERR_OK)
@@ -302,10 +334,38 @@ bool reg_tail_wait(struct reg_tail *t, int64_t next, int64_t due_ms)
     return there;
 }
 
+bool reg_tail_wait_read(struct reg_tail *t, int64_t due_ms)
+{
+    pthread_mutex_lock(&t->lock);
+    while (!t->view.caught_up && clock_ms() < due_ms)
+        (void)wait_moved(t, due_ms);
+    bool read = t->view.caught_up;
+    pthread_mutex_unlock(&t->lock);
+    return read;
+}
+
+/* While Kafka is known to be away it is the pulse that asks: librdkafka 2.0.2 does not
+ * give up a question at its time-out when the broker is gone, but at the socket's. */
+static enum err_kind wait_up(struct reg_tail *t, int64_t due_ms, struct err *e)
+{
+    enum err_kind rc = ERR_OK;
+
+    pthread_mutex_lock(&t->lock);
+    while (!t->view.kafka_is_up && !t->view.broken && clock_ms() < due_ms)
+        (void)wait_moved(t, due_ms);
+    if (!t->view.kafka_is_up || t->view.broken)
+        rc = err_set(e, t->view.broken ? ERR_CONFLICT : ERR_UNAVAILABLE, "topic %s: %s",
+                     t->topic, t->view.why);
+    pthread_mutex_unlock(&t->lock);
+    return rc;
+}
+
 enum err_kind reg_tail_sync(struct reg_tail *t, int64_t due_ms, struct err *e)
 {
-    int64_t left = due_ms - clock_ms(), end = 0;
+    int64_t end = 0;
 
+    TRY(wait_up(t, due_ms, e));
+    int64_t left = due_ms - clock_ms();
     if (left <= 0)
         return err_set(e, ERR_UNAVAILABLE, "no time left to ask Kafka");
     TRY(ask_end(t, (int)left, &end, e));

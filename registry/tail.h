@@ -45,6 +45,9 @@ void reg_tail_view(struct reg_tail *t, struct reg_tail_view *out);
  * came first, or the tail is broken. */
 bool reg_tail_wait(struct reg_tail *t, int64_t next, int64_t due_ms);
 
+/* Waits until it has read to the end once; false when `due_ms` came first. */
+bool reg_tail_wait_read(struct reg_tail *t, int64_t due_ms);
+
 /* Asks the broker where the topic ends and waits for that: ERR_UNAVAILABLE when it does
  * not answer in time, ERR_CONFLICT when the topic is not the one we read. */
 enum err_kind reg_tail_sync(struct reg_tail *t, int64_t due_ms, struct err *e) MUST_USE;
