@@ -380,6 +380,23 @@ static const struct http_route routes[] = {
 
 #define ROUTES (sizeof routes / sizeof *routes)
 
+/* Before everything has been read "there is none" would be a guess. */
+static void turn_away_unread(struct http_app *app, struct http_req *r)
+{
+    struct reg_api *api = (struct reg_api *)app;
+    struct reg_tail_view view;
+
+    if (atomic_load(&api->has_read))
+        return;
+    reg_tail_view(api->tail, &view);
+    if (view.caught_up) {
+        atomic_store(&api->has_read, true);
+        return;
+    }
+    http_answer_retry_after(r, 1);
+    answer_code(r, 503, "The registry is still reading its topic");
+}
+
 /* A write that is late: clients know this code and ask again. */
 static int say_expired(struct http_app *app, const struct http_req *r, struct buf *body)
 {
@@ -402,6 +419,7 @@ struct reg_api *reg_api_open(const struct reg_api_options *o, struct reg_tail *t
     api->app = (struct http_app){.routes = api->routes,
                                  .nroutes = ROUTES,
                                  .error_type = REG_JSON,
+                                 .admit = turn_away_unread,
                                  .expired = say_expired,
                                  .done = count_request};
     return api;

@@ -16,6 +16,7 @@ struct reg_api {
     struct reg_tail *tail;
     struct reg_writer *writer;
     struct reg_fresh *fresh;
+    atomic_bool has_read; // the topic to its end, once
     _Atomic(const struct http_server *) server;
 };
 

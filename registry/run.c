@@ -1,5 +1,6 @@
 #include "registry/run.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "registry/api.h"
 #include "registry/topic.h"
@@ -158,6 +159,11 @@ enum err_kind registry_open(struct registry **out, const struct registry_setting
 uint16_t registry_port(const struct registry *r)
 {
     return http_server_port(r->server, 0);
+}
+
+bool registry_wait_ready(struct registry *r, int timeout_ms)
+{
+    return reg_tail_wait_read(r->tail, clock_ms() + timeout_ms);
 }
 
 void registry_close(struct registry *r)

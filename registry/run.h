@@ -1,9 +1,9 @@
 /*
  * run.h - the registry as a program, and as a part of `avrogate dev`.
  *
- * Starting: Kafka is asked about the topic, the tail reads, the port is bound.  It
- * serves at once; /readyz says when everything has been read.  Stopping, in reverse:
- * nothing new is accepted, writes finish, readers end.
+ * Starting: Kafka is asked about the topic, the tail reads, the port is bound.  Until
+ * everything has been read /readyz and every request are answered 503.  Stopping, in
+ * reverse: nothing new is accepted, writes finish, readers end.
  */
 #pragma once
 
@@ -18,8 +18,8 @@ struct registry_settings {
     int64_t write_ms, drain_ms, body, bodies, connections, per_ip, loops, queue;
     const char *log_level;
 
-    /* For `avrogate dev` alone: a cluster that does not tell its topics' settings (the
-     * mock) will do. */
+    /* For `avrogate dev` alone: the topic's settings are not asked for, as the mock
+     * cluster cannot tell them. */
     bool settings_may_be_untold;
 };
 
@@ -32,6 +32,9 @@ struct registry;
 enum err_kind registry_open(struct registry **out, const struct registry_settings *s,
                             struct err *e) MUST_USE;
 uint16_t registry_port(const struct registry *r);
+/* Waits until the topic has been read, which is when requests are served (503 before);
+ * false when that took longer. */
+bool registry_wait_ready(struct registry *r, int timeout_ms);
 void registry_close(struct registry *r);
 
 /* `avrogate registry`; exit status. */

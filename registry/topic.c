@@ -42,15 +42,12 @@ static enum err_kind find(struct kf_admin *a, const struct reg_topic_wish *w,
 }
 
 static enum err_kind check_policy(struct kf_admin *a, const struct reg_topic_wish *w,
-                                  struct arena *mem, bool *told, struct err *e)
+                                  struct arena *mem, struct err *e)
 {
     struct span policy = {0};
     enum err_kind rc =
         kf_topic_setting(a, w->topic, "cleanup.policy", mem, &policy, w->timeout_ms, e);
 
-    *told = rc == ERR_OK;
-    if (rc == ERR_CONFLICT && w->may_be_untold)
-        return ERR_OK;
     if (rc != ERR_OK)
         return err_prefix(e, "cleanup.policy of topic %s", w->topic);
     if (!span_eq(policy, span_str("compact")))
@@ -113,7 +110,6 @@ enum err_kind reg_topic_prepare(struct kf_admin *a, const struct reg_topic_wish 
                                 struct err *e)
 {
     struct arena mem = {0};
-    bool told = false;
     int32_t n = 0;
 
     TRY(find(a, w, &n, e));
@@ -122,8 +118,11 @@ enum err_kind reg_topic_prepare(struct kf_admin *a, const struct reg_topic_wish 
                        "topic %s has %d partitions, wanted 1: there is no order among "
                        "several. Name another one with --topic",
                        w->topic, (int)n);
-    enum err_kind rc = check_policy(a, w, &mem, &told, e);
-    if (rc == ERR_OK && told)
+    if (w->may_be_untold)
+        return ERR_OK;
+
+    enum err_kind rc = check_policy(a, w, &mem, e);
+    if (rc == ERR_OK)
         rc = check_safety(a, w, &mem, e);
     arena_free(&mem);
     return rc;

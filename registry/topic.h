@@ -13,7 +13,7 @@
 struct reg_topic_wish {
     const char *topic;
     bool allow_unsafe;
-    bool may_be_untold; // a cluster that does not tell its settings (the mock) will do
+    bool may_be_untold; // not asked for settings: the mock cannot tell them
     int timeout_ms;
 };
 
