@@ -118,6 +118,11 @@ static bool sends_body(const struct http_call *call)
            call->method == HTTP_PATCH || call->body.n > 0;
 }
 
+static bool is_once(const struct http_call *call)
+{
+    return call->method == HTTP_POST || call->method == HTTP_PATCH;
+}
+
 /*
  * libcurl sends a request again when a kept connection ends without a byte of answer,
  * even when all of it had been sent: the server may have done it.  It can only do so
@@ -126,7 +131,7 @@ static bool sends_body(const struct http_call *call)
  */
 static void set_method(CURL *h, const struct http_call *call)
 {
-    bool once = call->method == HTTP_POST || call->method == HTTP_PATCH;
+    bool once = is_once(call);
 
     if (sends_body(call)) {
         curl_easy_setopt(h, CURLOPT_POST, 1L);
@@ -287,6 +292,16 @@ static enum err_kind failed(const struct http_call *call, CURLcode code,
                    why[0] != '\0' ? why : curl_easy_strerror(code));
 }
 
+/* A request of which a part never left is none to any server.  What libcurl sends from
+ * memory (not POST) it does not count for us: then its head is enough. */
+static bool may_be_whole(const struct http_client *c, const struct exchange *x)
+{
+    long head = 0;
+
+    curl_easy_getinfo(c->curl, CURLINFO_REQUEST_SIZE, &head);
+    return head > 0 && x->unsent.n == 0;
+}
+
 static enum err_kind perform(struct http_client *c, const struct http_call *call,
                              struct http_reply *out, struct exchange *x, struct err *e)
 {
@@ -296,6 +311,8 @@ static enum err_kind perform(struct http_client *c, const struct http_call *call
     long status = 0;
     int64_t left = call->deadline_ms - clock_ms();
 
+    if (call->sent != NULL)
+        *call->sent = false;
     if (left <= 0) {
         rc = err_set(e, ERR_UNAVAILABLE, "%s %s: no time left to ask",
                      http_method_name(call->method), shown(call, &scratch));
@@ -306,6 +323,8 @@ static enum err_kind perform(struct http_client *c, const struct http_call *call
     set_all(c, call, fields, left, x, why);
     CURLcode code = curl_easy_perform(c->curl);
     curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (call->sent != NULL)
+        *call->sent = may_be_whole(c, x);
     curl_easy_reset(c->curl); // it shall not remember what dies here
     if (code != CURLE_OK)
         rc = failed(call, code, why, x, &scratch, e);
@@ -321,7 +340,7 @@ enum err_kind http_client_call(struct http_client *c, const struct http_call *ca
     struct exchange x = {
         .head = BUF_INIT(HEAD_MAX),
         .body = BUF_INIT(call->body_max > 0 ? call->body_max : BODY_MAX),
-        .unsent = call->body,
+        .unsent = is_once(call) ? call->body : (struct span){0},
     };
     struct http_reply r = {0};
     struct url u;

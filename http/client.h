@@ -39,6 +39,8 @@ struct http_call {
     struct span body;    // sent with POST, PUT, PATCH
     int64_t deadline_ms; // clock_ms() by which everything is over
     size_t body_max;     // bytes of answer taken; 0 = 16 MiB.  ERR_LIMIT past it
+    bool *sent; // may be NULL.  After a failure: may the server have a whole request?
+                // false: certainly not, so whatever it was, it can be asked again
 };
 
 struct http_reply {

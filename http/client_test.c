@@ -218,6 +218,55 @@ static void the_deadline_is_for_everything(void)
     close_pair(&p);
 }
 
+/* Listens and reads nothing: what fits into the sockets arrives, and no more. */
+static int open_deaf_peer(char url[64])
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || listen(fd, 8) != 0 ||
+        getsockname(fd, (struct sockaddr *)&a, &n) != 0)
+        abort();
+    snprintf(url, 64, "http://127.0.0.1:%u/x", ntohs(a.sin_port));
+    return fd;
+}
+
+/* POSTs `n` bytes and gets no answer; was a whole request sent? */
+static bool is_sent(const char *url, size_t n, int64_t ms)
+{
+    struct http_client_settings mine = {0};
+    struct http_client *c;
+    struct http_reply r = {0};
+    struct err e = {0};
+    bool sent = ms < 0;
+    uint8_t *body = mem_alloc(n);
+
+    CHECK_INT(http_client_open(&c, &mine, &e), ERR_OK);
+    struct http_call call = {.method = HTTP_POST,
+                             .url = url,
+                             .deadline_ms = clock_ms() + ms,
+                             .body = span_of(body, n),
+                             .sent = &sent};
+    CHECK_INT(http_client_call(c, &call, &r, &e), ERR_UNAVAILABLE);
+    http_client_close(c);
+    free(body);
+    return sent;
+}
+
+static void tells_whether_a_whole_request_may_have_arrived(void)
+{
+    char url[64];
+    int deaf = open_deaf_peer(url);
+
+    CHECK(is_sent(url, 10, 200));
+    CHECK(!is_sent(url, (size_t)64 << 20, 300)); // a part of it is no request
+    CHECK(!is_sent(url, 10, -1));                // no time left to ask
+    close(deaf);
+    CHECK(!is_sent("http://127.0.0.1:1/x", 10, 1000)); // nobody listens
+}
+
 static void an_answer_too_long_is_not_taken(void)
 {
     struct pair p;
@@ -377,6 +426,7 @@ int main(void)
     RUN(userinfo_goes_as_basic_and_is_not_shown);
     RUN(headers_of_the_answer_are_there);
     RUN(the_deadline_is_for_everything);
+    RUN(tells_whether_a_whole_request_may_have_arrived);
     RUN(an_answer_too_long_is_not_taken);
     RUN(refuses_what_it_cannot_say);
     RUN(a_file_that_is_not_there_stops_the_start);
