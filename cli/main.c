@@ -5,6 +5,7 @@
 #include "cli/avro.h"
 #include "cli/command.h"
 #include "cli/completion.h"
+#include "cli/produce.h"
 #include "cli/schema.h"
 #include "gateway/run.h"
 #include "loaders/run.h"
@@ -20,6 +21,7 @@ static const struct command commands[] = {
     {"registry", "the schema registry", cmd_registry},
     {"gateway", "the validation gateway: HTTP in, Kafka out", cmd_gateway},
     {"load", "a loader: Kafka to Postgres, exactly once", cmd_load},
+    {"produce", "a CSV or NDJSON file into a topic, each row checked", cmd_produce},
     {"schema", "canonical form, check, compatibility of schema files", cmd_schema},
     {"avro", "decode and encode Avro files", cmd_avro},
     {"audit", "questions to ETL_Log: runs, failures, rejects, verify", cmd_audit},
