@@ -708,6 +708,9 @@ static void set_properties(struct kafka_source *k)
     static const struct conf_pair ours[] = {
         {"queued.max.messages.kbytes", "16384", false},
         {"queued.min.messages", "20000", false},
+        // a loader that was killed holds its partitions for so long
+        {"session.timeout.ms", "10000", false},
+        {"heartbeat.interval.ms", "1000", false},
     };
     size_t n = sizeof ours / sizeof ours[0];
     size_t more = k->o.properties == NULL ? 0 : k->o.properties->n;

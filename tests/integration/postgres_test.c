@@ -1,0 +1,418 @@
+/*
+ * The Postgres sink against a real server: AVROGATE_TEST_PG=postgresql://..., skipped
+ * without it.  What was written in binary is read back as text, so that the server is
+ * the judge of every encoding.
+ */
+#include "loaders/sink_postgres.h"
+#include "tests/fakes/batches.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SKIPPED 77
+
+static const char *url;
+static char table[40];
+static struct pg eye;
+static struct sink *sink;
+static struct sift *sift;
+static struct claim claim;
+static struct receipt got;
+static struct err e;
+
+/* One value, or several rows with ';' between; borrowed until the next call. */
+static const char *ask(const char *fmt)
+{
+    static char text[4000];
+    char sql[600];
+    PGresult *r = NULL;
+    struct err why = {0};
+
+    snprintf(sql, sizeof sql, fmt, table, table);
+    text[0] = '\0';
+    if (pg_ask(&eye, &r, sql, &why) != ERR_OK) {
+        snprintf(text, sizeof text, "%s", why.msg);
+        return text;
+    }
+    for (int i = 0; i < PQntuples(r); i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s",
+                 i == 0 ? "" : ";",
+                 PQgetisnull(r, i, 0) ? "NULL" : PQgetvalue(r, i, 0));
+    PQclear(r);
+    return text;
+}
+
+static void begin_with(double reject_limit, int64_t reject_floor, bool evolve)
+{
+    static int count;
+    struct sift_options so = {.subject = "t-value", .timeout_ms = 1000};
+
+    fake_registry_reset();
+    e = (struct err){0};
+    snprintf(table, sizeof table, "pgt_%ld_%d", (long)getpid(), ++count);
+    struct postgres_options o = {.url = url,
+                                 .table = table,
+                                 .job = table,
+                                 .topic = "t",
+                                 .source = "",
+                                 .reject_limit = reject_limit,
+                                 .reject_floor = reject_floor,
+                                 .isolate = 10,
+                                 .evolve = evolve,
+                                 .lock_timeout_ms = 1000,
+                                 .statement_timeout_ms = 60000};
+    CHECK_INT(sift_open(&sift, NULL, &so, &e), ERR_OK);
+    CHECK_INT(postgres_sink_open(&sink, &o, &e), ERR_OK);
+    CHECK_INT(postgres_begin(sink, &e), ERR_OK);
+    CHECK_INT(sink->ops->take(sink, "t", 0, 0, "c", &claim, &e), ERR_OK);
+}
+
+static void begin(void)
+{
+    begin_with(100, 0, true);
+}
+
+static void end(void)
+{
+    CHECK_INT(postgres_end(sink, "success", NULL, &e), ERR_OK);
+    sink->ops->close(sink);
+    sift_close(sift);
+    ask("DROP TABLE IF EXISTS %s");
+}
+
+static struct batch *batch_at(int64_t first)
+{
+    struct batch *b = batch_new("t", 0, first);
+
+    b->epoch = claim.epoch;
+    return b;
+}
+
+static enum err_kind load(struct batch *b)
+{
+    enum err_kind rc = ERR_UNAVAILABLE;
+
+    e = (struct err){0};
+    got = (struct receipt){0};
+    for (int i = 0; i < 5 && rc == ERR_UNAVAILABLE; i++) {
+        TRY(sift_prepare(sift, b, &e));
+        if (sift_reader(sift) != NULL && i == 0)
+            TRY(sink->ops->shape(sink, sift_reader(sift), &e));
+        rc = sink->ops->write(sink, b, sift, &got, &e);
+    }
+    if (rc != ERR_OK)
+        printf("    # %s\n", e.msg);
+    return rc;
+}
+
+/* --- every type, read back ---------------------------------------------------------
+ */
+
+static const struct {
+    const char *type, *json, *text; // text: what the server says, as ::text
+} types[] = {
+    {"\"boolean\"", "true", "true"},
+    {"\"int\"", "-2147483648", "-2147483648"},
+    {"\"long\"", "9223372036854775807", "9223372036854775807"},
+    {"\"float\"", "1.5", "1.5"},
+    {"\"double\"", "-0.1", "-0.1"},
+    {"\"double\"", "\"NaN\"", "NaN"},
+    {"\"string\"", "\"z\\u00e9\\ud83d\\ude00\"", "z\xc3\xa9\xf0\x9f\x98\x80"},
+    {"\"string\"", "\"\"", ""},
+    {"[\"null\",\"string\"]", "null", "NULL"},
+    {"\"bytes\"", "\"AP8Q\"", "\\x00ff10"},
+    {"{\"type\":\"fixed\",\"name\":\"F\",\"size\":2}", "\"q80=\"", "\\xabcd"},
+    {"{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"B\"]}", "\"B\"", "B"},
+    {"{\"type\":\"string\",\"logicalType\":\"uuid\"}",
+     "\"123e4567-e89b-12d3-a456-426614174000\"",
+     "123e4567-e89b-12d3-a456-426614174000"},
+    {"{\"type\":\"int\",\"logicalType\":\"date\"}", "\"2024-02-29\"", "2024-02-29"},
+    {"{\"type\":\"int\",\"logicalType\":\"date\"}", "\"1969-12-31\"", "1969-12-31"},
+    {"{\"type\":\"int\",\"logicalType\":\"time-millis\"}", "\"23:59:59.999\"",
+     "23:59:59.999"},
+    {"{\"type\":\"long\",\"logicalType\":\"time-micros\"}", "\"00:00:00.000001\"",
+     "00:00:00.000001"},
+    {"{\"type\":\"long\",\"logicalType\":\"timestamp-millis\"}",
+     "\"1970-01-01T00:00:00.001Z\"", "1970-01-01 00:00:00.001+00"},
+    {"{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"}",
+     "\"9999-12-31T23:59:59.999999Z\"", "9999-12-31 23:59:59.999999+00"},
+    {"{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"}",
+     "\"0001-01-01T00:00:00Z\"", "0001-01-01 00:00:00+00"},
+    {"{\"type\":\"long\",\"logicalType\":\"local-timestamp-millis\"}",
+     "\"2000-01-01T12:00:00\"", "2000-01-01 12:00:00"},
+    {"{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":9,\"scale\":2}",
+     "\"-123.45\"", "-123.45"},
+    {"{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":9,\"scale\":2}",
+     "\"0\"", "0.00"},
+    {"{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":40,\"scale\":20}",
+     "\"-12345678901234567890.12345678901234567890\"",
+     "-12345678901234567890.12345678901234567890"},
+    {"{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":38,\"scale\":1}",
+     "\"1000000000000000000000000000000000000.0\"",
+     "1000000000000000000000000000000000000.0"},
+    {"{\"type\":\"fixed\",\"name\":\"D\",\"size\":16,\"logicalType\":\"decimal\","
+     "\"precision\":20,\"scale\":4}",
+     "\"-0.0001\"", "-0.0001"},
+    {"{\"type\":\"array\",\"items\":\"string\"}", "[\"a\",\"\\u00e9\"]",
+     "[\"a\", \"\xc3\xa9\"]"},
+    {"{\"type\":\"map\",\"values\":\"int\"}", "{\"k\":1}", "{\"k\": 1}"},
+    {"{\"type\":\"record\",\"name\":\"N\",\"fields\":[{\"name\":\"x\",\"type\":\"int\"}"
+     "]}",
+     "{\"x\":5}", "{\"x\": 5}"},
+    {"[\"null\",\"int\",\"string\"]", "\"s\"", "\"s\""},
+    {"[\"null\",\"int\",\"string\"]", "null", "NULL"},
+    {"[\"null\",{\"type\":\"array\",\"items\":\"int\"}]", "[1,2]", "[1, 2]"},
+};
+
+static void writes_every_type_as_the_server_reads_it(void)
+{
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        char schema[600], json[300];
+        snprintf(schema, sizeof schema,
+                 "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"x\","
+                 "\"type\":%s}]}",
+                 types[i].type);
+        snprintf(json, sizeof json, "{\"x\":%s}", types[i].json);
+        begin();
+        int32_t id = fake_register(schema);
+        struct batch *b = batch_at(0);
+        add_json(b, id, json);
+        CHECK_INT(load(b), ERR_OK);
+        CHECK_STR(ask("SET TimeZone = 'UTC'; SELECT x::text FROM %s"), types[i].text);
+        batch_free(b);
+        end();
+    }
+}
+
+#define PAIR "{\"type\":\"record\",\"name\":\"R\",\"fields\":["
+#define ID_ "{\"name\":\"id\",\"type\":\"long\"}"
+
+static void puts_fields_into_the_tables_order_whatever_the_writers(void)
+{
+    begin();
+    int32_t writer =
+        fake_register(PAIR "{\"name\":\"b\",\"type\":\"string\"}," ID_ "]}");
+    (void)fake_register(PAIR ID_ ",{\"name\":\"c\",\"type\":\"int\",\"default\":9},"
+                                 "{\"name\":\"b\",\"type\":\"string\"}]}");
+    struct batch *b = batch_at(0);
+    add_json(b, writer, "{\"id\":1,\"b\":\"x\"}");
+    add_json(b, writer, "{\"id\":2,\"b\":\"y\"}");
+    CHECK_INT(load(b), ERR_OK);
+    CHECK_STR(ask("SELECT id || b || c FROM %s ORDER BY id"), "1x9;2y9");
+    batch_free(b);
+    end();
+}
+
+/* --- what cannot be held -----------------------------------------------------------
+ */
+
+static void sets_aside_values_no_column_can_hold(void)
+{
+    begin();
+    int32_t id = fake_register(
+        PAIR ID_ ",{\"name\":\"s\",\"type\":\"string\"},{\"name\":\"j\",\"type\":{"
+                 "\"type\":\"array\",\"items\":\"string\"}},{\"name\":\"t\",\"type\":{"
+                 "\"type\":\"long\",\"logicalType\":\"time-micros\"}}]}");
+    struct batch *b = batch_at(0);
+    add_json(b, id, "{\"id\":1,\"s\":\"\",\"j\":[],\"t\":0}");
+    add_json(b, id, "{\"id\":2,\"s\":\"a\\u0000b\",\"j\":[],\"t\":0}");
+    add_json(b, id, "{\"id\":3,\"s\":\"\",\"j\":[\"\\u0000\"],\"t\":0}");
+    CHECK_INT(load(b), ERR_OK);
+    CHECK_INT(got.loaded, 1);
+    CHECK_INT(got.rejected, 2);
+    CHECK_STR(
+        ask("SELECT stage || ' ' || column_name || ' ' || substring(error FROM 'a "
+            "zero.*') FROM etl_reject WHERE pipeline = '%s' ORDER BY record_offset"),
+        "value s a zero byte at 1: text cannot hold one;"
+        "value j a zero byte at 0: jsonb cannot hold one");
+    batch_free(b);
+    end();
+}
+
+static void finds_each_row_a_constraint_refuses(void)
+{
+    begin();
+    int32_t id = fake_register(PAIR ID_ "]}");
+    ask("CREATE TABLE %s (id bigint UNIQUE CHECK (id < 1000))");
+    struct batch *b = batch_at(0);
+    for (int i = 0; i < 300; i++) {
+        char json[40];
+        snprintf(json, sizeof json, "{\"id\":%d}",
+                 i % 97 == 5 ? 5000 + i
+                 : i == 250  ? 1
+                             : i);
+        add_json(b, id, json);
+    }
+    CHECK_INT(load(b), ERR_OK);
+    CHECK_STR(ask("SELECT string_agg(record_offset || ' ' || sqlstate, ', ' ORDER BY "
+                  "record_offset) FROM etl_reject WHERE pipeline = '%s'"),
+              "5 23514, 102 23514, 199 23514, 250 23505, 296 23514");
+    CHECK_STR(ask("SELECT count(*) FROM %s"), "295");
+    CHECK_STR(
+        ask("SELECT records_processed || '/' || records_rejected FROM etl_log WHERE "
+            "job_name = '%s'"),
+        "295/5");
+    batch_free(b);
+    end();
+}
+
+static void finds_them_too_where_the_server_names_no_line(void)
+{
+    begin();
+    int32_t id = fake_register(PAIR ID_ "]}");
+    ask("CREATE TABLE %s_ref (id bigint PRIMARY KEY); INSERT INTO %s_ref SELECT "
+        "generate_series(0, 200)");
+    // a foreign key is looked at when the COPY is over, a deferred one at the commit
+    ask("CREATE TABLE %s (id bigint REFERENCES %s_ref DEFERRABLE INITIALLY DEFERRED)");
+    struct batch *b = batch_at(0);
+    for (int i = 0; i < 150; i++) {
+        char json[40];
+        snprintf(json, sizeof json, "{\"id\":%d}", i == 33 || i == 120 ? 900 + i : i);
+        add_json(b, id, json);
+    }
+    CHECK_INT(load(b), ERR_OK);
+    CHECK_STR(ask("SELECT string_agg(record_offset || ' ' || sqlstate, ', ' ORDER BY "
+                  "record_offset) FROM etl_reject WHERE pipeline = '%s'"),
+              "33 23503, 120 23503");
+    CHECK_STR(ask("SELECT count(*) FROM %s"), "148");
+    batch_free(b);
+    end();
+    ask("DROP TABLE %s_ref");
+}
+
+static void stops_when_too_many_cannot_be_loaded(void)
+{
+    begin_with(10, 2, true);
+    int32_t id = fake_register(PAIR ID_ "]}");
+    struct batch *b = batch_at(0);
+    for (int i = 0; i < 10; i++)
+        add_json(b, id, "{\"id\":1}");
+    for (int i = 0; i < 3; i++)
+        add_rubbish(b);
+    CHECK_INT(load(b), ERR_LIMIT);
+    CHECK_STR(ask("SELECT count(*) FROM %s"), "0");
+    CHECK_STR(ask("SELECT next_offset FROM etl_offsets WHERE pipeline = '%s'"), "0");
+    batch_free(b);
+    end();
+}
+
+/* --- tables that change ------------------------------------------------------------
+ */
+
+static void widens_the_table_and_gives_old_rows_the_default(void)
+{
+    begin();
+    int32_t v1 = fake_register(PAIR "{\"name\":\"id\",\"type\":\"int\"}]}");
+    struct batch *b = batch_at(0);
+    add_json(b, v1, "{\"id\":1}");
+    CHECK_INT(load(b), ERR_OK);
+    int32_t v2 = fake_register(
+        PAIR ID_
+        ",{\"name\":\"q\",\"type\":\"int\",\"default\":7},{\"name\":\"m\","
+        "\"type\":{\"type\":\"bytes\",\"logicalType\":\"decimal\","
+        "\"precision\":6,\"scale\":2},\"default\":\"\\u0030\\u0039\"},{\"name\":"
+        "\"at\",\"type\":{\"type\":\"long\",\"logicalType\":"
+        "\"timestamp-millis\"},\"default\":1000}]}");
+    struct batch *c = batch_at(1);
+    add_json(c, v1, "{\"id\":2}");
+    add_json(c, v2, "{\"id\":5000000000,\"q\":1,\"m\":\"0.5\",\"at\":0}");
+    CHECK_INT(load(c), ERR_OK);
+    CHECK_STR(
+        ask("SELECT concat_ws(' ', id, q, m, extract(epoch FROM at)::int) FROM %s "
+            "ORDER BY id"),
+        "1 7 123.45 1;2 7 123.45 1;5000000000 1 0.50 0");
+    batch_free(b);
+    batch_free(c);
+    end();
+}
+
+static void notices_that_somebody_altered_the_table(void)
+{
+    begin();
+    int32_t id = fake_register(PAIR ID_ "]}");
+    struct batch *b = batch_at(0), *c = batch_at(1);
+    add_json(b, id, "{\"id\":1}");
+    add_json(c, id, "{\"id\":2}");
+    CHECK_INT(load(b), ERR_OK);
+    // as wide as before: only a look tells that the bytes would mean something else
+    ask("ALTER TABLE %s ALTER COLUMN id TYPE numeric");
+    CHECK_INT(sift_prepare(sift, c, &e), ERR_OK);
+    CHECK_INT(sink->ops->write(sink, c, sift, &got, &e), ERR_UNAVAILABLE);
+    CHECK(got.busy);
+    CHECK_INT(sink->ops->write(sink, c, sift, &got, &e), ERR_OK);
+    CHECK_STR(ask("SELECT id FROM %s ORDER BY id"), "1;2");
+    batch_free(b);
+    batch_free(c);
+    end();
+}
+
+static void stops_at_a_table_it_cannot_fill(void)
+{
+    begin();
+    int32_t id = fake_register(PAIR ID_ "]}");
+    struct batch *b = batch_at(0);
+    ask("CREATE TABLE %s (id date)");
+    add_json(b, id, "{\"id\":1}");
+    CHECK_INT(load(b), ERR_NOT_FOUND);
+    CHECK(strstr(e.msg, "is date, the schema's long wants bigint") != NULL);
+    batch_free(b);
+    end();
+}
+
+/* --- runs --------------------------------------------------------------------------
+ */
+
+static void marks_a_run_that_died_and_spares_one_that_lives(void)
+{
+    struct sink *other = NULL;
+    struct postgres_options o = {.url = url, .table = "x", .topic = "t", .source = ""};
+
+    begin();
+    o.job = table;
+    ask("INSERT INTO etl_log (run_id, job_name, status) VALUES (gen_random_uuid(), "
+        "'%s', "
+        "'running')");
+    CHECK_INT(postgres_sink_open(&other, &o, &e), ERR_OK);
+    CHECK_INT(postgres_begin(other, &e), ERR_OK);
+    CHECK_STR(ask("SELECT string_agg(status, ' ' ORDER BY status) FROM etl_log WHERE "
+                  "job_name = '%s'"),
+              "interrupted running running");
+    CHECK_INT(postgres_end(other, "failed", "because \xff", &e), ERR_OK);
+    CHECK_STR(
+        ask("SELECT error_message FROM etl_log WHERE job_name = '%s' AND status = "
+            "'failed'"),
+        "because ?");
+    other->ops->close(other);
+    end();
+}
+
+static void refuses_another_cluster(void)
+{
+    begin();
+    CHECK_INT(sink->ops->take(sink, "t", 0, 0, "another", &claim, &e), ERR_CONFLICT);
+    end();
+}
+
+int main(void)
+{
+    url = getenv("AVROGATE_TEST_PG");
+    if (url == NULL) {
+        printf("skipped: AVROGATE_TEST_PG is not set\n");
+        return SKIPPED;
+    }
+    pg_init(&eye, url, "postgres_test");
+    RUN(writes_every_type_as_the_server_reads_it);
+    RUN(puts_fields_into_the_tables_order_whatever_the_writers);
+    RUN(sets_aside_values_no_column_can_hold);
+    RUN(finds_each_row_a_constraint_refuses);
+    RUN(finds_them_too_where_the_server_names_no_line);
+    RUN(stops_when_too_many_cannot_be_loaded);
+    RUN(widens_the_table_and_gives_old_rows_the_default);
+    RUN(notices_that_somebody_altered_the_table);
+    RUN(stops_at_a_table_it_cannot_fill);
+    RUN(marks_a_run_that_died_and_spares_one_that_lives);
+    RUN(refuses_another_cluster);
+    pg_close(&eye);
+    fake_registry_reset();
+    return REPORT();
+}

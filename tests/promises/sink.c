@@ -1,0 +1,386 @@
+/*
+ * The promises of loaders/sink.h, asked of every sink there is.
+ *
+ * The Postgres sink needs AVROGATE_TEST_PG=postgresql://user:password@127.0.0.1:port/db
+ * (a database where tables may be made); without it only the memory sink is asked, and
+ * that is said.
+ */
+#include "loaders/pump.h"
+#include "loaders/sink_postgres.h"
+#include "tests/fakes/batches.h"
+#include "tests/fakes/memory_sink.h"
+#include "tests/fakes/pg_wire.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#define SCHEMA                                                                   \
+    "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"id\",\"type\":" \
+    "\"long\"}]}"
+
+struct world {
+    const char *name;
+    struct sink *sink;
+    struct sift *sift;
+    int64_t (*rows)(void);
+    int64_t (*rejects)(void);
+    uint64_t shape;
+    int steps; // at which an answer can be lost
+    void (*lose)(int step);
+};
+
+static struct world w;
+static int32_t id;
+static const char *pg_url;
+static char wired_url[400], table[40];
+static struct memory_sink memory;
+static struct pg eye;
+
+/* --- two worlds --------------------------------------------------------------------
+ */
+
+static int64_t memory_rows(void)
+{
+    return (int64_t)memory.rows;
+}
+
+static int64_t memory_rejects(void)
+{
+    return (int64_t)memory.rejects;
+}
+
+static void memory_lose(int step)
+{
+    memory.fail_before = step == 1;
+    memory.lose_after = step == 2;
+}
+
+static int64_t ask(const char *fmt)
+{
+    char sql[300];
+    PGresult *r = NULL;
+    struct err e = {0};
+
+    snprintf(sql, sizeof sql, fmt, table);
+    if (pg_ask(&eye, &r, sql, &e) != ERR_OK) {
+        printf("    %s\n", e.msg);
+        return -1;
+    }
+    int64_t n = atoll(PQgetvalue(r, 0, 0));
+    PQclear(r);
+    return n;
+}
+
+static int64_t postgres_rows(void)
+{
+    return ask("SELECT count(*) FROM %s");
+}
+
+static int64_t postgres_rejects(void)
+{
+    return ask("SELECT count(*) FROM etl_reject WHERE pipeline = '%s'");
+}
+
+/* A write is some sixteen answers, the last of them COMMIT's, to seven requests. */
+static void postgres_lose(int step)
+{
+    atomic_store(&wire.armed, step <= 16 ? step : 16 - step);
+}
+
+static struct sink *open_postgres(void)
+{
+    static int count;
+    struct sink *s = NULL;
+    struct err e = {0};
+
+    snprintf(table, sizeof table, "prm_%ld_%d", (long)getpid(), ++count);
+    struct postgres_options o = {.url = wired_url,
+                                 .table = table,
+                                 .job = table,
+                                 .topic = "t",
+                                 .source = "",
+                                 .reject_limit = 100,
+                                 .isolate = 10,
+                                 .evolve = true,
+                                 .allow_unsafe = true,
+                                 .lock_timeout_ms = 1000,
+                                 .statement_timeout_ms = 60000};
+    CHECK_INT(postgres_sink_open(&s, &o, &e), ERR_OK);
+    enum err_kind rc = postgres_begin(s, &e);
+    if (rc != ERR_OK)
+        printf("    %s\n", e.msg);
+    CHECK_INT(rc, ERR_OK);
+    return s;
+}
+
+static void enter(bool postgres)
+{
+    struct sift_options o = {.subject = "t-value", .timeout_ms = 1000};
+    struct err e = {0};
+
+    fake_registry_reset();
+    id = fake_register(SCHEMA);
+    CHECK_INT(sift_open(&w.sift, NULL, &o, &e), ERR_OK);
+    if (postgres) {
+        w = (struct world){.name = "postgres",
+                           .sink = open_postgres(),
+                           .sift = w.sift,
+                           .rows = postgres_rows,
+                           .rejects = postgres_rejects,
+                           .steps = 23,
+                           .lose = postgres_lose};
+    } else {
+        memory = (struct memory_sink){.sink = {&memory_ops}};
+        w = (struct world){.name = "memory",
+                           .sink = &memory.sink,
+                           .sift = w.sift,
+                           .rows = memory_rows,
+                           .rejects = memory_rejects,
+                           .steps = 2,
+                           .lose = memory_lose};
+    }
+}
+
+static void leave(void)
+{
+    struct err ignored = {0};
+
+    if (w.sink->ops != &memory_ops)
+        (void)!pg_runf(&eye, &ignored, "DROP TABLE IF EXISTS %s", table);
+    w.sink->ops->close(w.sink);
+    sift_close(w.sift);
+}
+
+/* --- what is asked -----------------------------------------------------------------
+ */
+
+static struct claim take(void)
+{
+    struct claim c = {0};
+    struct err e = {0};
+
+    CHECK_INT(w.sink->ops->take(w.sink, "t", 0, 0, "cluster", &c, &e), ERR_OK);
+    return c;
+}
+
+static struct batch *batch_of(const struct claim *c, int64_t first, int good, int bad)
+{
+    struct batch *b = batch_new("t", 0, first);
+    char json[40];
+
+    b->epoch = c->epoch;
+    b->generation = c->generation;
+    for (int i = 0; i < good + bad; i++) {
+        snprintf(json, sizeof json, "{\"id\":%lld}", (long long)first + i);
+        if (i < bad)
+            add_rubbish(b);
+        else
+            add_json(b, id, json);
+    }
+    return b;
+}
+
+/* As the pump does it: prepare, shape, write. */
+static enum err_kind load(const struct batch *b, struct receipt *r, struct err *e)
+{
+    TRY(sift_prepare(w.sift, b, e));
+    if (w.shape != sift_shape(w.sift))
+        TRY(w.sink->ops->shape(w.sink, sift_reader(w.sift), e));
+    w.shape = sift_shape(w.sift);
+    return w.sink->ops->write(w.sink, b, w.sift, r, e);
+}
+
+static void writes_all_of_a_batch_and_once(void)
+{
+    struct claim c = take();
+    struct batch *b = batch_of(&c, 0, 100, 0);
+    struct receipt r;
+    struct err e = {0};
+
+    CHECK_INT(load(b, &r, &e), ERR_OK);
+    CHECK_INT(r.loaded, 100);
+    CHECK(!r.again);
+    CHECK_INT(w.rows(), 100);
+    CHECK_INT(load(b, &r, &e), ERR_OK);
+    CHECK(r.again);
+    CHECK_INT(r.loaded, 100);
+    CHECK_INT(w.rows(), 100);
+    batch_free(b);
+}
+
+static void sets_aside_the_bad_and_keeps_the_good(void)
+{
+    struct claim c = take();
+    struct batch *b = batch_of(&c, 0, 7, 3);
+    struct receipt r;
+    struct err e = {0};
+
+    CHECK_INT(load(b, &r, &e), ERR_OK);
+    CHECK_INT(r.loaded, 7);
+    CHECK_INT(r.rejected, 3);
+    CHECK_INT(w.rows(), 7);
+    CHECK_INT(w.rejects(), 3);
+    batch_free(b);
+}
+
+static void refuses_a_batch_that_does_not_follow(void)
+{
+    struct claim c = take();
+    struct batch *b = batch_of(&c, 5, 3, 0);
+    struct receipt r;
+    struct err e = {0};
+
+    CHECK_INT(load(b, &r, &e), ERR_CONFLICT);
+    CHECK_INT(w.rows() > 0, 0);
+    batch_free(b);
+}
+
+static void refuses_who_is_not_the_owner_any_more(void)
+{
+    struct claim old = take();
+    struct batch *b = batch_of(&old, 0, 3, 0);
+    struct claim mine = take();
+    struct receipt r;
+    struct err e = {0};
+
+    CHECK(mine.epoch > old.epoch);
+    CHECK_INT(load(b, &r, &e), ERR_CONFLICT);
+    CHECK_INT(w.sink->ops->trial(w.sink, b, &e), ERR_CONFLICT);
+    b->epoch = mine.epoch;
+    CHECK_INT(load(b, &r, &e), ERR_OK);
+    CHECK_INT(w.rows(), 3);
+    batch_free(b);
+}
+
+static void goes_on_where_the_last_owner_stopped(void)
+{
+    struct claim c = take();
+    struct batch *b = batch_of(&c, 0, 4, 1);
+    struct receipt r;
+    struct err e = {0};
+    bool yes = false;
+
+    CHECK_INT(c.next, 0);
+    CHECK_INT(load(b, &r, &e), ERR_OK);
+    c = take();
+    CHECK_INT(c.next, 5);
+    CHECK_INT(w.sink->ops->reached(w.sink, "t", (int64_t[]){5}, 1, &yes, &e), ERR_OK);
+    CHECK(yes);
+    CHECK_INT(w.sink->ops->reached(w.sink, "t", (int64_t[]){6}, 1, &yes, &e), ERR_OK);
+    CHECK(!yes);
+    batch_free(b);
+}
+
+static void passes_over_holes_and_empty_ranges(void)
+{
+    struct claim c = take();
+    struct batch *b = batch_of(&c, 0, 2, 0);
+    struct receipt r;
+    struct err e = {0};
+
+    b->next = 10; // markers behind the records
+    CHECK_INT(load(b, &r, &e), ERR_OK);
+    batch_free(b);
+    b = batch_of(&c, 10, 0, 0);
+    b->next = 12;
+    CHECK_INT(load(b, &r, &e), ERR_OK);
+    CHECK_INT(r.loaded, 0);
+    batch_free(b);
+    CHECK_INT(take().next, 12);
+    CHECK_INT(w.rows(), 2);
+}
+
+/* For each step: the line breaks there, and the batch is written until it is in. */
+static void loses_and_doubles_nothing_wherever_an_answer_is_lost(void)
+{
+    struct claim c = take();
+    int64_t first = 0;
+    int cuts = atomic_load(&wire.cuts), failed = 0, again = 0;
+
+    for (int step = 1; step <= w.steps; step++) {
+        struct batch *b = batch_of(&c, first, 9, 1);
+        struct receipt r = {0};
+        struct err e = {0};
+        enum err_kind rc = ERR_UNAVAILABLE;
+
+        w.lose(step);
+        for (int i = 0; i < 10 && rc == ERR_UNAVAILABLE; i++) {
+            rc = load(b, &r, &e);
+            failed += rc == ERR_UNAVAILABLE;
+        }
+        w.lose(0);
+        again += r.again;
+        if (rc != ERR_OK)
+            printf("    step %d: %s\n", step, e.msg);
+        CHECK_INT(rc, ERR_OK);
+        CHECK_INT(r.loaded, 9);
+        CHECK_INT(r.rejected, 1);
+        first = b->next;
+        batch_free(b);
+        CHECK_INT(w.rows(), 9 * step);
+        CHECK_INT(w.rejects(), step);
+    }
+    CHECK(again >= 1);          // the commit's own answer among them
+    CHECK_INT(failed, w.steps); // each step was tried: none came after the end
+    if (w.sink->ops != &memory_ops)
+        CHECK_INT(atomic_load(&wire.cuts) - cuts, failed);
+}
+
+static const struct {
+    const char *name;
+    void (*test)(void);
+} promises[] = {
+    {"writes_all_of_a_batch_and_once", writes_all_of_a_batch_and_once},
+    {"sets_aside_the_bad_and_keeps_the_good", sets_aside_the_bad_and_keeps_the_good},
+    {"refuses_a_batch_that_does_not_follow", refuses_a_batch_that_does_not_follow},
+    {"refuses_who_is_not_the_owner_any_more", refuses_who_is_not_the_owner_any_more},
+    {"goes_on_where_the_last_owner_stopped", goes_on_where_the_last_owner_stopped},
+    {"passes_over_holes_and_empty_ranges", passes_over_holes_and_empty_ranges},
+    {"loses_and_doubles_nothing_wherever_an_answer_is_lost",
+     loses_and_doubles_nothing_wherever_an_answer_is_lost},
+};
+
+static void run_all(bool postgres)
+{
+    for (size_t i = 0; i < sizeof promises / sizeof promises[0]; i++) {
+        int before = check_failed;
+        enter(postgres);
+        promises[i].test();
+        printf("%s - %s: %s\n", check_failed == before ? "ok" : "not ok", w.name,
+               promises[i].name);
+        leave();
+    }
+}
+
+/* The URL again, with the wire's port. */
+static bool connect_wire(void)
+{
+    const char *port = strstr(pg_url, "127.0.0.1:");
+
+    if (port == NULL)
+        return false;
+    port += strlen("127.0.0.1:");
+    int to = wire_open(atoi(port));
+    snprintf(wired_url, sizeof wired_url, "%.*s%d%s?sslmode=disable&gssencmode=disable",
+             (int)(port - pg_url), pg_url, to, port + strspn(port, "0123456789"));
+    return to > 0;
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    run_all(false);
+    pg_url = getenv("AVROGATE_TEST_PG");
+    if (pg_url == NULL) {
+        printf("skipped: the Postgres sink, AVROGATE_TEST_PG is not set\n");
+    } else if (!connect_wire()) {
+        printf("AVROGATE_TEST_PG must name 127.0.0.1:port\n");
+        return 1;
+    } else {
+        pg_init(&eye, pg_url, "promises");
+        run_all(true);
+        pg_close(&eye);
+    }
+    fake_registry_reset();
+    return REPORT();
+}
