@@ -32,25 +32,33 @@ static const char *cell(const PGresult *r, int row, int column)
     return PQgetisnull(r, row, column) ? "" : PQgetvalue(r, row, column);
 }
 
+/* At most so many characters of it; what could speak to the terminal is '?'. */
+static void put_shown(struct buf *out, const char *text, size_t most)
+{
+    for (size_t n = 0; *text != '\0'; text++) {
+        n += ((uint8_t)*text & 0xc0) != 0x80;
+        if (n > most)
+            return;
+        buf_put_u8(out, (uint8_t)*text < 0x20 || *text == 0x7f ? '?' : (uint8_t)*text);
+    }
+}
+
+static void put_spaces(struct buf *out, size_t n)
+{
+    while (n-- > 0)
+        buf_put_u8(out, ' ');
+}
+
 static void put_cell(struct buf *out, const char *text, size_t width, bool right,
                      bool last)
 {
-    size_t n = width_of(text), pad = n < width ? width - n : 0, shown = 0;
+    size_t n = width_of(text), pad = n < width ? width - n : 0;
 
-    for (size_t i = 0; right && i < pad; i++)
-        buf_put_u8(out, ' ');
-    for (; *text != '\0'; text++) {
-        bool begins = ((uint8_t)*text & 0xc0) != 0x80;
-        if (begins && shown++ == width)
-            break;
-        if (begins && n > width && shown == width) {
-            buf_put_str(out, "~"); // cut here
-            break;
-        }
-        buf_put_u8(out, (uint8_t)*text < 0x20 || *text == 0x7f ? '?' : (uint8_t)*text);
-    }
-    for (size_t i = 0; !right && !last && i < pad; i++)
-        buf_put_u8(out, ' ');
+    put_spaces(out, right ? pad : 0);
+    put_shown(out, text, n > width ? width - 1 : n);
+    if (n > width)
+        buf_put_u8(out, '~');
+    put_spaces(out, right || last ? 0 : pad);
     buf_put_str(out, last ? "\n" : "  ");
 }
 
@@ -146,6 +154,12 @@ static void put_csv(struct buf *out, const char *text, bool last)
     if (quote)
         buf_put_u8(out, '"');
     buf_put_str(out, last ? "\r\n" : ",");
+}
+
+void audit_print_csv(struct buf *out, const char *const *cells, int n)
+{
+    for (int i = 0; i < n; i++)
+        put_csv(out, cells[i], i + 1 == n);
 }
 
 static void print_csv(struct buf *out, const PGresult *r)

@@ -16,3 +16,5 @@ enum audit_form { AUDIT_TABLE, AUDIT_JSON, AUDIT_CSV };
 /* Appends all rows.  `width` in columns of the terminal, 0 = as wide as it gets. */
 void audit_print(struct buf *out, const PGresult *rows, enum audit_form form,
                  size_t width);
+/* One line of CSV. */
+void audit_print_csv(struct buf *out, const char *const *cells, int n);

@@ -85,7 +85,8 @@ static const char mark_the_dead[] =
     "WITH gone AS MATERIALIZED (SELECT run_id FROM etl_log WHERE job_name = $1 AND "
     "status = 'running' FOR UPDATE SKIP LOCKED) "
     "UPDATE etl_log l SET status = 'interrupted', end_time = greatest(last_sign, "
-    "start_time), error_message = coalesce(error_message, 'the process ended without "
+    "start_time), changed = clock_timestamp(), error_message = coalesce(error_message, "
+    "'the process ended without "
     "saying why') FROM gone WHERE l.run_id = gone.run_id AND "
     "pg_try_advisory_xact_lock(hashtextextended('avrogate run ' || gone.run_id, 0))";
 
@@ -110,7 +111,8 @@ enum err_kind run_end(struct pg *pg, const struct run *r, const char *status,
 
     buf_printf(&sql,
                "UPDATE etl_log SET status = '%s', end_time = greatest(start_time, "
-               "clock_timestamp()), last_sign = clock_timestamp(), error_message = ",
+               "clock_timestamp()), last_sign = clock_timestamp(), changed = "
+               "clock_timestamp(), error_message = ",
                status);
     etl_put_text(&sql, why);
     buf_printf(&sql, " WHERE run_id = '%s'", r->id);

@@ -165,7 +165,7 @@ static bool is_fine(const PGresult *r)
     ExecStatusType s = PQresultStatus(r);
 
     return s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK || s == PGRES_EMPTY_QUERY ||
-           s == PGRES_COPY_IN;
+           s == PGRES_COPY_IN || s == PGRES_COPY_OUT;
 }
 
 /* Takes all answers to what was sent: the first refusal counts, *last is the last
@@ -178,7 +178,8 @@ static enum err_kind take_answers(struct pg *pg, PGresult **last, struct err *e)
     while ((r = PQgetResult(pg->conn)) != NULL) {
         if (!is_fine(r) && rc == ERR_OK)
             rc = refused(pg, r, e);
-        bool copying = PQresultStatus(r) == PGRES_COPY_IN;
+        bool copying =
+            PQresultStatus(r) == PGRES_COPY_IN || PQresultStatus(r) == PGRES_COPY_OUT;
         PQclear(kept);
         kept = r;
         if (copying || is_broken(pg))
@@ -296,6 +297,21 @@ enum err_kind pg_copy_begin(struct pg *pg, const char *sql, struct err *e)
     if (PQsendQuery(pg->conn, sql) != 1)
         return lose(pg, e);
     return take_answers(pg, NULL, e);
+}
+
+enum err_kind pg_copy_out(struct pg *pg, const char *sql, struct buf *out,
+                          struct err *e)
+{
+    char *row = NULL;
+    int n;
+
+    TRY(pg_copy_begin(pg, sql, e));
+    while ((n = PQgetCopyData(pg->conn, &row, 0)) > 0) {
+        buf_put(out, span_of(row, (size_t)n));
+        PQfreemem(row);
+    }
+    TRY(take_answers(pg, NULL, e));
+    return buf_status(out, e);
 }
 
 enum err_kind pg_copy_put(struct pg *pg, struct span bytes, struct err *e)

@@ -64,8 +64,11 @@ enum err_kind pg_ask(struct pg *pg, PGresult **rows, const char *sql,
 enum err_kind pg_ask_with(struct pg *pg, PGresult **rows, const char *sql, int n,
                           const char *const *values, struct err *e) MUST_USE;
 
-/* COPY ... FROM STDIN (FORMAT binary): begin, put any number of times, end. Head and
- * end of the format are the caller's bytes. */
+/* COPY ... TO STDOUT: appends all of it.  ERR_LIMIT when `out` is full. */
+enum err_kind pg_copy_out(struct pg *pg, const char *sql, struct buf *out,
+                          struct err *e) MUST_USE;
+/* COPY ... FROM STDIN: begin, put any number of times, end. In binary,
+ * head and end of the format are the caller's bytes. */
 enum err_kind pg_copy_begin(struct pg *pg, const char *sql, struct err *e) MUST_USE;
 enum err_kind pg_copy_put(struct pg *pg, struct span bytes, struct err *e) MUST_USE;
 enum err_kind pg_copy_end(struct pg *pg, struct err *e) MUST_USE;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/stats.h"
+#include "loaders/etl_copy.h"
 #include "loaders/pump.h"
 #include "loaders/sink_postgres.h"
 #include "loaders/source_kafka.h"
@@ -31,6 +32,7 @@ struct loader {
     struct sift *sift;
     struct source *source;
     struct sink *sink;
+    struct etl_copy *copy; // NULL = nobody wants one
     int64_t began_ms, grumbled_ms;
 
     pthread_mutex_t lock;
@@ -444,6 +446,8 @@ static enum err_kind open_sink(struct loader *l, struct err *e)
 
 static void free_loader(struct loader *l)
 {
+    if (l->copy != NULL)
+        etl_copy_close(l->copy); // with what the end of the run has changed
     if (l->sink != NULL)
         l->sink->ops->close(l->sink);
     sift_close(l->sift);
@@ -472,6 +476,8 @@ static enum err_kind open_parts(struct loader *l, struct err *e)
 {
     TRY(open_registry(l, e));
     TRY(open_sink(l, e));
+    if (l->s.audit_url != NULL)
+        TRY(etl_copy_open(&l->copy, l->s.url, l->s.audit_url, l->s.job, e));
     l->state.run_id = postgres_run_id(l->sink);
     if (pthread_create(&l->thread, NULL, work, l) != 0)
         return err_set(e, ERR_UNAVAILABLE, "no thread for the loader");

@@ -31,6 +31,7 @@ struct loader_settings { // filled by the rows of loader_rows
     double reject_limit;
     int64_t reject_floor, lock_timeout_ms, statement_timeout_ms;
 
+    const char *audit_url;
     int64_t for_ms; // 0 = until told
     bool until_end;
     const char *listen, *log_level;

@@ -73,6 +73,8 @@ const struct conf_row loader_rows[] = {
     {"sink.postgres.statement_timeout", CONF_DURATION, AT(statement_timeout_ms),
      .fallback = "5m", .min = 1000, .max = DAY_MS, .help = "longest statement"},
 
+    {"audit.url", CONF_TEXT, AT(audit_url), .secret = true,
+     .help = "database that gets a copy of the audit's tables, seconds later"},
     {"for", CONF_DURATION, AT(for_ms), .fallback = "0", .min = 0, .max = DAY_MS * 365,
      .help = "load for so long, then end; 0 = until told to stop"},
     {"until_end", CONF_BOOL, AT(until_end), .flag = "until-end",

@@ -498,7 +498,8 @@ static void put_run(struct buf *sql, const struct postgres *p, const struct batc
     buf_printf(
         sql,
         "UPDATE etl_log SET status = 'running', end_time = NULL, error_message = "
-        "NULL, last_sign = clock_timestamp(), records_processed = "
+        "NULL, last_sign = clock_timestamp(), changed = clock_timestamp(), "
+        "records_processed = "
         "records_processed + %zu, records_rejected = records_rejected + %zu, "
         "records_duplicate = records_duplicate + %zu, batches = batches + 1, "
         "bytes = bytes + %zu, partitions = partitions || "

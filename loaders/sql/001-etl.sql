@@ -40,7 +40,8 @@ CREATE TABLE etl_log (
     batches           bigint      NOT NULL DEFAULT 0,
     bytes             bigint      NOT NULL DEFAULT 0,
     schema_ids        integer[]   NOT NULL DEFAULT '{}',
-    last_sign         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    last_sign         timestamptz NOT NULL DEFAULT clock_timestamp(), -- of life
+    changed           timestamptz NOT NULL DEFAULT clock_timestamp(), -- this row
     instance          text        NOT NULL DEFAULT '', -- host:pid
     program           text        NOT NULL DEFAULT '',
     CHECK (end_time >= start_time),
