@@ -1,6 +1,6 @@
 #include "wire/subject.h"
 
-#include <strings.h>
+#include <ctype.h>
 
 static const struct {
     enum subject_strategy strategy;
@@ -10,16 +10,22 @@ static const struct {
     {SUBJECT_TOPIC, "TopicNameStrategy", "TOPIC_NAME", "topic"},
     {SUBJECT_RECORD, "RecordNameStrategy", "RECORD_NAME", "record"},
     {SUBJECT_TOPIC_RECORD, "TopicRecordNameStrategy", "TOPIC_RECORD_NAME",
-     "topic-record"},
+     "topic_record"},
 };
 
 #define STRATEGIES (sizeof strategies / sizeof *strategies)
 
 static const char package[] = "io.confluent.kafka.serializers.subject.";
 
+/* Any case, and '-' where we write '_'. */
 static bool equals(struct span s, const char *text)
 {
-    return s.n == strlen(text) && strncasecmp((const char *)s.p, text, s.n) == 0;
+    bool same = s.n == strlen(text);
+
+    for (size_t i = 0; i < s.n && same; i++)
+        same = tolower(s.p[i]) == tolower((uint8_t)text[i]) ||
+               (s.p[i] == '-' && text[i] == '_');
+    return same;
 }
 
 enum err_kind subject_strategy_read(enum subject_strategy *out, struct span name,
@@ -37,8 +43,8 @@ enum err_kind subject_strategy_read(enum subject_strategy *out, struct span name
         }
     return err_set(e, ERR_INVALID,
                    "subject name strategy \"" SPAN_FMT
-                   "\", wanted TopicNameStrategy, RecordNameStrategy or "
-                   "TopicRecordNameStrategy",
+                   "\", wanted topic, record or topic_record (TopicNameStrategy, "
+                   "RecordNameStrategy, TopicRecordNameStrategy)",
                    SPAN_ARG(name));
 }
 

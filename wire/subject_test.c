@@ -14,6 +14,7 @@ static void a_strategy_is_known_by_each_of_its_names(void)
         {"io.confluent.kafka.serializers.subject.RecordNameStrategy", SUBJECT_RECORD},
         {"TOPIC_RECORD_NAME", SUBJECT_TOPIC_RECORD},
         {"topic-record", SUBJECT_TOPIC_RECORD},
+        {"topic_record", SUBJECT_TOPIC_RECORD},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

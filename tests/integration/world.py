@@ -1,0 +1,162 @@
+"""What the gateway's integration tests stand on: our registry and gateway as processes before a real Kafka, and how to ask them.
+
+Everything listens on 127.0.0.1, on ports the system has free.  What a World started it also stops.
+"""
+import http.client, json, os, socket, subprocess, sys, time
+
+AVROGATE, KAFKA = os.environ.get("AVROGATE"), os.environ.get("AVROGATE_TEST_KAFKA")
+failed = 0
+
+
+def need(*names):
+    """Ends the test as skipped (77) unless all of these are in the environment."""
+    missing = [n for n in names if not os.environ.get(n)]
+    if missing:
+        print("%s not set" % ", ".join(missing))
+        sys.exit(77)
+
+
+def check(what, got, want):
+    global failed
+    ok = got == want
+    failed += not ok
+    print(("ok - " if ok else "not ok - ") + what + ("" if ok else ":\n   got    %r\n   wanted %r" % (got, want)), flush=True)
+    return ok
+
+
+def check_that(what, true, otherwise=""):
+    return check(what, True if true else otherwise, True)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Answer:
+    """One HTTP answer; `seconds` is how long it took."""
+
+    def __init__(self, status, headers, body, seconds):
+        self.status, self.headers, self.body, self.seconds = status, headers, body, seconds
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return "%d %s" % (self.status, self.body[:400])
+
+
+def call(method, port, path, body=None, kind=None, headers=(), timeout=40):
+    if isinstance(body, str):
+        body = body.encode()
+    fields = dict(headers)
+    if kind:
+        fields["Content-Type"] = kind
+    began = time.monotonic()
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        c.request(method, path, body, fields)
+        r = c.getresponse()
+        return Answer(r.status, r.headers, r.read(), time.monotonic() - began)
+    finally:
+        c.close()
+
+
+def until(what, condition, seconds=30):
+    """Waits for a condition that must come; connection refusals are taken for "not yet"."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if condition():
+                return True
+        except (OSError, http.client.HTTPException):
+            pass
+        time.sleep(0.05)
+    return check("%s within %d s" % (what, seconds), False, True)
+
+
+JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
+
+
+class World:
+    def __init__(self, kafka=None):
+        self.kafka = kafka or KAFKA
+        self.registry_port, self.gateway_port = free_port(), free_port()
+        self.running = {}
+        self.flags = ()
+
+    def start(self, name, *argv):
+        self.running[name] = subprocess.Popen([AVROGATE, *argv], stderr=sys.stderr)
+
+    def start_registry(self, wait=True):
+        self.start("registry", "registry", "--listen", "127.0.0.1:%d" % self.registry_port, "--bootstrap", self.kafka, "--allow-unsafe")
+        if wait:
+            until("the registry is ready", lambda: call("GET", self.registry_port, "/readyz").status == 200)
+
+    def start_gateway(self, *flags, wait=True):
+        self.flags = flags or self.flags
+        self.start("gateway", "gateway", "--listen", "127.0.0.1:%d" % self.gateway_port, "--bootstrap", self.kafka,
+                   "--registry", "http://127.0.0.1:%d" % self.registry_port, *self.flags)
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self, seconds=30):
+        until("the gateway is ready", lambda: call("GET", self.gateway_port, "/readyz").status == 200, seconds)
+
+    def signal(self, name, which):
+        self.running[name].send_signal(which)
+
+    def end(self, name, which=15):
+        """Signals it, waits, and says with what it ended."""
+        p = self.running.pop(name)
+        p.send_signal(which)
+        return p.wait(40)
+
+    def close(self):
+        return {name: self.end(name) for name in reversed(list(self.running))}
+
+    def register(self, subject, schema):
+        a = call("POST", self.registry_port, "/subjects/%s/versions" % subject, json.dumps({"schema": json.dumps(schema)}), JSON)
+        assert a.status == 200, a
+        return a.json["id"]
+
+    def post(self, topic, body, kind=JSON, query="", headers=(), timeout=40):
+        if not isinstance(body, (str, bytes)):
+            body = json.dumps(body)
+        return call("POST", self.gateway_port, "/v1/topics/%s/records%s" % (topic, "?" + query if query else ""), body, kind, headers, timeout)
+
+
+def make_topic(kafka, name, partitions=1, replication=1, **config):
+    from confluent_kafka.admin import AdminClient, NewTopic
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for made in admin.create_topics([NewTopic(name, partitions, replication, config={k.replace("_", "."): str(v) for k, v in config.items()})]).values():
+        made.result(30)
+    until("topic %s is there" % name, lambda: name in admin.list_topics(timeout=10).topics)
+
+
+def read_topic(kafka, name, partitions=1, seconds=30):
+    """Every message there is, partition by partition."""
+    from confluent_kafka import Consumer, TopicPartition
+    c = Consumer({"bootstrap.servers": kafka, "group.id": "reader", "enable.auto.commit": False, "isolation.level": "read_committed"})
+    found, start = [], []
+    try:
+        left = {}
+        for p in range(partitions):
+            low, high = c.get_watermark_offsets(TopicPartition(name, p), timeout=seconds)
+            start += [TopicPartition(name, p, low)]
+            if low < high:
+                left[p] = high
+        c.assign(start)
+        end = time.monotonic() + seconds
+        while left and time.monotonic() < end:
+            m = c.poll(1)
+            if m is None or m.error():
+                continue
+            found.append(m)
+            if m.offset() + 1 == left.get(m.partition()):
+                del left[m.partition()]
+    finally:
+        c.close()
+    return sorted(found, key=lambda m: (m.partition(), m.offset()))
