@@ -66,19 +66,52 @@ static bool log_is_sound(struct deciding *d)
     return false;
 }
 
-/* Each form of the version's key gets its tombstone, or compaction would leave the
- * record under the other form to rise again. */
+static void add_gone(struct deciding *d, enum reg_event_kind kind, int32_t version,
+                     const struct reg_odd_key *odd, size_t most)
+{
+    struct reg_event *ev = add_event(d, kind, most);
+
+    ev->version = version;
+    ev->gone = true;
+    if (odd != NULL)
+        ev->odd_key = odd->key;
+}
+
+/* Each form of a key gets its tombstone, or compaction would leave the record under the
+ * other form to rise again. */
 static void add_tombstones(struct deciding *d, const struct reg_version *v, size_t most)
 {
-    for (const struct reg_odd_key *k = v->odd_keys; k != NULL; k = k->next) {
-        struct reg_event *odd = add_event(d, REG_SCHEMA, most);
-        odd->version = v->version;
-        odd->gone = true;
-        odd->odd_key = k->key;
-    }
-    struct reg_event *ev = add_event(d, REG_SCHEMA, most);
-    ev->version = v->version;
-    ev->gone = true;
+    for (const struct reg_odd_key *k = v->odd_keys; k != NULL; k = k->next)
+        add_gone(d, REG_SCHEMA, v->version, k, most);
+    add_gone(d, REG_SCHEMA, v->version, NULL, most);
+}
+
+static void add_scope_tombstones(struct deciding *d, enum reg_event_kind kind,
+                                 const struct reg_scope *scope, size_t most)
+{
+    const struct reg_odd_key *k =
+        kind == REG_CONFIG ? scope->odd_config_keys : scope->odd_mode_keys;
+
+    for (; k != NULL; k = k->next)
+        add_gone(d, kind, 0, k, most);
+    add_gone(d, kind, 0, NULL, most);
+}
+
+static size_t count_odd(const struct reg_odd_key *k)
+{
+    size_t n = 0;
+
+    for (; k != NULL; k = k->next)
+        n++;
+    return n;
+}
+
+/* Tombstones of the settings and the mode of a scope, at most. */
+static size_t count_scope_keys(const struct reg_scope *scope)
+{
+    return scope != NULL
+               ? count_odd(scope->odd_config_keys) + count_odd(scope->odd_mode_keys) + 2
+               : 0;
 }
 
 /* Registering. */
@@ -152,10 +185,8 @@ static size_t count_keys(const struct reg_subject *subject)
 {
     size_t n = 0;
 
-    for (size_t i = 0; subject != NULL && i < subject->n; i++, n++)
-        for (const struct reg_odd_key *k = subject->versions[i]->odd_keys; k != NULL;
-             k = k->next)
-            n++;
+    for (size_t i = 0; subject != NULL && i < subject->n; i++)
+        n += 1 + count_odd(subject->versions[i]->odd_keys);
     return n;
 }
 
@@ -336,9 +367,10 @@ static void decide_set_config(struct deciding *d)
     if (same_config(&was, &is))
         return;
 
-    struct reg_event *ev = add_event(d, REG_CONFIG, 1);
-    ev->gone = api_config_is_empty(&is);
-    ev->config = is;
+    if (api_config_is_empty(&is))
+        add_scope_tombstones(d, REG_CONFIG, scope, count_scope_keys(scope));
+    else
+        add_event(d, REG_CONFIG, 1)->config = is;
 }
 
 static void decide_drop_config(struct deciding *d)
@@ -359,7 +391,7 @@ static void decide_drop_config(struct deciding *d)
         is_set ? scope->config : reg_config_in_force(d->s, d->c->subject);
     d->out->config = kept_config(&was, d->a);
     if (is_set)
-        add_event(d, REG_CONFIG, 1)->gone = true;
+        add_scope_tombstones(d, REG_CONFIG, scope, count_scope_keys(scope));
 }
 
 /* Deleting. */
@@ -436,14 +468,14 @@ static void delete_subject_softly(struct deciding *d)
 static void delete_subject_for_good(struct deciding *d)
 {
     const struct reg_scope *scope = reg_scope_of(d->s, d->c->subject);
-    size_t most = count_keys(d->subject) + 2;
+    size_t most = count_keys(d->subject) + count_scope_keys(scope);
 
     for (size_t i = d->subject->n; i-- > 0;)
         add_tombstones(d, d->subject->versions[i], most);
     if (scope != NULL && scope->has_config)
-        add_event(d, REG_CONFIG, most)->gone = true;
+        add_scope_tombstones(d, REG_CONFIG, scope, most);
     if (scope != NULL && scope->has_mode)
-        add_event(d, REG_MODE, most)->gone = true;
+        add_scope_tombstones(d, REG_MODE, scope, most);
 }
 
 static void decide_delete_subject(struct deciding *d)

@@ -539,6 +539,20 @@ static void every_form_of_a_key_gets_its_tombstone(void)
         "{\"keytype\":\"SCHEMA\",\"subject\":\"s\",\"version\":1,\"magic\":1} null\n");
 }
 
+static void settings_under_another_key_are_dropped_with_it(void)
+{
+    fresh();
+    record("{\"keytype\":\"CONFIG\",\"subject\":null,\"magic\":0}",
+           "{\"compatibilityLevel\":\"FULL\"}");
+    set("", "{\"compatibility\":\"NONE\"}");
+    CHECK_SPAN(buf_span(&lines), "{\"keytype\":\"CONFIG\",\"magic\":0} "
+                                 "{\"compatibilityLevel\":\"NONE\"}\n");
+    run(&(struct reg_command){.verb = REG_DO_DROP_CONFIG});
+    CHECK_SPAN(buf_span(&lines),
+               "{\"keytype\":\"CONFIG\",\"subject\":null,\"magic\":0} null\n"
+               "{\"keytype\":\"CONFIG\",\"magic\":0} null\n");
+}
+
 static void a_stored_schema_of_another_kind_fits_nothing(void)
 {
     fresh();
@@ -578,6 +592,7 @@ int main(void)
     RUN(deleting_has_two_steps);
     RUN(deleting_a_subject_for_good_takes_its_settings_along);
     RUN(every_form_of_a_key_gets_its_tombstone);
+    RUN(settings_under_another_key_are_dropped_with_it);
     RUN(a_stored_schema_of_another_kind_fits_nothing);
     reg_state_free(&state);
     buf_free(&lines);

@@ -421,28 +421,33 @@ static void drop_place(struct reg_version *v)
     v->schema = NULL;
 }
 
-static void note_odd_key(struct reg_version *v, struct span key)
+static void note_odd_key(struct reg_odd_key **keys, struct span key)
 {
     if (key.n == 0)
         return;
-    for (const struct reg_odd_key *k = v->odd_keys; k != NULL; k = k->next)
+    for (const struct reg_odd_key *k = *keys; k != NULL; k = k->next)
         if (span_eq(k->key, key))
             return;
 
     struct reg_odd_key *k = mem_alloc(sizeof *k);
     k->key = span_of(mem_str(key), key.n);
-    k->next = v->odd_keys;
-    v->odd_keys = k;
+    k->next = *keys;
+    *keys = k;
+}
+
+static void free_odd_keys(struct reg_odd_key **keys)
+{
+    while (*keys != NULL) {
+        struct reg_odd_key *k = *keys;
+        *keys = k->next;
+        free((void *)(uintptr_t)k->key.p);
+        free(k);
+    }
 }
 
 static void free_version(struct reg_version *v)
 {
-    while (v->odd_keys != NULL) {
-        struct reg_odd_key *k = v->odd_keys;
-        v->odd_keys = k->next;
-        free((void *)(uintptr_t)k->key.p);
-        free(k);
-    }
+    free_odd_keys(&v->odd_keys);
     free(v);
 }
 
@@ -525,7 +530,7 @@ static void apply_schema(struct reg_state *s, const struct reg_event *ev)
     set_deleted(v, ev->schema.deleted == API_YES);
     v->offset = ev->offset;
     v->ts = ev->ts;
-    note_odd_key(v, ev->odd_key);
+    note_odd_key(&v->odd_keys, ev->odd_key);
 }
 
 static void apply_schema_gone(struct reg_state *s, const struct reg_event *ev)
@@ -585,6 +590,8 @@ static void apply_clear_subject(struct reg_state *s, const struct reg_event *ev)
 
 static void free_scope(struct reg_scope *scope)
 {
+    free_odd_keys(&scope->odd_config_keys);
+    free_odd_keys(&scope->odd_mode_keys);
     arena_free(&scope->arena);
     free(scope);
 }
@@ -609,6 +616,18 @@ static void keep_config(struct reg_scope *scope, const struct reg_event *ev)
         scope->config.member[m] = arena_copy(&scope->arena, ev->config.member[m]);
 }
 
+/* Forgotten with the last of what they hold. */
+static void note_scope_key(struct reg_scope *scope, const struct reg_event *ev)
+{
+    struct reg_odd_key **keys =
+        ev->kind == REG_CONFIG ? &scope->odd_config_keys : &scope->odd_mode_keys;
+
+    if (ev->gone)
+        free_odd_keys(keys);
+    else
+        note_odd_key(keys, ev->odd_key);
+}
+
 static void apply_scope(struct reg_state *s, const struct reg_event *ev)
 {
     struct arena a = {0};
@@ -621,6 +640,7 @@ static void apply_scope(struct reg_state *s, const struct reg_event *ev)
         scope->has_mode = !ev->gone;
         scope->mode = ev->gone ? API_READWRITE : ev->mode;
     }
+    note_scope_key(scope, ev);
     if (!scope->has_config && !scope->has_mode)
         free_scope(tab_drop(&s->scopes, key));
     arena_free(&a);

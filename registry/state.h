@@ -66,6 +66,7 @@ struct reg_scope {
     bool has_config;
     enum api_mode mode;
     bool has_mode;
+    struct reg_odd_key *odd_config_keys, *odd_mode_keys;
     struct arena arena; // owns the config
 };
 
