@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 
+#include <bzlib.h>
+#include <lzma.h>
 #include <snappy-c.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -204,14 +206,153 @@ static enum err_kind zstd_deflate(struct span in, struct buf *out, struct err *e
     return buf_status(out, e);
 }
 
+/* ---- bzip2: one stream ---- */
+
+static const char *bzip2_says(int rc)
+{
+    switch (rc) {
+    case BZ_DATA_ERROR: return "a checksum is wrong";
+    case BZ_DATA_ERROR_MAGIC: return "it does not begin like bzip2";
+    case BZ_MEM_ERROR: return "out of memory";
+    default: return "broken";
+    }
+}
+
+static enum err_kind bunzip_into(bz_stream *z, struct buf *out, struct err *e)
+{
+    int rc = BZ_OK;
+
+    while (rc == BZ_OK) {
+        size_t n;
+        uint8_t extra, *room = some_room(out, STEP, &n);
+
+        z->next_out = room != NULL ? (char *)room : (char *)&extra;
+        z->avail_out = room != NULL ? (unsigned)n : 1;
+        unsigned before = z->avail_out;
+        rc = BZ2_bzDecompress(z);
+        if (room == NULL && z->avail_out == 0)
+            return too_much(out, e);
+        if (room != NULL)
+            buf_added(out, before - z->avail_out);
+        if (rc == BZ_OK && z->avail_in == 0 && z->avail_out > 0)
+            return err_set(e, ERR_INVALID, "bzip2 data ends in its middle");
+    }
+    if (rc != BZ_STREAM_END)
+        return err_set(e, ERR_INVALID, "bzip2: %s", bzip2_says(rc));
+    if (z->avail_in > 0)
+        return err_set(e, ERR_INVALID, "%u bytes follow the bzip2 data", z->avail_in);
+    return ERR_OK;
+}
+
+static enum err_kind bzip2_inflate(struct span in, struct buf *out, struct err *e)
+{
+    bz_stream z = {.next_in = (char *)(uintptr_t)in.p, .avail_in = (unsigned)in.n};
+
+    if (in.n > UINT32_MAX)
+        return err_set(e, ERR_LIMIT, "bzip2 block of %zu bytes", in.n);
+    if (BZ2_bzDecompressInit(&z, 0, 0) != BZ_OK)
+        return err_set(e, ERR_INTERNAL, "bzip2 does not start");
+    enum err_kind k = bunzip_into(&z, out, e);
+    BZ2_bzDecompressEnd(&z);
+    return k;
+}
+
+#define BZIP2_LEVEL 9 // what its own tool takes, and Avro Java
+
+static enum err_kind bzip2_deflate(struct span in, struct buf *out, struct err *e)
+{
+    size_t bound = in.n + in.n / 100 + 600; // says bzip2's manual
+    uint8_t *room = buf_room(out, bound);
+    unsigned n = (unsigned)bound;
+
+    if (room != NULL) {
+        if (bound > UINT32_MAX ||
+            BZ2_bzBuffToBuffCompress((char *)room, &n, (char *)(uintptr_t)in.p,
+                                     (unsigned)in.n, BZIP2_LEVEL, 0, 0) != BZ_OK)
+            return err_set(e, ERR_INTERNAL, "bzip2 does not compress");
+        buf_added(out, n);
+    }
+    return buf_status(out, e);
+}
+
+/* ---- xz: one stream of the .xz format ---- */
+
+#define XZ_MEMORY ((uint64_t)128 << 20) // what data may ask for; xz -9 asks for 65 MiB
+
+static const char *xz_says(lzma_ret rc)
+{
+    switch (rc) {
+    case LZMA_FORMAT_ERROR: return "it does not begin like xz";
+    case LZMA_DATA_ERROR: return "broken";
+    case LZMA_MEMLIMIT_ERROR: return "it wants more than 128 MiB of memory";
+    case LZMA_BUF_ERROR: return "it ends in its middle";
+    default: return "a feature that is not known";
+    }
+}
+
+static enum err_kind unxz_into(lzma_stream *z, struct buf *out, struct err *e)
+{
+    lzma_ret rc = LZMA_OK;
+
+    while (rc == LZMA_OK) {
+        size_t n;
+        uint8_t extra, *room = some_room(out, STEP, &n);
+
+        z->next_out = room != NULL ? room : &extra;
+        z->avail_out = room != NULL ? n : 1;
+        size_t before = z->avail_out;
+        rc = lzma_code(z, LZMA_FINISH);
+        if (room == NULL && z->avail_out == 0)
+            return too_much(out, e);
+        if (room != NULL)
+            buf_added(out, before - z->avail_out);
+    }
+    if (rc == LZMA_MEMLIMIT_ERROR)
+        return err_set(e, ERR_LIMIT, "xz: %s", xz_says(rc));
+    if (rc != LZMA_STREAM_END)
+        return err_set(e, ERR_INVALID, "xz: %s", xz_says(rc));
+    if (z->avail_in > 0)
+        return err_set(e, ERR_INVALID, "%zu bytes follow the xz data", z->avail_in);
+    return ERR_OK;
+}
+
+static enum err_kind xz_inflate(struct span in, struct buf *out, struct err *e)
+{
+    lzma_stream z = LZMA_STREAM_INIT;
+
+    if (lzma_stream_decoder(&z, XZ_MEMORY, 0) != LZMA_OK)
+        return err_set(e, ERR_INTERNAL, "xz does not start");
+    z.next_in = in.p;
+    z.avail_in = in.n;
+    enum err_kind k = unxz_into(&z, out, e);
+    lzma_end(&z);
+    return k;
+}
+
+static enum err_kind xz_deflate(struct span in, struct buf *out, struct err *e)
+{
+    size_t n = 0, bound = lzma_stream_buffer_bound(in.n);
+    uint8_t *room = buf_room(out, bound);
+
+    if (room != NULL) {
+        if (lzma_easy_buffer_encode(LZMA_PRESET_DEFAULT, LZMA_CHECK_CRC64, NULL, in.p,
+                                    in.n, room, &n, bound) != LZMA_OK)
+            return err_set(e, ERR_INTERNAL, "xz does not compress");
+        buf_added(out, n);
+    }
+    return buf_status(out, e);
+}
+
 static const struct codec codecs[] = {
     {"null", null_copy, null_copy},
     {"deflate", deflate_inflate, deflate_deflate},
     {"snappy", snappy_inflate, snappy_deflate},
     {"zstandard", zstd_inflate, zstd_deflate},
+    {"bzip2", bzip2_inflate, bzip2_deflate},
+    {"xz", xz_inflate, xz_deflate},
 };
 
-const char codec_names[] = "null, deflate, snappy, zstandard";
+const char codec_names[] = "null, deflate, snappy, zstandard, bzip2, xz";
 
 const struct codec *codec_find(struct span name)
 {

@@ -17,5 +17,5 @@ struct codec {
 
 /* NULL when there is no codec of that name. */
 const struct codec *codec_find(struct span name);
-/* "null, deflate, snappy, zstandard" */
+/* "null, deflate, snappy, zstandard, bzip2, xz" */
 extern const char codec_names[];

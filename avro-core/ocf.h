@@ -51,10 +51,11 @@ size_t av_ocf_at(const struct av_ocf_reader *r);
 struct av_ocf_writer;
 
 /*
- * `codec`: "null", "deflate", "snappy", "zstandard"; ERR_INVALID lists them.  The
- * header is appended to `out` at once, a block whenever 64 KiB have come together; take
- * from `out` what is there whenever you like.  The schema's text goes into the header,
- * so it must stand alone: ERR_INVALID when it uses types of other schemas.
+ * `codec`: "null", "deflate", "snappy", "zstandard", "bzip2", "xz"; ERR_INVALID lists
+ * them.  The header is appended to `out` at once, a block whenever 64 KiB have come
+ * together; take from `out` what is there whenever you like.  The schema's text goes
+ * into the header, so it must stand alone: ERR_INVALID when it uses types of other
+ * schemas.
  */
 enum err_kind av_ocf_writer_new(struct av_ocf_writer **w, const struct av_schema *s,
                                 const char *codec, struct buf *out,

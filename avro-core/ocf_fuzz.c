@@ -56,15 +56,15 @@ static void read_file(struct span file)
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-    static const char *const codecs[] = {"\10null", "\16deflate", "\14snappy",
-                                         "\22zstandard"};
+    static const char *const codecs[] = {"\10null",      "\16deflate", "\14snappy",
+                                         "\22zstandard", "\12bzip2",   "\4xz"};
     struct buf file = BUF_INIT((size_t)1 << 24);
 
     if (n == 0)
         return 0;
     if (p[0] != 'O') {
         buf_put(&file, span_str("Obj\1\4\26avro.schema\20\"string\"\24avro.codec"));
-        buf_put_str(&file, codecs[p[0] % 4]);
+        buf_put_str(&file, codecs[p[0] % 6]);
         buf_put_u8(&file, 0);
         buf_put_str(&file, SYNC);
         buf_put(&file, span_of(p + 1, n - 1));

@@ -45,7 +45,8 @@ static enum err_kind read_file(struct span file, const struct av_ocf_limits *lim
     return k;
 }
 
-static const char *const codecs[] = {"null", "deflate", "snappy", "zstandard"};
+static const char *const codecs[] = {"null",      "deflate", "snappy",
+                                     "zstandard", "bzip2",   "xz"};
 #define CODECS (sizeof codecs / sizeof *codecs)
 
 /* A file of `n` strings of `length` bytes, in blocks of `a_block`. */
@@ -218,7 +219,7 @@ static void hand_made_files_say_what_is_wrong_with_them(void)
         ROW("Obj\1\3", ERR_INVALID, "byte 5: the header's size is no number"),
         ROW("Obj\1\2\26avro.schema\4{}\0" SYNC, ERR_INVALID, NULL),
         ROW(HEAD "\12lzma2\0" SYNC, ERR_INVALID,
-            "codec \"lzma2\" is none of null, deflate, snappy, zstandard"),
+            "codec \"lzma2\" is none of null, deflate, snappy, zstandard, bzip2, xz"),
         ROW(HEAD "\10null\0"
                  "0123",
             ERR_INVALID, "byte 43: a sync marker takes 16 bytes, 4 are left"),
@@ -252,6 +253,14 @@ static void hand_made_files_say_what_is_wrong_with_them(void)
         ROW(HEAD "\14snappy\0" SYNC "\2\16\2\4\2xcccc" SYNC, ERR_INVALID, NULL),
         ROW(HEAD "\22zstandard\0" SYNC "\2\10wxyz" SYNC, ERR_INVALID,
             "block at byte 66: zstandard: Unknown frame descriptor"),
+        ROW(HEAD "\12bzip2\0" SYNC "\2\10wxyz" SYNC, ERR_INVALID,
+            "block at byte 62: bzip2: it does not begin like bzip2"),
+        ROW(HEAD "\12bzip2\0" SYNC "\2\10BZh9" SYNC, ERR_INVALID,
+            "block at byte 62: bzip2 data ends in its middle"),
+        ROW(HEAD "\4xz\0" SYNC "\2\30wxyzwxyzwxyz" SYNC, ERR_INVALID,
+            "block at byte 59: xz: it does not begin like xz"),
+        ROW(HEAD "\4xz\0" SYNC "\2\14\3757zXZ\0" SYNC, ERR_INVALID,
+            "block at byte 59: xz: it ends in its middle"),
     };
     struct buf text = BUF_INIT(64 << 20);
 
@@ -295,7 +304,7 @@ static void a_block_inflates_to_its_limit_and_no_further(void)
         CHECK_INT(through(codecs[i], span_of(zeros, 0), 0, &e), ERR_OK);
         CHECK_INT(through(codecs[i], span_of(zeros, 65536), 65536, &e), ERR_OK);
     }
-    CHECK(codec_find(span_str("bzip2")) == NULL);
+    CHECK(codec_find(span_str("lz4")) == NULL);
 }
 
 static void a_crc_that_does_not_match_is_seen(void)
@@ -334,7 +343,8 @@ static void a_writer_says_what_it_cannot_do(void)
     struct err e = {0};
 
     CHECK_INT(av_ocf_writer_new(&w, s, "lzo", &file, &e), ERR_INVALID);
-    CHECK_STR(e.msg, "codec \"lzo\" is none of null, deflate, snappy, zstandard");
+    CHECK_STR(e.msg,
+              "codec \"lzo\" is none of null, deflate, snappy, zstandard, bzip2, xz");
     CHECK_INT(av_ocf_writer_new(&w, s, "null", &file, &e), ERR_OK);
     for (int i = 0; i < 100; i++)
         av_ocf_write(w, span_of("\x06zzz", 4));

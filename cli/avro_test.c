@@ -140,11 +140,9 @@ static void a_refused_file_leaves_nothing_but_the_reason(void)
 
 static void what_encode_writes_decode_reads(void)
 {
-    static char *const kinds[][2] = {{"datum", "null"},
-                                     {"ocf", "null"},
-                                     {"ocf", "deflate"},
-                                     {"ocf", "snappy"},
-                                     {"ocf", "zstandard"}};
+    static char *const kinds[][2] = {
+        {"datum", "null"},    {"ocf", "null"},  {"ocf", "deflate"}, {"ocf", "snappy"},
+        {"ocf", "zstandard"}, {"ocf", "bzip2"}, {"ocf", "xz"}};
     static const char lines[] = "{\"a\":1,\"b\":null}\n{\"a\":2,\"b\":\"y\"}\n";
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -198,7 +196,7 @@ static void every_bad_line_is_told_and_nothing_written(void)
     CALL(BYTES("1"), "encode", "--schema", "v1", "--kind", "ocf", "--codec", "lzma");
     CHECK_STR(o.err,
               "avrogate avro encode: codec \"lzma\" is none of null, deflate, snappy, "
-              "zstandard\n");
+              "zstandard, bzip2, xz\n");
 }
 
 static void schemas_and_files_that_cannot_be_read_are_named(void)
