@@ -178,6 +178,27 @@ static void an_id_is_asked_for_once(void)
     http_server_close(f.server);
 }
 
+static void a_token_is_sent_as_bearer(void)
+{
+    struct rc_schema s = {0};
+    struct rc *rc = NULL;
+    struct err e = {0};
+    struct fake f;
+
+    fake_open(&f);
+    const char *urls[] = {f.url};
+    CHECK_INT(
+        rc_open(&rc,
+                &(struct rc_options){.urls = urls, .n_urls = 1, .bearer = "t0k.en"},
+                &e),
+        ERR_OK);
+    CHECK_INT(rc_by_id(rc, 7, soon(), &s, &e), ERR_OK);
+    CHECK_STR(f.seen, "Bearer t0k.en");
+    rc_schema_free(&s);
+    rc_close(rc);
+    http_server_close(f.server);
+}
+
 static void says_what_the_registry_said(void)
 {
     struct fake f;
@@ -368,6 +389,7 @@ static void a_crowd_asks_once(void)
 int main(void)
 {
     RUN(an_id_is_asked_for_once);
+    RUN(a_token_is_sent_as_bearer);
     RUN(says_what_the_registry_said);
     RUN(references_are_fetched_with_it);
     RUN(there_is_none_is_remembered_for_a_moment);
