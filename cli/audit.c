@@ -70,8 +70,9 @@ static const struct conf_program program = {
 /* $1 job, $2 topic, $3 milliseconds back (NULL = all), $4 limit */
 static const char runs_sql[] =
     "SELECT start_time::timestamptz(0), end_time::timestamptz(0), job_name, status, "
-    "records_processed, records_rejected AS rejected, batches, bytes, topic, target, "
-    "partitions, error_message, run_id FROM etl_log WHERE ($1::text IS NULL OR "
+    "records_processed, records_rejected AS rejected, batches, bytes, topic, "
+    "partitions, "
+    "target, schema_ids, error_message, run_id FROM etl_log WHERE ($1::text IS NULL OR "
     "job_name "
     "= $1) AND ($2::text IS NULL OR topic = $2) AND ($3::bigint IS NULL OR "
     "coalesce(end_time, now()) >= now() - $3::bigint * interval '1 ms') ORDER BY "
@@ -137,12 +138,10 @@ static const struct check {
                                      "NULL AND ($1::text IS NULL OR b.pipeline = $1) "
                                      "AND ($2::text IS NULL OR b.topic = "
                                      "$2) GROUP BY b.topic, b.part"},
-    {"runs' records_processed = rows of their ranges",
-     "SELECT format('run %s of %s: records_processed %s, its ranges loaded %s', "
-     "run_id, "
-     "job_name, records_processed, rows_loaded) FROM etl_miscount JOIN etl_log USING "
-     "(run_id, job_name, records_processed) WHERE ($1::text IS NULL OR job_name = $1) "
-     "AND ($2::text IS NULL OR topic = $2)"},
+    {"runs' sums and offsets are those of their ranges",
+     "SELECT format('run %s of %s: %s is %s in etl_log, %s in etl_batch', run_id, "
+     "job_name, what, coalesce(in_run::text, 'nothing'), in_batches) FROM etl_miscount "
+     "WHERE ($1::text IS NULL OR job_name = $1) AND ($2::text IS NULL OR topic = $2)"},
     {"every range belongs to a run",
      "SELECT format('%s/%s@%s is of run %s, which is not in etl_log', b.topic, b.part, "
      "b.first_offset, b.run_id) FROM etl_batch b LEFT JOIN etl_log l USING (run_id) "

@@ -44,7 +44,7 @@ void pg_cancel(struct pg *pg)
     pthread_mutex_unlock(&pg->lock);
 }
 
-static bool is_cancelled(struct pg *pg)
+bool pg_is_cancelled(struct pg *pg)
 {
     pthread_mutex_lock(&pg->lock);
     bool yes = pg->cancelled;
@@ -230,7 +230,7 @@ enum err_kind pg_connect(struct pg *pg, struct err *e)
     if (pg->conn != NULL && !is_broken(pg))
         return ERR_OK;
     pg_drop(pg);
-    if (is_cancelled(pg))
+    if (pg_is_cancelled(pg))
         return err_set(e, ERR_UNAVAILABLE, "stopping: no new connection");
     pg->conn = PQconnectdbParams(keys, values, 1);
     if (is_broken(pg))

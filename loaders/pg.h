@@ -46,6 +46,7 @@ struct pg {
 void pg_init(struct pg *pg, const char *url, const char *name);
 void pg_close(struct pg *pg);
 void pg_cancel(struct pg *pg);
+bool pg_is_cancelled(struct pg *pg); // any thread
 
 /* Connects unless connected.  ERR_NOT_FOUND when the server answers and refuses us for
  * a reason that waiting does not mend. */

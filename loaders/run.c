@@ -352,9 +352,7 @@ static const char *status_of(const struct loader *l, enum err_kind rc,
         return "failed";
     if (rc == ERR_UNAVAILABLE) // something never came up
         return is_over(l) ? "failed" : "interrupted";
-    // A service that is told to stop did what it was asked; a job with an end did not.
-    bool cut = ending == TOLD && (l->s.until_end || l->s.for_ms > 0);
-    return cut ? "interrupted" : "success";
+    return ending == TOLD ? "interrupted" : "success";
 }
 
 static void close_source(struct loader *l)
@@ -368,15 +366,28 @@ static void close_source(struct loader *l)
         kafka_source_close(source);
 }
 
+/* error_message of the run, "" = none. */
+static void put_reason(char *out, size_t n, const char *status, enum err_kind rc,
+                       const struct err *why)
+{
+    bool told = strcmp(status, "interrupted") == 0;
+
+    snprintf(out, n, "%s%s%s", told ? "told to stop" : "",
+             told && rc != ERR_OK ? " while waiting: " : "",
+             rc == ERR_OK ? "" : why->msg);
+}
+
 static void end(struct loader *l, enum err_kind rc, enum ending ending, struct err *why)
 {
     const char *status = status_of(l, rc, ending);
+    char reason[sizeof why->msg + 40];
     struct err e = {0};
 
+    put_reason(reason, sizeof reason, status, rc, why);
     if (strcmp(status, "failed") == 0)
         log_err(LOG_ERROR, "loader failed", why);
     close_source(l);
-    if (postgres_end(l->sink, status, rc == ERR_OK ? NULL : why->msg, &e) != ERR_OK)
+    if (postgres_end(l->sink, status, reason[0] == '\0' ? NULL : reason, &e) != ERR_OK)
         log_err(LOG_WARN, "the run's end could not be written", &e);
     pthread_mutex_lock(&l->lock);
     l->state.failed = strcmp(status, "failed") == 0;

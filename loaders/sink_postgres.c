@@ -211,6 +211,18 @@ static enum err_kind take(struct sink *s, const char *topic, int32_t partition,
     return rc;
 }
 
+/* A write that hung and was cancelled on our side: the server does not know, and holds
+ * the position's row. */
+static void end_own_writer(struct postgres *p)
+{
+    struct err ignored = {0};
+
+    (void)!pg_runf(&p->ledger, &ignored,
+                   "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                   "application_name = '%s'",
+                   p->app_writer);
+}
+
 static void release(struct sink *s, const char *topic, int32_t partition, int64_t epoch)
 {
     struct postgres *p = postgres_of(s);
@@ -218,6 +230,8 @@ static void release(struct sink *s, const char *topic, int32_t partition, int64_
     struct err ignored = {0};
     const char *text;
 
+    if (pg_is_cancelled(&p->pg))
+        end_own_writer(p);
     buf_put_str(&sql, "UPDATE etl_offsets SET released = true, trying = false, updated "
                       "= clock_timestamp() WHERE");
     postgres_put_where(&sql, p, topic, partition);

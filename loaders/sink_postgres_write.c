@@ -492,6 +492,21 @@ static void put_batch(struct buf *sql, const struct postgres *p, const struct ba
     buf_printf(sql, ", %" PRId64 ");\n", b->epoch);
 }
 
+/* Plain columns for the run that loads from one partition alone; NULL from the second
+ * on. `partitions` here is what it was before. */
+static void put_only_partition(struct buf *sql, const struct batch *b)
+{
+    static const char only[] = "CASE WHEN partitions - '%" PRId32 "' = '{}' THEN ";
+    char when[100];
+
+    snprintf(when, sizeof when, only, b->partition);
+    buf_printf(sql,
+               ", \"partition\" = %s%" PRId32
+               " END, first_offset = %scoalesce(first_offset, %" PRId64
+               ") END, last_offset = %s%" PRId64 " END",
+               when, b->partition, when, b->first, when, b->next - 1);
+}
+
 static void put_run(struct buf *sql, const struct postgres *p, const struct batch *b,
                     const struct receipt *r)
 {
@@ -508,6 +523,7 @@ static void put_run(struct buf *sql, const struct postgres *p, const struct batc
         "' -> 0, to_jsonb(%" PRId64 "::bigint)), %" PRId64 "::bigint))",
         r->loaded, r->rejected, r->duplicate, b->bytes, b->partition, b->partition,
         b->first, b->next - 1);
+    put_only_partition(sql, b);
     if (p->n_ids > 0) {
         buf_put_str(sql, ", schema_ids = (SELECT array_agg(DISTINCT x ORDER BY x) FROM "
                          "unnest(schema_ids || ");

@@ -15,6 +15,7 @@
 #define POLL_MS 20      // a wait for a message
 #define ASK_MS 5000     // a question to the brokers
 #define REACHED_MS 200  // between two looks at whether the end is loaded
+#define IDLE_MS 15000   // without a partition: then the others have them all
 #define RETAKE_MS 1000  // before a lost partition is asked for again
 #define GRUMBLE_MS 5000 // between two lines about the same trouble
 #define PARTITIONS_MOST 10000
@@ -43,6 +44,7 @@ struct kafka_source {
     int64_t *targets;
     int32_t n_targets;
     pthread_t thread;
+    int64_t joined_ms;
     int64_t reached_ms, grumbled_ms; // reader's
     struct part *latest;             // of the last message
 
@@ -499,6 +501,9 @@ static void look_for_end(struct kafka_source *k)
 
     if (k->targets == NULL || clock_ms() - k->reached_ms < REACHED_MS)
         return;
+    // The sink's word alone is not enough: a topic that was made anew ends before it.
+    if (k->n_parts == 0 && clock_ms() - k->joined_ms < IDLE_MS)
+        return;
     k->reached_ms = clock_ms();
     for (int32_t i = 0; i < k->n_targets; i++) {
         const struct part *p = find(k, i);
@@ -756,6 +761,7 @@ static enum err_kind join(struct kafka_source *k, struct err *e)
     TRY(ask_cluster(k, e));
     TRY(kf_consumer_join(&k->consumer, k->o.bootstrap, &k->properties, k->o.group,
                          &k->o.topic, 1, &k->group, e));
+    k->joined_ms = clock_ms();
     if (pthread_create(&k->thread, NULL, reader, k) != 0) {
         kf_consumer_close(k->consumer);
         return err_set(e, ERR_UNAVAILABLE, "no thread for the reader");

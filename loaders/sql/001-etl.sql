@@ -34,6 +34,9 @@ CREATE TABLE etl_log (
     source            text        NOT NULL DEFAULT '',
     topic             text        NOT NULL DEFAULT '',
     target            text        NOT NULL DEFAULT '',
+    "partition"       integer,                           -- of a run that loaded from one alone
+    first_offset      bigint,                            -- ... and its range; NULL when from several:
+    last_offset       bigint,                            -- see etl_log_partition
     partitions        jsonb       NOT NULL DEFAULT '{}', -- {"0": [first offset, last offset], ...}
     records_rejected  bigint      NOT NULL DEFAULT 0,
     records_duplicate bigint      NOT NULL DEFAULT 0,
@@ -133,7 +136,22 @@ SELECT pipeline, topic, part, generation, previous + 1 AS expected, first_offset
  WHERE previous IS NOT NULL AND first_offset <> previous + 1;
 
 CREATE VIEW etl_miscount AS
-SELECT l.run_id, l.job_name, l.records_processed, coalesce(sum(b.rows_loaded), 0)::bigint AS rows_loaded
-  FROM etl_log l LEFT JOIN etl_batch b USING (run_id)
- GROUP BY l.run_id
-HAVING l.records_processed <> coalesce(sum(b.rows_loaded), 0);
+SELECT l.run_id, l.job_name, l.topic, x.what, x.in_run, x.in_batches
+  FROM etl_log l
+  LEFT JOIN (SELECT run_id, sum(rows_loaded) AS loaded, sum(rows_rejected) AS rejected,
+                    sum(rows_duplicate) AS duplicate, count(*) AS batches, sum(bytes) AS bytes
+               FROM etl_batch GROUP BY run_id) b USING (run_id),
+       LATERAL (VALUES ('records_processed', l.records_processed, coalesce(b.loaded, 0)::bigint),
+                       ('records_rejected', l.records_rejected, coalesce(b.rejected, 0)::bigint),
+                       ('records_duplicate', l.records_duplicate, coalesce(b.duplicate, 0)::bigint),
+                       ('batches', l.batches, coalesce(b.batches, 0)),
+                       ('bytes', l.bytes, coalesce(b.bytes, 0)::bigint)) x (what, in_run, in_batches)
+ WHERE x.in_run <> x.in_batches
+UNION ALL
+SELECT p.run_id, l.job_name, l.topic, 'offsets of partition ' || p."partition",
+       (l.partitions -> p."partition"::text ->> 1)::bigint, p.last_offset
+  FROM (SELECT run_id, "partition", min(first_offset) AS first_offset, max(last_offset) AS last_offset
+          FROM etl_log_partition GROUP BY run_id, "partition"
+        HAVING count(*) = 1) p JOIN etl_log l USING (run_id)
+ -- (a topic declared new in the middle of a run begins twice: not compared)
+ WHERE l.partitions -> p."partition"::text IS DISTINCT FROM jsonb_build_array(p.first_offset, p.last_offset);
