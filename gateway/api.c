@@ -4,7 +4,9 @@
 #include "base/log.h"
 #include "gateway/answer.h"
 #include "gateway/key.h"
+#include "gateway/room.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define JSON_TYPE "application/json"
@@ -77,6 +79,8 @@ static void on_sent_done(struct publish *p)
     struct gateway *g = ((struct sent *)p)->gateway;
     size_t bytes = p->bytes;
 
+    if (g->s->room != NULL)
+        room_settle(g->s->room, p);
     on_done(p);
     release_bytes(g, bytes);
     atomic_fetch_sub(&g->in_flight_requests, 1);
@@ -203,32 +207,49 @@ static bool wants_sending(const struct publish *p)
     return p->batch.bad < p->batch.n || p->ask.on_error == ON_ERROR_DLQ;
 }
 
+/* Everything a send needs is taken here and given back by on_sent_done(), or here where
+ * something is missing.  false: 503 has been answered. */
+static bool admit_sending(struct gateway *g, struct publish *p)
+{
+    char topic[264], why[400];
+
+    if (g->s->room != NULL && !room_take(g->s->room, p, topic)) {
+        snprintf(why, sizeof why,
+                 "topic %s of the embedded Kafka is full until what it holds has been "
+                 "loaded",
+                 topic);
+        answer_retry(p->req, 503, "not_written", why);
+        return ANSWERED;
+    }
+    if (admit_bytes(g, p->bytes)) {
+        atomic_fetch_add(&g->in_flight_requests, 1);
+        return true;
+    }
+    if (g->s->room != NULL)
+        room_settle(g->s->room, p);
+    answer_retry(p->req, 503, "not_written", "too many bytes are waiting for Kafka");
+    return ANSWERED;
+}
+
+static void take_back(struct gateway *g, const struct publish *p)
+{
+    if (g->s->room != NULL)
+        room_settle(g->s->room, p);
+    release_bytes(g, p->bytes);
+    atomic_fetch_sub(&g->in_flight_requests, 1);
+}
+
 static void send_records(struct gateway *g, struct publish *p)
 {
     const struct kf_producer *healthy = NULL;
 
     p->bytes = p->batch.frames.n + p->req->body.n;
     p->sent = p->batch.n;
-    if (g->s->room != NULL) {
-        char topic[256];
-        memcpy(topic, p->ask.topic.p, p->ask.topic.n);
-        topic[p->ask.topic.n] = '\0';
-        if (!g->s->room->has_room(g->s->room, topic, p->batch.frames.n)) {
-            answer_retry(
-                p->req, 503, "not_written",
-                "the embedded Kafka has no room left until what it holds was read");
-            publish_free(p);
-            return;
-        }
-    }
-    if (!admit_bytes(g, p->bytes)) {
-        answer_retry(p->req, 503, "not_written",
-                     "too many bytes are waiting for Kafka");
+    if (!admit_sending(g, p)) {
         publish_free(p);
         return;
     }
     p->done = on_sent_done;
-    atomic_fetch_add(&g->in_flight_requests, 1);
     pthread_rwlock_rdlock(&g->producer_lock);
     if (g->producer != NULL && kf_healthy(g->producer))
         healthy = g->producer;
@@ -237,8 +258,7 @@ static void send_records(struct gateway *g, struct publish *p)
     pthread_rwlock_unlock(&g->producer_lock);
     if (healthy != NULL)
         return;
-    release_bytes(g, p->bytes);
-    atomic_fetch_sub(&g->in_flight_requests, 1);
+    take_back(g, p);
     answer_retry(p->req, 503, "not_written", "the producer is being rebuilt");
     publish_free(p);
 }

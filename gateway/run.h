@@ -22,13 +22,20 @@ struct gateway_settings {
     const char *log_level;
     struct http_limits http; // not from the table: HTTP_LIMITS with the above in place
 
-    /* For `avrogate dev` alone: asked before records go to a topic, NULL = always room.
-     * Any thread. */
-    struct gateway_room *room;
+    struct gateway_room *room; // for `avrogate dev` alone; NULL = there is always room
 };
 
+/*
+ * What an embedded Kafka still has room for.  It keeps a few MiB of a partition and
+ * then drops the oldest in silence; the gateway answers 503 before that.  Any thread.
+ */
 struct gateway_room {
-    bool (*has_room)(struct gateway_room *r, const char *topic, size_t bytes);
+    /* Takes room for `bytes` that are to be written; false: there is none. */
+    bool (*take)(struct gateway_room *r, const char *topic, size_t bytes);
+    /* `bytes` of what was taken stand at this offset, or (partition -1) came to
+     * nothing. */
+    void (*settle)(struct gateway_room *r, const char *topic, size_t bytes,
+                   int32_t partition, int64_t offset);
 };
 
 extern const struct conf_program gateway_program;

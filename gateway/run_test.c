@@ -54,21 +54,35 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/subjects", get_subjects, 0, 0, 0},
 };
 
-struct full_room {
+/* Topic "full" has no room; of all others it counts what stands and what came back. */
+struct counted_room {
     struct gateway_room room;
+    atomic_size_t taken, standing, returned;
 };
 
-static bool has_room(struct gateway_room *r, const char *topic, size_t bytes)
+static bool take_room(struct gateway_room *r, const char *topic, size_t bytes)
 {
-    (void)r, (void)bytes;
-    return strcmp(topic, "full") != 0;
+    if (strcmp(topic, "full") == 0 || strcmp(topic, "crowded.dlq") == 0)
+        return false;
+    atomic_fetch_add(&((struct counted_room *)r)->taken, bytes);
+    return true;
+}
+
+static void settle_room(struct gateway_room *r, const char *topic, size_t bytes,
+                        int32_t partition, int64_t offset)
+{
+    struct counted_room *c = (struct counted_room *)r;
+
+    (void)topic;
+    CHECK((partition >= 0) == (offset >= 0));
+    atomic_fetch_add(partition >= 0 ? &c->standing : &c->returned, bytes);
 }
 
 /* Everything a test needs, opened once a test. */
 struct world {
     struct fake_registry registry;
     struct kf_mock *kafka;
-    struct full_room room;
+    struct counted_room room;
     struct gateway_settings s;
     struct gateway *gateway;
     struct http_client *client;
@@ -87,7 +101,7 @@ static void open_world(struct world *w)
 
     *w =
         (struct world){.registry = {.app = {.routes = routes, .nroutes = 3}},
-                       .room = {{has_room}},
+                       .room = {{take_room, settle_room}, 0, 0, 0},
                        .properties = {{.name = "message.timeout.ms", .value = "1500"}}};
     CHECK_INT(http_server_open(&w->registry.server, &h, &w->registry.app, &e), ERR_OK);
     CHECK_INT(kf_mock_open(&w->kafka, 1, &e), ERR_OK);
@@ -296,6 +310,33 @@ static void statuses_say_whose_fault_it_was(void)
     close_world(&w);
 }
 
+static void room_that_was_taken_comes_back_or_stands_at_an_offset(void)
+{
+    struct world w;
+    char said[4000];
+    static const char good[] = "{\"city\":\"R\",\"temperature\":1}";
+    static const char half[] =
+        "[{\"city\":\"R\",\"temperature\":1},{\"city\":\"R\",\"temperature\":\"x\"}]";
+
+    open_world(&w);
+    CHECK_INT(post(&w, RECORDS, JSON, good, said), 200);
+    size_t one = atomic_load(&w.room.taken);
+    CHECK(one > sizeof good / 2);
+    CHECK_INT(atomic_load(&w.room.standing), one);
+    // Nothing of it is written where its dead letters have no room.
+    CHECK_INT(post(&w, "/v1/topics/crowded/records?subject=weather-value&on_error=dlq",
+                   JSON, half, said),
+              503);
+    CHECK(strstr(said, "crowded.dlq") != NULL);
+    CHECK_INT(atomic_load(&w.room.returned), one);
+    kf_mock_broker_down(w.kafka, -1, true);
+    CHECK(post(&w, RECORDS, JSON, good, said) >= 503);
+    CHECK_INT(atomic_load(&w.room.taken), 3 * one);
+    CHECK_INT(atomic_load(&w.room.returned), 2 * one);
+    kf_mock_broker_down(w.kafka, -1, false);
+    close_world(&w);
+}
+
 static void what_is_known_goes_on_without_the_registry(void)
 {
     struct world w;
@@ -342,6 +383,7 @@ int main(void)
     RUN(the_good_ones_are_written_where_that_was_asked);
     RUN(a_dry_run_writes_nothing);
     RUN(statuses_say_whose_fault_it_was);
+    RUN(room_that_was_taken_comes_back_or_stands_at_an_offset);
     RUN(what_is_known_goes_on_without_the_registry);
     RUN(a_broker_that_is_away_is_never_a_success);
     return REPORT();
