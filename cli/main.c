@@ -5,6 +5,7 @@
 #include "cli/avro.h"
 #include "cli/command.h"
 #include "cli/completion.h"
+#include "cli/dev.h"
 #include "cli/produce.h"
 #include "cli/schema.h"
 #include "gateway/run.h"
@@ -25,6 +26,8 @@ static const struct command commands[] = {
     {"schema", "canonical form, check, compatibility of schema files", cmd_schema},
     {"avro", "decode and encode Avro files", cmd_avro},
     {"audit", "questions to ETL_Log: runs, failures, rejects, verify", cmd_audit},
+    {"dev", "all of it in one process with an embedded Kafka, to try things out",
+     cmd_dev},
     {"completion", "a completion script for bash, zsh or fish", complete},
     {"help", "this text, or a command's", help},
 };
