@@ -58,7 +58,7 @@ static enum err_kind take_bytes(struct av_ocf_reader *r, struct span *out,
                                 struct err *e)
 {
     size_t at = offset(r);
-    int64_t n;
+    int64_t n = 0;
 
     TRY(take_count(r, "a length in the header", &n, e));
     if (n < 0 || (uint64_t)n > r->rest.n)
@@ -102,7 +102,7 @@ static enum err_kind take_entries(struct av_ocf_reader *r, int64_t n, struct err
 
 static enum err_kind take_meta(struct av_ocf_reader *r, struct err *e)
 {
-    int64_t n, size;
+    int64_t n = 0, size = 0;
 
     for (;;) {
         TRY(take_count(r, "the header's count", &n, e));
@@ -246,7 +246,7 @@ static enum err_kind open_data(struct av_ocf_reader *r, struct span data, struct
 static enum err_kind next_block(struct av_ocf_reader *r, struct err *e)
 {
     size_t at = offset(r);
-    int64_t count, size;
+    int64_t count = 0, size = 0;
     const uint8_t *sync = NULL;
 
     TRY(take_count(r, "a block's count", &count, e));

@@ -544,7 +544,7 @@ static enum err_kind read_record(struct build *b, const struct json *j,
 {
     const struct json *list = json_member(j, "fields");
     struct av_name name;
-    struct av_node *n;
+    struct av_node *n = NULL;
     size_t i = 0;
 
     TRY(read_name(b, j, space, &name));
@@ -609,7 +609,7 @@ static enum err_kind read_enum(struct build *b, const struct json *j, struct spa
                                struct av_node **out)
 {
     const struct json *list = json_member(j, "symbols");
-    struct av_node *n;
+    struct av_node *n = NULL;
 
     TRY(add_node(b, &n, AV_ENUM, j));
     TRY(read_name(b, j, space, &n->name));
@@ -640,7 +640,7 @@ static enum err_kind read_size(struct build *b, const struct json *j, size_t *ou
 static enum err_kind read_fixed(struct build *b, const struct json *j,
                                 struct span space, struct av_node **out)
 {
-    struct av_node *n;
+    struct av_node *n = NULL;
 
     TRY(add_node(b, &n, AV_FIXED, j));
     TRY(read_name(b, j, space, &n->name));
@@ -701,7 +701,7 @@ static enum err_kind read_union(struct build *b, const struct json *j,
 static enum err_kind read_primitive(struct build *b, const struct json *j,
                                     enum av_type type, struct av_node **out)
 {
-    struct av_node *n;
+    struct av_node *n = NULL;
 
     TRY(add_node(b, &n, type, j));
     read_type_attrs(b, j, n);

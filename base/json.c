@@ -201,7 +201,7 @@ static enum err_kind lone_surrogate(struct reader *r, size_t at, uint32_t c)
 static enum err_kind read_escaped_u(struct reader *r, size_t end, uint32_t *out)
 {
     size_t start = r->at - 2;
-    uint32_t high, low;
+    uint32_t high = 0, low = 0;
 
     TRY(read_hex(r, end, &high));
     if (high < 0xd800 || high > 0xdfff) {
