@@ -32,6 +32,7 @@ struct produce_settings {
     struct conf_list map;
     int64_t batch, batch_bytes, count, from_line, timeout_ms, patience_ms;
     double rate;
+    int64_t seed;
     bool sample, loop, dry_run, quiet, json;
     const char *rejects;
 };
@@ -64,6 +65,8 @@ static const struct conf_row rows[] = {
      .help = "rows a second; 0 = as fast as it goes (with --sample: 10)"},
     {"sample", CONF_BOOL, AT(sample),
      .help = "rows at random, again and again: a simulated live feed"},
+    {"seed", CONF_INT, AT(seed), .fallback = "0", .min = 0, .max = INT64_MAX,
+     .argument = "N", .help = "of --sample: the same rows in the same order each time"},
     {"loop", CONF_BOOL, AT(loop), .help = "begin again where the file ends"},
     {"count", CONF_INT, AT(count), .fallback = "0", .min = 0, .max = INT64_MAX,
      .letter = 'n', .argument = "N",
@@ -274,6 +277,8 @@ static enum err_kind fill_run(struct run_settings *r, const struct produce_setti
         .append_rejects = s->from_line > 0,
         .count = (uint64_t)s->count,
         .from_line = (uint64_t)s->from_line,
+        .seed = (uint64_t)s->seed,
+        .to_dlq = s->on_error == ON_ERROR_IS_DLQ,
         .rejects = s->rejects,
         .show = SHOWN,
         .patience_ms = s->patience_ms};
@@ -370,19 +375,22 @@ static void say_why(const struct run_totals *t, const struct run_settings *r)
     if (strstr(t->why, "no field for column") != NULL)
         fprintf(stderr, "a column may be given its field with --map HEADER=FIELD, "
                         "or be left out with --unknown-fields ignore\n");
+    if (t->dlq_failed)
+        fprintf(stderr,
+                "%s: some refused rows did not get into the dead-letter topic\n",
+                r->name);
     if (r->sample || t->ending == ENDED)
         return;
     if (t->ending == IN_DOUBT)
         fprintf(
             stderr,
-            "lines %llu to %llu: %llu rows written, %llu not, of %llu nobody knows. "
-            "Look into the topic, then\n"
+            "lines %llu to %llu: %llu rows are not written, of %llu nobody knows, the "
+            "others are settled.  Look into the topic, then\n"
             "  go on with --from-line %llu: those that were written are then there "
             "twice\n"
             "  or with --from-line %llu: those that were not are then missing\n",
-            from, until, (unsigned long long)t->written,
-            (unsigned long long)t->not_written, (unsigned long long)t->unknown, from,
-            until + 1);
+            from, until, (unsigned long long)t->not_written,
+            (unsigned long long)t->unknown, from, until + 1);
     else
         fprintf(
             stderr,
@@ -424,7 +432,7 @@ static void print_json(const struct run_totals *t, const struct produce_settings
         buf_put_str(&out, "null");
     else
         buf_printf(&out, "%llu", (unsigned long long)t->next_line);
-    if (t->ending == IN_DOUBT)
+    if (t->ending == IN_DOUBT && !s->sample)
         buf_printf(&out, ",\"doubt_lines\":[%llu,%llu]",
                    (unsigned long long)t->doubt_from,
                    (unsigned long long)t->doubt_until);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "gateway/batch.h"
 #include "gateway/codec.h"
+#include "gateway/topics.h"
 #include "kafka/producer.h"
 #include "registry-client/registry_client.h"
 
@@ -19,7 +20,7 @@
 #define REGISTRY_MS 5000
 #define TOPIC_MS 5000
 #define FRAMES_MOST ((size_t)256 << 20)
-#define PROBLEMS_MOST 1000
+#define PROBLEMS_A_ROW 20
 #define CODECS_MOST 16 // a subject's latest version may change while we run
 
 /* One batch in flight. */
@@ -44,7 +45,7 @@ struct way_kafka {
     struct kf_admin *admin;
     struct kf_producer *producer;
     struct codecs codecs;
-    bool topic_seen;
+    struct topics topics;
     struct flight flight;
 };
 
@@ -61,17 +62,6 @@ static void say_failure(struct verdict *v, const struct err *e)
 }
 
 /* ---- what is asked before a batch ---- */
-
-static enum err_kind find_topic(struct way_kafka *w, struct err *e)
-{
-    int32_t partitions;
-
-    if (w->topic_seen)
-        return ERR_OK;
-    TRY(kf_topic_partitions(w->admin, w->s->topic, &partitions, TOPIC_MS, e));
-    w->topic_seen = true;
-    return ERR_OK;
-}
 
 static enum err_kind find_schema(struct way_kafka *w, struct rc_schema *out,
                                  struct err *e)
@@ -198,10 +188,12 @@ static void judge(const struct flight *f, struct verdict *v)
         return;
     }
     snprintf(e.msg, sizeof e.msg, "Kafka: %s", f->reason);
-    if (unknown == 0 && verdict_count(v, FATE_WRITTEN) == 0)
-        say_failure(v, &e);
-    else
+    if (unknown > 0)
         verdict_say(v, VERDICT_DOUBT, "%s", e.msg);
+    else if (verdict_count(v, FATE_WRITTEN) > 0)
+        verdict_say(v, VERDICT_PARTLY, "%s", e.msg);
+    else
+        say_failure(v, &e);
 }
 
 static void settle_dry_run(const struct gw_batch *b, struct verdict *v)
@@ -239,7 +231,7 @@ static enum err_kind check_and_send(struct way_kafka *w, const struct rc_schema 
                                     struct span body, struct verdict *v, struct err *e)
 {
     const struct gw_batch_limits limits = {
-        .records = v->n + 1, .frames = FRAMES_MOST, .problems = PROBLEMS_MOST};
+        .records = v->n + 1, .frames = FRAMES_MOST, .problems = v->n * PROBLEMS_A_ROW};
     struct codec *codec;
     struct gw_batch b;
 
@@ -256,6 +248,15 @@ static enum err_kind check_and_send(struct way_kafka *w, const struct rc_schema 
     return rc;
 }
 
+/* Asking may make the topic: only once it has a schema, and not to try things out. */
+static enum err_kind find_topic(struct way_kafka *w, struct err *e)
+{
+    int32_t partitions;
+
+    return w->s->dry_run ? ERR_OK
+                         : topics_ask(&w->topics, w->ask.topic, &partitions, e);
+}
+
 static void send_kafka(struct way *way, const struct parcel *p, size_t n,
                        struct verdict *v)
 {
@@ -263,9 +264,9 @@ static void send_kafka(struct way *way, const struct parcel *p, size_t n,
     struct rc_schema schema = {0};
     struct err e = {0};
 
-    enum err_kind rc = find_topic(w, &e);
+    enum err_kind rc = find_schema(w, &schema, &e);
     if (rc == ERR_OK)
-        rc = find_schema(w, &schema, &e);
+        rc = find_topic(w, &e);
     if (rc == ERR_OK)
         rc = check_and_send(w, &schema, parcel_body(p, n), v, &e);
     if (rc != ERR_OK)
@@ -279,8 +280,10 @@ static void close_kafka(struct way *way)
 
     if (w->producer != NULL)
         kf_producer_close(w->producer); // nothing is in flight between two sends
-    if (w->admin != NULL)
+    if (w->admin != NULL) {
+        topics_free(&w->topics);
         kf_admin_close(w->admin);
+    }
     if (w->rc != NULL)
         rc_close(w->rc);
     codecs_free(&w->codecs);
@@ -318,6 +321,7 @@ static enum err_kind set_up(struct way_kafka *w, struct err *e)
     TRY(read_ask(w, e));
     TRY(rc_open(&w->rc, &o, e));
     TRY(kf_admin_open(&w->admin, k->bootstrap, k->kafka, e));
+    topics_init(&w->topics, w->admin, TOPIC_MS);
     return kf_producer_open(&w->producer, k->bootstrap, k->kafka, e);
 }
 

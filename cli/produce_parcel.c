@@ -52,21 +52,22 @@ size_t parcel_fits(const struct parcel *p, size_t rows, size_t bytes)
     return n;
 }
 
-void parcel_drop(struct parcel *p, size_t n)
+size_t parcel_keep(struct parcel *p, size_t n, const bool *keep)
 {
-    size_t end = p->head;
+    size_t end = p->head, before = p->body.n, kept = 0;
 
-    if (n < p->n) {
-        size_t gone = p->rows[n].at - p->head;
-        end = p->body.n - gone;
-        memmove(p->body.p + p->head, p->body.p + p->head + gone, end - p->head);
-        for (size_t i = n; i < p->n; i++) {
-            p->rows[i - n] = p->rows[i];
-            p->rows[i - n].at -= gone;
-        }
+    for (size_t i = 0; i < p->n; i++) {
+        struct parcel_row row = p->rows[i];
+        if (i < n && !keep[i])
+            continue;
+        memmove(p->body.p + end, p->body.p + row.at, row.n + 1);
+        row.at = end;
+        end += row.n + 1;
+        p->rows[kept++] = row;
     }
-    p->n = n < p->n ? p->n - n : 0;
+    p->n = kept;
     buf_cut(&p->body, end);
+    return before - end;
 }
 
 static bool wants_quotes(struct span cell, char delimiter)

@@ -5,7 +5,8 @@
  *             |-- head -||---- row 0 --||---- row 1 --|
  *
  * Any number of its first rows is a body by itself: what must be sent in smaller
- * pieces is sent and dropped from the front.  Owner: whoever declared it.  One thread.
+ * pieces is sent and dropped from the front; what is left keeps its order.  Owner:
+ * whoever declared it.  One thread.
  */
 #pragma once
 
@@ -33,7 +34,8 @@ struct span parcel_body(const struct parcel *p, size_t n);
 struct span parcel_row_text(const struct parcel *p, size_t i);
 /* How many of the first rows make a body of at most `bytes`; at least one. */
 size_t parcel_fits(const struct parcel *p, size_t rows, size_t bytes);
-void parcel_drop(struct parcel *p, size_t n); // the first n rows
+/* Of the first n rows only those of keep[]; returns how many bytes went. */
+size_t parcel_keep(struct parcel *p, size_t n, const bool *keep);
 
 /* Appends `cell` as CSV: quoted where it must be. */
 void csv_put_cell(struct buf *out, struct span cell, char delimiter);

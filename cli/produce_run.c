@@ -3,22 +3,14 @@
 #include "base/clock.h"
 #include "cli/produce_sample.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
-#define BURST_US 1000000 // how far behind its rate it may fall and still catch up
-#define NOTE_MS 5000     // between two notes that it waits
-#define FIRST_PAUSE_MS 200
-#define LAST_PAUSE_MS 5000
 #define OWN_COLUMNS 2 // of a file of rejects
 
 struct run {
     const struct run_settings *s;
     struct run_totals *t;
-    struct way *way;
-    const volatile int *stop;
 
     struct rows *rows;
     struct arena arena; // the header's texts
@@ -27,192 +19,29 @@ struct run {
     bool own_columns;        // the file is one of rejects: its last columns are ours
 
     struct parcel parcel;
-    size_t most_rows, most_bytes; // of a request, as far as we have learned
+    struct sender sender;
     struct rejects rejects;
     struct progress progress;
-    uint64_t done, whole; // for the progress
-    int64_t due_us;       // when the next row may go
-    int64_t noted_ms;
 };
 
 static bool is_over(const struct run *r)
 {
-    return r->t->ending != GOING;
+    return sender_is_over(&r->sender);
+}
+
+static bool is_interrupted(struct run *r)
+{
+    return sender_is_interrupted(&r->sender);
 }
 
 static void end(struct run *r, enum ending ending, const char *why)
 {
-    r->t->ending = ending;
-    snprintf(r->t->why, sizeof r->t->why, "%s", why);
-}
-
-/* True when somebody wants it to stop; then it is over. */
-static bool is_interrupted(struct run *r)
-{
-    if (*r->stop != 0 && !is_over(r))
-        end(r, INTERRUPTED, "");
-    return is_over(r);
-}
-
-/* Sleeps until `at_us`; a signal ends it early. */
-static void sleep_until(struct run *r, int64_t at_us)
-{
-    while (!is_interrupted(r) && clock_us() < at_us) {
-        int64_t left = at_us - clock_us();
-        if (left > 100000)
-            left = 100000; // a signal between the question and the sleep costs this
-        if (left > 0)
-            nanosleep(&(struct timespec){.tv_nsec = left * 1000}, NULL);
-        progress_show(&r->progress, r->t->read, r->t->refused, r->done, r->whole);
-    }
-}
-
-/* ---- what became of a parcel ---- */
-
-static void take_refused_row(struct run *r, size_t row, const struct verdict *v,
-                             size_t *next)
-{
-    const struct parcel_row *at = &r->parcel.rows[row];
-    struct refusal none = {
-        .row = row,
-        .rule = span_str("refused"),
-        .message = span_str("refused; the reason was not given, for more is wrong in "
-                            "this request than is listed (a smaller --batch helps)")};
-    size_t n = 0;
-
-    while (*next + n < v->n_refusals && v->refusals[*next + n].row == row)
-        n++;
-    progress_wipe(&r->progress);
-    rejects_take(&r->rejects, parcel_row_text(&r->parcel, row), at->line, at->at,
-                 n > 0 ? &v->refusals[*next] : &none, n > 0 ? n : 1);
-    *next += n;
-}
-
-/* Counts the rows by fate, and tells of the refused. */
-static void account(struct run *r, const struct verdict *v)
-{
-    size_t next = 0;
-
-    for (size_t i = 0; i < v->n; i++) {
-        while (next < v->n_refusals && v->refusals[next].row < i)
-            next++;
-        switch (v->fates[i]) {
-        case FATE_WRITTEN: r->t->written++; break;
-        case FATE_UNKNOWN: r->t->unknown++; break;
-        case FATE_NOT_WRITTEN: r->t->not_written++; break;
-        case FATE_REFUSED:
-            r->t->refused++;
-            take_refused_row(r, i, v, &next);
-            break;
-        }
-    }
-}
-
-/* The first n rows are settled. */
-static void settle(struct run *r, size_t n)
-{
-    r->t->bytes += parcel_body(&r->parcel, n).n - r->parcel.head;
-    r->t->next_line = r->parcel.rows[n - 1].next_line;
-    parcel_drop(&r->parcel, n);
-}
-
-static void leave_in_doubt(struct run *r, size_t n, const struct verdict *v)
-{
-    account(r, v);
-    r->t->doubt_from = r->parcel.rows[0].line;
-    r->t->doubt_until = r->parcel.rows[n - 1].next_line - 1;
-    parcel_drop(&r->parcel, n);
-    end(r, IN_DOUBT, v->why);
-}
-
-/* Too large for the other side: from now on smaller; a row alone is refused. */
-static void make_smaller(struct run *r, size_t n, struct verdict *v)
-{
-    if (n > 1) {
-        r->most_rows = n / 2;
-        r->most_bytes = parcel_body(&r->parcel, n).n / 2;
-        return;
-    }
-    struct refusal too_large = {.rule = span_str("size"), .message = span_str(v->why)};
-    v->fates[0] = FATE_REFUSED;
-    v->refusals = &too_large;
-    v->n_refusals = 1;
-    account(r, v);
-    settle(r, 1);
-}
-
-/* Nothing was written.  Waits, or gives up; `since` is the first failure in a row. */
-static void wait_to_try_again(struct run *r, const struct verdict *v, int64_t since,
-                              int64_t *pause)
-{
-    int64_t now = clock_ms(), wait = v->after_ms > *pause ? v->after_ms : *pause;
-
-    if (now - since + wait > r->s->patience_ms) {
-        end(r, FAILED, v->why);
-        return;
-    }
-    if (!r->s->quiet && (r->noted_ms < since || now - r->noted_ms > NOTE_MS)) {
-        progress_wipe(&r->progress);
-        fprintf(stderr, "%s:%llu: nothing written, trying again: %s\n", r->s->name,
-                (unsigned long long)r->parcel.rows[0].line, v->why);
-        r->noted_ms = now;
-    }
-    *pause = *pause * 2 < LAST_PAUSE_MS ? *pause * 2 : LAST_PAUSE_MS;
-    sleep_until(r, clock_us() + wait * 1000);
-}
-
-/* Sends the first n rows until they are settled, must be fewer, or it is over. */
-static void deliver(struct run *r, size_t n)
-{
-    int64_t since = clock_ms(), pause = FIRST_PAUSE_MS;
-    bool again = true;
-
-    while (again && !is_over(r)) {
-        struct verdict v;
-        verdict_begin(&v, n);
-        r->way->ops->send(r->way, &r->parcel, n, &v);
-        again = v.kind == VERDICT_AGAIN;
-        switch (v.kind) {
-        case VERDICT_DONE:
-            account(r, &v);
-            settle(r, n);
-            break;
-        case VERDICT_AGAIN: wait_to_try_again(r, &v, since, &pause); break;
-        case VERDICT_SPLIT: make_smaller(r, n, &v); break;
-        case VERDICT_STOP:
-            account(r, &v);
-            parcel_drop(&r->parcel, n);
-            end(r, FAILED, v.why);
-            break;
-        case VERDICT_DOUBT: leave_in_doubt(r, n, &v); break;
-        }
-        verdict_free(&v);
-    }
-}
-
-/* Rows go when their rate lets them; what was missed by more than a second is not
- * made up for. */
-static void keep_pace(struct run *r, size_t n)
-{
-    if (r->s->rate <= 0)
-        return;
-    int64_t now = clock_us();
-    if (r->due_us < now - BURST_US)
-        r->due_us = now;
-    sleep_until(r, r->due_us);
-    r->due_us += (int64_t)((double)n * 1e6 / r->s->rate);
+    sender_end(&r->sender, ending, why);
 }
 
 static void flush(struct run *r)
 {
-    while (r->parcel.n > 0 && !is_interrupted(r)) {
-        size_t n = parcel_fits(&r->parcel, r->most_rows, r->most_bytes);
-        keep_pace(r, n);
-        if (is_over(r))
-            return;
-        deliver(r, n);
-        progress_show(&r->progress, r->t->read, r->t->refused, r->done, r->whole);
-    }
+    sender_flush(&r->sender, &r->parcel);
 }
 
 /* ---- rows ---- */
@@ -232,7 +61,7 @@ static struct span without_ours(const struct run *r, const struct row *row)
 
 static void note_done(struct run *r, const struct row *row)
 {
-    r->done = r->s->count > 0 ? r->t->read : row->offset + row->text.n;
+    r->sender.done = r->s->count > 0 ? r->t->read : row->offset + row->text.n;
 }
 
 static void take_broken(struct run *r, const struct row *row)
@@ -256,14 +85,15 @@ static void take_row(struct run *r, const struct row *row)
     struct span text = without_ours(r, row);
     const struct parcel *p = &r->parcel;
 
-    if (p->n >= r->most_rows || (p->n > 0 && p->body.n + text.n + 1 > r->most_bytes))
+    if (p->n >= r->sender.most_rows ||
+        (p->n > 0 && p->body.n + text.n + 1 > r->sender.most_bytes))
         flush(r);
     if (is_over(r))
         return;
     parcel_add(&r->parcel, text, row->line, row->next_line);
     r->t->read++;
     note_done(r, row);
-    if (r->parcel.n >= r->most_rows)
+    if (r->parcel.n >= r->sender.most_rows)
         flush(r);
     if (!is_over(r) && r->s->count > 0 && r->t->read >= r->s->count) {
         flush(r);
@@ -447,8 +277,12 @@ static void run_in_order(struct run *r)
         if (r->s->loop && begin_again(r, &e) != ERR_OK)
             fail(r, &e);
     } while (r->s->loop && r->t->read > before && !is_over(r));
-    if (!is_over(r))
-        end(r, ENDED, "");
+    if (is_over(r))
+        return;
+    if (r->s->from_line > 1 && r->t->read == 0)
+        fprintf(stderr, "%s: no row begins in line %llu or behind it\n", r->s->name,
+                (unsigned long long)r->s->from_line);
+    end(r, ENDED, "");
 }
 
 static bool index_rows(struct run *r, struct sample *sample)
@@ -470,13 +304,18 @@ static bool index_rows(struct run *r, struct sample *sample)
     return !is_over(r);
 }
 
+static uint64_t seed_of(const struct run_settings *s)
+{
+    return s->seed != 0 ? s->seed : (uint64_t)wall_ms() * 1000003 + (uint64_t)getpid();
+}
+
 static void run_at_random(struct run *r)
 {
     struct sample sample;
     struct row row;
     struct err e = {0};
 
-    sample_begin(&sample, 0, (uint64_t)wall_ms() * 1000003 + (uint64_t)getpid());
+    sample_begin(&sample, 0, seed_of(r->s));
     bool ready = index_rows(r, &sample);
     while (ready && !is_interrupted(r)) {
         if (sample_read(&sample, r->rows, sample_draw(&sample), &row, &e) != ERR_OK)
@@ -516,16 +355,27 @@ static uint64_t measure_of_progress(const struct run *r)
 enum err_kind run_rows(struct run_totals *totals, const struct run_settings *s,
                        struct way *way, const volatile int *stop, struct err *e)
 {
-    struct run r = {.s = s, .t = totals, .way = way, .stop = stop};
+    struct run r = {.s = s, .t = totals};
     struct err lost = {0};
 
     *totals = (struct run_totals){0};
-    r.most_rows = s->batch_rows;
-    r.most_bytes = s->batch_bytes;
+    r.sender = (struct sender){.way = way,
+                               .name = s->name,
+                               .batch_rows = s->batch_rows,
+                               .batch_bytes = s->batch_bytes,
+                               .patience_ms = s->patience_ms,
+                               .rate = s->rate,
+                               .quiet = s->quiet,
+                               .to_dlq = s->to_dlq,
+                               .stop = stop,
+                               .t = totals,
+                               .rejects = &r.rejects,
+                               .progress = &r.progress};
+    sender_begin(&r.sender);
     progress_begin(&r.progress, s->name, s->quiet);
     enum err_kind rc = open_all(&r, e);
     if (rc == ERR_OK && !is_over(&r)) {
-        r.whole = measure_of_progress(&r);
+        r.sender.whole = measure_of_progress(&r);
         if (s->from_line > totals->next_line)
             totals->next_line = s->from_line;
         if (s->sample)
@@ -540,7 +390,7 @@ enum err_kind run_rows(struct run_totals *totals, const struct run_settings *s,
             end(&r, FAILED, lost.msg);
     }
     totals->elapsed_ms = progress_elapsed_ms(&r.progress);
-    totals->read -= r.parcel.n; // read ahead, and never sent
+    sender_finish(&r.sender, &r.parcel);
     rows_close(r.rows);
     parcel_free(&r.parcel);
     arena_free(&r.arena);

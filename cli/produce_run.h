@@ -3,23 +3,12 @@
  *
  *      rows --> parcel --> way --> verdict --> counts, rejects, the line to go on from
  *
- * One parcel is on its way at a time: rows of a key keep their order, and after a
- * failure there is one line before which everything is settled.  One thread.
+ * It reads; produce_send.h sends and keeps account.  One thread.
  */
 #pragma once
 
-#include "cli/produce_rejects.h"
 #include "cli/produce_rows.h"
-#include "cli/produce_way.h"
-#include "cli/progress.h"
-
-enum ending {
-    GOING,
-    ENDED,       // all rows there were, or that were asked for
-    INTERRUPTED, // by a signal
-    FAILED,
-    IN_DOUBT, // stopped, and of some rows nobody knows whether they are written
-};
+#include "cli/produce_send.h"
 
 struct run_settings {
     const char *path, *name; // name: for messages
@@ -28,21 +17,13 @@ struct run_settings {
     struct conf_list map; // "HEADER=FIELD"
     size_t batch_rows, batch_bytes;
     double rate; // rows a second; 0 = as fast as it goes
-    bool sample, loop, quiet, append_rejects;
+    bool sample, loop, quiet, append_rejects, to_dlq;
+    uint64_t seed;      // of the sample; 0 = another one each time
     uint64_t count;     // rows to send in all; 0 = no end
     uint64_t from_line; // 0 = the beginning
     const char *rejects;
     size_t show; // refused rows on stderr
     int64_t patience_ms;
-};
-
-struct run_totals {
-    uint64_t read, written, refused, unknown, not_written, bytes;
-    int64_t elapsed_ms;
-    enum ending ending;
-    char why[500];
-    uint64_t next_line;               // everything before it is settled
-    uint64_t doubt_from, doubt_until; // IN_DOUBT: lines of the parcel
 };
 
 /*

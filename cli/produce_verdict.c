@@ -144,7 +144,7 @@ static void say_status(struct verdict *v, enum verdict_kind kind, int status,
         verdict_say(v, kind, "%s (status %d)", http_status_name(status), status);
 }
 
-/* Rows that are not spoken of: under dry_run and success they are what was wanted. */
+/* Rows that are not spoken of. */
 static void settle_silent(struct verdict *v, enum fate fate)
 {
     for (size_t i = 0; i < v->n; i++)
@@ -157,16 +157,15 @@ static void judge(struct verdict *v, int status, const struct json *answer,
 {
     bool refused = has_records && verdict_count(v, FATE_REFUSED) > 0;
 
+    v->dlq_failed = span_eq(text_of(answer, "dlq"), span_str("failed"));
     switch (status) {
     case 200:
     case 207:
-        settle_silent(v, FATE_WRITTEN);
-        if (has_records)
-            v->kind = VERDICT_DONE;
-        else
+        if (has_records && json_is(json_member(answer, "dry_run"), JSON_TRUE))
+            settle_silent(v, FATE_WRITTEN); // as far as it goes
+        v->kind = VERDICT_DONE;
+        if (!has_records || verdict_count(v, FATE_UNKNOWN) > 0)
             say_status(v, VERDICT_DOUBT, status, answer);
-        if (!has_records)
-            verdict_all(v, FATE_UNKNOWN);
         return;
     case 413:
         verdict_all(v, FATE_NOT_WRITTEN);
@@ -188,6 +187,10 @@ static void judge(struct verdict *v, int status, const struct json *answer,
             say_status(v, VERDICT_STOP, status, answer);
         return;
     default: break;
+    }
+    if (status == 504 && has_records && verdict_count(v, FATE_UNKNOWN) == 0) {
+        say_status(v, VERDICT_PARTLY, status, answer);
+        return;
     }
     if (status >= 500) { // a gateway that answers 500 or a proxy's 502: who knows
         say_status(v, VERDICT_DOUBT, status, answer);

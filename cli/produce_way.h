@@ -22,12 +22,14 @@ struct refusal { // one thing that is wrong with a row
 };
 
 enum verdict_kind {
-    VERDICT_DONE,  // every row is written or refused
-    VERDICT_AGAIN, // nothing was written, and the same may succeed later
-    VERDICT_SPLIT, // nothing was written: too large, a smaller body may do
-    VERDICT_STOP,  // it will not go on like this; fates say what was written (none,
-                   // mostly)
-    VERDICT_DOUBT, // of some rows nobody knows; fates say which
+    VERDICT_DONE,   // every row is written or refused
+    VERDICT_PARTLY, // some are not written and may be sent again, the others are
+                    // settled
+    VERDICT_AGAIN,  // nothing was written, and the same may succeed later
+    VERDICT_SPLIT,  // nothing was written: too large, a smaller body may do
+    VERDICT_STOP,   // it will not go on like this; fates say what was written (none,
+                    // mostly)
+    VERDICT_DOUBT,  // of some rows nobody knows; fates say which
 };
 
 struct verdict {
@@ -37,7 +39,8 @@ struct verdict {
     enum fate *fates; // of `n` rows; for AGAIN and SPLIT: all not written
     size_t n;
     struct refusal *refusals;
-    size_t n_refusals;
+    size_t n_refusals;  // in the order of their rows
+    bool dlq_failed;    // some refused rows did not get into the dead-letter topic
     struct arena arena; // holds all of it
 };
 

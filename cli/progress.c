@@ -3,6 +3,8 @@
 #include "base/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -43,6 +45,11 @@ static void put_bar(struct buf *out, uint64_t done, uint64_t whole, size_t width
     buf_put_str(out, "] ");
 }
 
+size_t progress_bar_width(size_t columns)
+{
+    return columns < 75 ? 0 : columns > 110 ? 50 : 30;
+}
+
 void progress_print(struct buf *out, const struct progress_state *s,
                     uint64_t done_at_begin, size_t width)
 {
@@ -69,10 +76,24 @@ void progress_print(struct buf *out, const struct progress_state *s,
     }
 }
 
+static size_t terminal_columns(void)
+{
+    struct winsize w;
+
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) != 0 || w.ws_col == 0 ? 80 : w.ws_col;
+}
+
+/* One that can go back to the beginning of a line. */
+static bool is_terminal(void)
+{
+    const char *kind = getenv("TERM");
+
+    return isatty(STDERR_FILENO) == 1 && kind != NULL && strcmp(kind, "dumb") != 0;
+}
+
 void progress_begin(struct progress *p, const char *name, bool quiet)
 {
-    *p = (struct progress){
-        .name = name, .quiet = quiet, .terminal = isatty(STDERR_FILENO) == 1};
+    *p = (struct progress){.name = name, .quiet = quiet, .terminal = is_terminal()};
     p->began_ms = p->last_ms = p->marked_ms = clock_ms();
 }
 
@@ -93,15 +114,6 @@ static void note_rate(struct progress *p, uint64_t rows, int64_t now)
     p->marked_rows = rows;
 }
 
-static size_t bar_width(void)
-{
-    struct winsize w;
-
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) != 0 || w.ws_col == 0)
-        return 30;
-    return w.ws_col < 75 ? 0 : w.ws_col > 110 ? 50 : 30;
-}
-
 void progress_show(struct progress *p, uint64_t rows, uint64_t refused, uint64_t done,
                    uint64_t whole)
 {
@@ -118,7 +130,10 @@ void progress_show(struct progress *p, uint64_t rows, uint64_t refused, uint64_t
                                      .elapsed_ms = now - p->began_ms,
                                      .rate = p->rate};
     struct buf out = BUF_INIT(1000);
-    progress_print(&out, &s, p->done_at_begin, p->terminal ? bar_width() : 0);
+    size_t columns = p->terminal ? terminal_columns() : 0;
+    progress_print(&out, &s, p->done_at_begin, progress_bar_width(columns));
+    if (p->terminal && out.n >= columns)
+        buf_cut(&out, columns - 1); // a line that wraps cannot be wiped
     if (p->terminal)
         fprintf(stderr, "\r\033[K%.*s", (int)out.n, (const char *)out.p);
     else

@@ -1,8 +1,7 @@
 /*
  * progress.h - how far it has come: a bar on a terminal, a line now and then elsewhere.
  *
- *      [==========>                   ]  34 %  12,345 rows  3,210/s  2 refused  ETA
- * 0:07
+ *      [=========>          ]  34 %  12,345 rows  3,210/s  2 refused  ETA 0:07
  *
  * On a terminal the bar is drawn anew ten times a second and must be wiped before
  * anything else is printed; elsewhere a line comes every five seconds, after the first
@@ -32,6 +31,9 @@ struct progress {
 /* Appends the text above; `width` 0: without a bar.  Pure. */
 void progress_print(struct buf *out, const struct progress_state *s,
                     uint64_t done_at_begin, size_t width);
+
+/* Of a terminal so wide, 0 = none. */
+size_t progress_bar_width(size_t columns);
 
 void progress_begin(struct progress *p, const char *name, bool quiet);
 void progress_show(struct progress *p, uint64_t rows, uint64_t refused, uint64_t done,
