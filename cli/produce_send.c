@@ -37,7 +37,8 @@ bool sender_is_interrupted(struct sender *s)
 
 static void show_progress(struct sender *s)
 {
-    progress_show(s->progress, s->t->read, s->t->refused, s->done, s->whole);
+    progress_show(s->progress, s->t->written + s->t->refused, s->t->refused, s->settled,
+                  s->whole);
 }
 
 /* Sleeps until `at_us`; a signal ends it early. */
@@ -293,6 +294,8 @@ void sender_flush(struct sender *s, struct parcel *p)
         if (sender_is_over(s))
             return;
         deliver(s, p, n);
+        if (p->n == 0)
+            s->settled = s->done;
         show_progress(s);
     }
 }

@@ -45,10 +45,11 @@ struct sender {
     struct run_totals *t;
     struct rejects *rejects;
     struct progress *progress;
-    uint64_t done, whole; // for the progress
+    uint64_t done, whole; // of the file, as far as it was read: for the progress
 
     // its own
     size_t most_rows, most_bytes; // as far as we have learned
+    uint64_t settled;             // done, when nothing was left to send
     uint64_t ahead;               // all lines from here on are not written
     int64_t due_us;               // when the next row may go
     int64_t noted_ms;

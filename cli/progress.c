@@ -102,14 +102,18 @@ int64_t progress_elapsed_ms(const struct progress *p)
     return clock_ms() - p->began_ms;
 }
 
+/* Within the first second it is what was so far, then a mean that forgets. */
 static void note_rate(struct progress *p, uint64_t rows, int64_t now)
 {
     int64_t ms = now - p->marked_ms;
+    bool first = p->marked_ms == p->began_ms;
 
-    if (ms < RATE_MS && (p->rate > 0 || ms <= 0))
+    if (ms <= 0 || (!first && ms < RATE_MS))
         return;
     double fresh = (double)(rows - p->marked_rows) * 1000 / (double)ms;
-    p->rate = p->rate > 0 ? LATE * fresh + (1 - LATE) * p->rate : fresh;
+    p->rate = first ? fresh : LATE * fresh + (1 - LATE) * p->rate;
+    if (ms < RATE_MS)
+        return;
     p->marked_ms = now;
     p->marked_rows = rows;
 }
