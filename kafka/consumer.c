@@ -11,6 +11,10 @@
 #define CALL_MS 5000 // seek and close: how long we wait for librdkafka's own thread
 #define ASK_AGAIN_MS 250
 #define DROPS_IN_ROW 256 // old records passed over before kf_poll() looks up
+/* Where a partition is held that may not be read yet.  Any offset that need not be
+ * asked for: librdkafka 2.0.2 forgets a seek while it asks where "the end" is (decision
+ * 041). */
+#define HELD_AT 0
 
 enum part_state {
     PART_READING,
@@ -123,13 +127,13 @@ static enum part_state ask_start(struct kf_consumer *c, const char *topic,
 
 static void take_over(struct kf_consumer *c, rd_kafka_topic_partition_t *tp)
 {
-    int64_t start = KF_END;
+    int64_t start = HELD_AT;
     enum part_state s = ask_start(c, tp->topic, tp->partition, &start);
     struct part *p = add(c, tp->topic, tp->partition);
 
     // One that cannot start is held all the same, or the group would come to a stop;
-    // at its end and paused, it fetches nothing.
-    tp->offset = s == PART_READING ? start : KF_END;
+    // paused, it fetches nothing.
+    tp->offset = s == PART_READING ? start : HELD_AT;
     p->next = tp->offset;
     set_state(c, p, s);
 }
@@ -377,6 +381,13 @@ static rd_kafka_resp_err_t revive(struct kf_consumer *c, const struct part *p)
 static enum err_kind start_at(struct kf_consumer *c, struct part *p, int64_t offset,
                               struct err *e)
 {
+    if (p->next <
+        0) // beginning or end: Kafka is being asked, and the seek might be lost
+        return err_set(e, ERR_UNAVAILABLE,
+                       "going to %s/%" PRId32 "@%" PRId64
+                       ": where it stands is still being asked",
+                       p->topic, p->partition, offset);
+
     rd_kafka_resp_err_t code = seek(c, p, offset);
     int64_t before = p->next;
     enum part_state state = p->state;
@@ -476,6 +487,22 @@ static const char *words_of(const rd_kafka_message_t *m)
     return words != NULL ? words : rd_kafka_err2str(m->err);
 }
 
+/* The offset wanted is gone.  Only when it is the one we want now: what is said of
+ * another was meant for a fetch from before a seek, and has stopped the new one. */
+static enum err_kind gone(struct kf_consumer *c, const rd_kafka_message_t *m,
+                          struct part *p, struct err *e)
+{
+    if (p->state != PART_READING)
+        return ERR_OK; // start_at() finds it stopped, and revives it
+    if (p->next >= 0 && m->offset != p->next &&
+        revive(c, p) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return ERR_OK;
+    set_state(c, p, PART_STOPPED);
+    return err_set(e, kf_kind(m->err), "%s/%" PRId32 "@%" PRId64 ": %s: %s", p->topic,
+                   p->partition, p->next >= 0 ? p->next : m->offset,
+                   rd_kafka_err2name(m->err), words_of(m));
+}
+
 /* An error in place of a message. */
 static enum err_kind refused(struct kf_consumer *c, const rd_kafka_message_t *m,
                              struct err *e)
@@ -491,14 +518,9 @@ static enum err_kind refused(struct kf_consumer *c, const rd_kafka_message_t *m,
         return err_set(e, kind, "%s: %s", rd_kafka_err2name(m->err), words_of(m));
 
     struct part *p = find(c, topic, m->partition);
-    bool gone = m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
-                m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
-    if (gone && p != NULL)
-        set_state(c, p, PART_STOPPED);
-    if (gone)
-        return err_set(e, kind, "%s/%" PRId32 "@%" PRId64 ": %s: %s", topic,
-                       m->partition, p != NULL && p->next >= 0 ? p->next : m->offset,
-                       rd_kafka_err2name(m->err), words_of(m));
+    if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+        m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
+        return p == NULL ? ERR_OK : gone(c, m, p, e);
     return err_set(e, kind, "%s/%" PRId32 ": %s: %s", topic, m->partition,
                    rd_kafka_err2name(m->err), words_of(m));
 }
@@ -525,8 +547,10 @@ static enum err_kind look(struct kf_consumer *c, rd_kafka_message_t *m,
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         p = find(c, rd_kafka_topic_name(m->rkt), m->partition);
         *again = p == NULL || p->state != PART_READING || m->offset < p->next;
-        if (!*again)
-            say_end(c, m, end);
+        if (*again)
+            break;
+        p->next = m->offset;
+        say_end(c, m, end);
         break;
     default: rc = refused(c, m, e);
     }

@@ -286,7 +286,7 @@ static rd_kafka_headers_t *make_headers(const struct kf_record *r)
     return all;
 }
 
-static rd_kafka_resp_err_t send_one(struct kf_producer *p, const char *topic,
+static rd_kafka_resp_err_t send_one(struct kf_producer *p, rd_kafka_topic_t *rkt,
                                     const struct kf_record *r, struct kf_ticket *t)
 {
     if (r->n_headers > HEADERS_MAX)
@@ -294,7 +294,7 @@ static rd_kafka_resp_err_t send_one(struct kf_producer *p, const char *topic,
 
     rd_kafka_headers_t *headers = make_headers(r);
     rd_kafka_resp_err_t code = rd_kafka_producev(
-        p->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(r->partition),
+        p->rk, RD_KAFKA_V_RKT(rkt), RD_KAFKA_V_PARTITION(r->partition),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         RD_KAFKA_V_KEY((void *)(uintptr_t)r->key.p, r->key.n),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)r->value.p, r->value.n),
@@ -312,6 +312,20 @@ static enum err_kind refusal(rd_kafka_resp_err_t code)
     return code == RD_KAFKA_RESP_ERR__FATAL ? ERR_UNAVAILABLE : kf_kind(code);
 }
 
+/* By handle, not by name: a handle that is new asks Kafka for its partitions at once, a
+ * name waits up to a second for the next look around (librdkafka 2.0.2). */
+static rd_kafka_resp_err_t send_to(struct kf_producer *p, const char *topic,
+                                   const struct kf_record *r, struct kf_ticket *t)
+{
+    rd_kafka_topic_t *rkt = rd_kafka_topic_new(p->rk, topic, NULL);
+
+    if (rkt == NULL)
+        return rd_kafka_last_error();
+    rd_kafka_resp_err_t code = send_one(p, rkt, r, t);
+    rd_kafka_topic_destroy(rkt);
+    return code;
+}
+
 enum err_kind kf_send(struct kf_producer *p, const char *topic,
                       const struct kf_record *r, struct kf_waiter *w, uint32_t index,
                       struct err *e)
@@ -319,7 +333,7 @@ enum err_kind kf_send(struct kf_producer *p, const char *topic,
     struct kf_ticket *t;
 
     take(p, &t, 1, w, index);
-    rd_kafka_resp_err_t code = send_one(p, topic, r, t);
+    rd_kafka_resp_err_t code = send_to(p, topic, r, t);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return ERR_OK;
     give_back(p, &t, 1);
@@ -375,8 +389,8 @@ static size_t send_plain(struct kf_producer *p, rd_kafka_topic_t *rkt,
 }
 
 static size_t send_chunk(struct kf_producer *p, rd_kafka_topic_t *rkt,
-                         const char *topic, const struct kf_record *records, size_t n,
-                         struct kf_waiter *w, uint32_t first)
+                         const struct kf_record *records, size_t n, struct kf_waiter *w,
+                         uint32_t first)
 {
     struct kf_ticket *tickets[CHUNK];
     size_t refused = 0;
@@ -392,7 +406,7 @@ static size_t send_chunk(struct kf_producer *p, rd_kafka_topic_t *rkt,
             i = run;
             continue;
         }
-        rd_kafka_resp_err_t code = send_one(p, topic, &records[i], tickets[i]);
+        rd_kafka_resp_err_t code = send_one(p, rkt, &records[i], tickets[i]);
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
             refuse(p, tickets[i], &records[i], code);
             refused++;
@@ -428,9 +442,8 @@ size_t kf_send_batch(struct kf_producer *p, const char *topic,
         refused = refuse_all(p, records, n, w, first, RD_KAFKA_RESP_ERR__FATAL);
     else
         for (size_t i = 0; i < n; i += CHUNK)
-            refused +=
-                send_chunk(p, rkt, topic, records + i, n - i < CHUNK ? n - i : CHUNK, w,
-                           first + (uint32_t)i);
+            refused += send_chunk(p, rkt, records + i, n - i < CHUNK ? n - i : CHUNK, w,
+                                  first + (uint32_t)i);
     rd_kafka_topic_destroy(rkt);
     return refused;
 }

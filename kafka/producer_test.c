@@ -387,7 +387,7 @@ static void brokers_away_is_said_within_the_time_and_nothing_was_written(void)
     kf_mock_broker_down(m, -1, true);
     nap(200);
     CHECK_INT(post(p, "t", &r, c, 1), ERR_OK);
-    CHECK(kf_flush(p, 4000));
+    CHECK(kf_flush(p, 20000));
     CHECK_INT(c->reports[1].kind, ERR_UNAVAILABLE);
     CHECK(!c->reports[1].maybe);
     CHECK_STR(c->reports[1].name, "_MSG_TIMED_OUT");
@@ -415,7 +415,7 @@ static void an_answer_that_comes_too_late_is_maybe(void)
     CHECK(kf_flush(p, 10000));
     kf_mock_broker_slow(m, 1, 6000);
     CHECK_INT(post(p, "t", &r, c, 1), ERR_OK);
-    CHECK(kf_flush(p, 5000));
+    CHECK(kf_flush(p, 20000));
     CHECK_INT(c->reports[1].kind, ERR_UNAVAILABLE);
     CHECK(c->reports[1].maybe);
     kf_producer_close(p);
@@ -423,7 +423,7 @@ static void an_answer_that_comes_too_late_is_maybe(void)
     free(c);
 }
 
-/* Sent, the connection lost, and no broker came back to ask again: still maybe. */
+/* Sent, the connection lost, and lost again whenever it asks: still maybe. */
 static void a_broker_lost_after_sending_is_maybe(void)
 {
     struct conf_pairs props = {short_timeout, 1};
@@ -434,11 +434,9 @@ static void a_broker_lost_after_sending_is_maybe(void)
 
     CHECK_INT(post(p, "t", &r, c, 0), ERR_OK);
     CHECK(kf_flush(p, 10000));
-    kf_mock_broker_slow(m, 1, 6000);
+    kf_mock_fail_produce(m, "disconnect", 1000);
     CHECK_INT(post(p, "t", &r, c, 1), ERR_OK);
-    nap(300);
-    kf_mock_broker_down(m, -1, true);
-    CHECK(kf_flush(p, 5000));
+    CHECK(kf_flush(p, 20000));
     CHECK_INT(c->reports[1].kind, ERR_UNAVAILABLE);
     CHECK(c->reports[1].maybe);
     kf_producer_close(p);
