@@ -174,6 +174,8 @@ static inline enum err_kind read_long(struct walker *w, int64_t *out)
     return read_long_slow(w, out);
 }
 
+#define INT_BYTES 5 // of an int, however small; Avro Java takes no more either
+
 static inline enum err_kind read_int(struct walker *w, int64_t *out)
 {
     const uint8_t *at = w->p;
@@ -181,9 +183,9 @@ static inline enum err_kind read_int(struct walker *w, int64_t *out)
     TRY(read_long(w, out));
     if (*out < INT32_MIN || *out > INT32_MAX)
         return fail(w, ERR_INVALID, at, "int of %lld, out of range", (long long)*out);
-    if (w->p - at > 5)
-        return fail(w, ERR_INVALID, at, "int of %d bytes, 5 are the most",
-                    (int)(w->p - at));
+    if (w->p - at > INT_BYTES)
+        return fail(w, ERR_INVALID, at, "int of %d bytes, %d are the most",
+                    (int)(w->p - at), INT_BYTES);
     return ERR_OK;
 }
 
@@ -230,7 +232,7 @@ static enum err_kind read_boolean(struct walker *w, bool *out)
     return ERR_OK;
 }
 
-/* An index below n: of a symbol or a branch. */
+/* An index below n: of a symbol or a branch.  It is an int. */
 static inline enum err_kind read_index(struct walker *w, const char *what, uint32_t n,
                                        uint32_t *out)
 {
@@ -240,6 +242,9 @@ static inline enum err_kind read_index(struct walker *w, const char *what, uint3
     TRY(read_long(w, &i));
     if (i < 0 || i >= n)
         return fail(w, ERR_INVALID, at, "%s %lld, there are %u", what, (long long)i, n);
+    if (w->p - at > INT_BYTES)
+        return fail(w, ERR_INVALID, at, "%s in %d bytes, %d are the most", what,
+                    (int)(w->p - at), INT_BYTES);
     *out = (uint32_t)i;
     return ERR_OK;
 }
