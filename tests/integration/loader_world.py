@@ -118,11 +118,12 @@ class World:
     def __init__(self, url, parts=3, kafka=KAFKA, schema=V1, config=None, **settings):
         self.name = "ldr_" + uuid.uuid4().hex[:8]
         self.url, self.kafka, self.settings, self.procs, self.files = url, kafka, settings, [], []
-        self.admin = AdminClient({"bootstrap.servers": kafka})
+        self.admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
         self.registry = Registry()
         self.id, self.schema = self.registry.register(self.name + "-value", schema)
         self.create(parts, config or {})
-        self.producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5, "queue.buffering.max.messages": 1000000})
+        self.producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5, "log_level": 0,
+                                  "queue.buffering.max.messages": 1000000})
         World.all.append(self)
 
     def create(self, parts, config):
@@ -261,6 +262,6 @@ def run_all(scenarios, workers=3):
             w.remove()
         except Exception:
             pass  # its broker was a private one, and is gone
-        if not failed:
+        if not failed and os.path.exists(w.log().name):
             os.unlink(os.path.join(tempfile.gettempdir(), w.name + ".log"))
     sys.exit(failed != 0)
