@@ -1,11 +1,7 @@
-#include "base/clock.h"
-#include "base/log.h"
 #include "registry/api_inside.h"
 
 #include <stdlib.h>
 
-#define ANSWER_MOST (256 << 20)
-#define WHY_LOGGED 300
 #define DEADLINE_SLACK_MS 1000 // an answer says more than a 504 does
 
 /* Answers. */
@@ -18,15 +14,14 @@ void answer_refusal(struct http_req *r, const char *type, const struct reg_refus
     http_answer_take(r, status_of_code(no->code), type, &out);
 }
 
-static void answer_code(struct http_req *r, int code, const char *text)
+void answer_code(struct http_req *r, int code, const char *text)
 {
     struct reg_refusal no = {.code = code, .message = span_str(text)};
 
     answer_refusal(r, REG_JSON, &no);
 }
 
-/* The type to answer in; NULL: the request has been refused. */
-static const char *agreed_type(struct http_req *r)
+const char *agreed_type(struct http_req *r)
 {
     const char *type = reg_accepted(http_header(r, "Accept"));
 
@@ -127,210 +122,12 @@ READ(compat_all)
 READ(config)
 READ(mode)
 READ(contexts)
+READ(metadata)
+READ(deployment)
 READ(cluster)
 READ(release)
 READ(nothing)
 #undef READ
-
-/* Writes. */
-
-static const char *const verbs[] = {
-    [REG_DO_REGISTER] = "register",
-    [REG_DO_SET_CONFIG] = "set config",
-    [REG_DO_DROP_CONFIG] = "drop config",
-    [REG_DO_DELETE_VERSION] = "delete version",
-    [REG_DO_DELETE_SUBJECT] = "delete subject",
-};
-
-struct writing {
-    struct reg_job job; // first: the writer gives it back
-    struct reg_api *api;
-    struct http_req *r;
-    const char *type;
-};
-
-/* Enough for a log line: a refusal may quote whole schemas. */
-static struct span cut(struct span why)
-{
-    return span_of(why.p, why.n < WHY_LOGGED ? why.n : WHY_LOGGED);
-}
-
-/* One line for each change and each refusal: who, what, and what became of it. */
-static void tell(const struct writing *w, const struct reg_decision *d)
-{
-    const struct reg_command *c = &w->job.command;
-
-    count_write(verbs[c->verb], d->no.code);
-    if (d->no.code != 0) {
-        log_event(LOG_INFO, "refused", LOG_S("what", verbs[c->verb]),
-                  LOG_B("subject", c->subject), LOG_I("code", d->no.code),
-                  LOG_B("why", cut(d->no.message)), LOG_B("client", w->r->peer),
-                  LOG_B("request", w->r->id), LOG_END);
-        return;
-    }
-    log_event(d->n > 0 ? LOG_INFO : LOG_DEBUG, d->n > 0 ? "changed" : "no change",
-              LOG_S("what", verbs[c->verb]), LOG_B("subject", c->subject),
-              LOG_I("id", d->id), LOG_I("version", d->version),
-              LOG_B("client", w->r->peer), LOG_B("request", w->r->id), LOG_END);
-}
-
-/* What is registered, as the state has it now; the id alone for classic clients. */
-static void put_registered(struct writing *w, const struct reg_decision *d,
-                           struct buf *out)
-{
-    const struct reg_version *v = NULL;
-    struct api_schema answer = {.id = d->id};
-
-    if (takes_more(w->r)) {
-        const struct reg_state *s = reg_tail_look(w->api->tail);
-        v = reg_version_of(reg_subject_of(s, w->job.command.subject), d->version);
-        if (v != NULL && v->schema->id == d->id) {
-            answer = answer_of(v, true, &w->r->arena);
-            answer.subject = (struct span){0};
-            answer.deleted = API_UNSAID;
-        }
-        api_schema_put(out, &answer);
-        reg_tail_done(w->api->tail);
-        return;
-    }
-    api_schema_put(out, &answer);
-}
-
-static void put_answer(struct writing *w, const struct reg_decision *d, struct buf *out)
-{
-    switch (w->job.command.verb) {
-    case REG_DO_REGISTER: put_registered(w, d, out); break;
-    case REG_DO_SET_CONFIG: api_config_put(out, &d->config, API_CONFIG_SET); break;
-    case REG_DO_DROP_CONFIG: api_config_put(out, &d->config, API_CONFIG_GET); break;
-    case REG_DO_DELETE_VERSION: json_put_int(out, d->version); break;
-    case REG_DO_DELETE_SUBJECT: api_ints_put(out, d->versions, d->n_versions); break;
-    }
-}
-
-static void answer_write(struct reg_job *job, const struct reg_decision *d)
-{
-    struct writing *w = (struct writing *)job;
-    struct buf out = BUF_INIT(ANSWER_MOST);
-
-    tell(w, d);
-    if (d->no.code != 0) {
-        answer_refusal(w->r, w->type, &d->no);
-        return;
-    }
-    put_answer(w, d, &out);
-    http_answer_take(w->r, 200, w->type, &out);
-}
-
-/* Registering what is there is answered here and now, also while Kafka is away. */
-static bool answered_from_memory(struct writing *w)
-{
-    const struct reg_state *s = reg_tail_look(w->api->tail);
-    struct reg_decision d;
-
-    reg_decide(&d, s, &w->job.command, &w->api->o.rules, &w->r->arena);
-    reg_tail_done(w->api->tail);
-    if (d.no.code != 0 || d.n > 0)
-        return false;
-    answer_write(&w->job, &d);
-    return true;
-}
-
-static void write_command(struct http_app *app, struct http_req *r, const char *type,
-                          const struct reg_command *c)
-{
-    struct reg_api *api = (struct reg_api *)app;
-    struct writing *w = arena_alloc(&r->arena, sizeof *w);
-    struct reg_refusal busy = {.code = 503,
-                               .message = span_str("Too many writes are waiting")};
-
-    *w = (struct writing){.job = {.command = *c,
-                                  .arena = &r->arena,
-                                  .due_ms = clock_ms() + api->o.write_ms,
-                                  .done = answer_write},
-                          .api = api,
-                          .r = r,
-                          .type = type};
-    if (c->verb == REG_DO_REGISTER && answered_from_memory(w))
-        return;
-    if (reg_writer_submit(api->writer, &w->job))
-        return;
-    count_write(verbs[c->verb], 503);
-    http_answer_retry_after(r, 1);
-    answer_refusal(r, type, &busy);
-}
-
-static void post_version(struct http_app *app, struct http_req *r)
-{
-    struct reg_command c = {.verb = REG_DO_REGISTER,
-                            .subject = subject_part(r),
-                            .normalize = param_true(r, "normalize"),
-                            .force = param_true(r, "force")};
-    const char *type = agreed_type(r);
-    struct reg_refusal no = {0};
-
-    if (type == NULL)
-        return;
-    if (!schema_body(r, &r->arena, &c.schema, &no)) {
-        answer_refusal(r, type, &no);
-        return;
-    }
-    write_command(app, r, type, &c);
-}
-
-static void put_config(struct http_app *app, struct http_req *r)
-{
-    struct reg_command c = {.verb = REG_DO_SET_CONFIG, .subject = subject_part(r)};
-    const char *type = agreed_type(r);
-    struct reg_refusal no = {0};
-    struct err e = {0};
-
-    if (type == NULL)
-        return;
-    if (api_config_read(&c.config, r->body, &r->arena, &e) != ERR_OK) {
-        reg_refuse(&no, &r->arena, REG_INVALID_LEVEL,
-                   "The request is no JSON we can read: %s", e.msg);
-        answer_refusal(r, type, &no);
-        return;
-    }
-    write_command(app, r, type, &c);
-}
-
-static void delete_config(struct http_app *app, struct http_req *r)
-{
-    struct reg_command c = {.verb = REG_DO_DROP_CONFIG, .subject = subject_part(r)};
-    const char *type = agreed_type(r);
-
-    if (type != NULL)
-        write_command(app, r, type, &c);
-}
-
-static void delete_version(struct http_app *app, struct http_req *r)
-{
-    struct reg_command c = {.verb = REG_DO_DELETE_VERSION,
-                            .subject = subject_part(r),
-                            .permanent = param_true(r, "permanent")};
-    const char *type = agreed_type(r);
-    struct reg_refusal no = {0};
-
-    if (type == NULL)
-        return;
-    if (!version_part(r, &r->arena, &c.version, &no)) {
-        answer_refusal(r, type, &no);
-        return;
-    }
-    write_command(app, r, type, &c);
-}
-
-static void delete_subject(struct http_app *app, struct http_req *r)
-{
-    struct reg_command c = {.verb = REG_DO_DELETE_SUBJECT,
-                            .subject = subject_part(r),
-                            .permanent = param_true(r, "permanent")};
-    const char *type = agreed_type(r);
-
-    if (type != NULL)
-        write_command(app, r, type, &c);
-}
 
 static const struct http_route routes[] = {
     {HTTP_GET, "/", get_nothing, 0, 0, 0},
@@ -351,6 +148,7 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/subjects", get_subjects, 0, 0, 0},
     {HTTP_POST, "/subjects/{subject}", get_lookup, 0, 0, 0},
     {HTTP_DELETE, "/subjects/{subject}", delete_subject, 0, 0, 0},
+    {HTTP_GET, "/subjects/{subject}/metadata", get_metadata, 0, 0, 0},
     {HTTP_GET, "/subjects/{subject}/versions", get_versions, 0, 0, 0},
     {HTTP_POST, "/subjects/{subject}/versions", post_version, 0, 0, 0},
     {HTTP_GET, "/subjects/{subject}/versions/{version}", get_version, 0, 0, 0},
@@ -371,14 +169,53 @@ static const struct http_route routes[] = {
     {HTTP_PUT, "/config/{subject}", put_config, 0, 0, 0},
     {HTTP_DELETE, "/config/{subject}", delete_config, 0, 0, 0},
     {HTTP_GET, "/mode", get_mode, 0, 0, 0},
+    {HTTP_PUT, "/mode", put_mode, 0, 0, 0},
+    {HTTP_DELETE, "/mode", delete_mode, 0, 0, 0},
     {HTTP_GET, "/mode/{subject}", get_mode, 0, 0, 0},
+    {HTTP_PUT, "/mode/{subject}", put_mode, 0, 0, 0},
+    {HTTP_DELETE, "/mode/{subject}", delete_mode, 0, 0, 0},
 
     {HTTP_GET, "/contexts", get_contexts, 0, 0, 0},
+    {HTTP_DELETE, "/contexts/{context}", delete_context, 0, 0, 0},
     {HTTP_GET, "/v1/metadata/id", get_cluster, 0, 0, 0},
     {HTTP_GET, "/v1/metadata/version", get_release, 0, 0, 0},
+    {HTTP_GET, "/v1/metadata/deployment", get_deployment, 0, 0, 0},
 };
 
 #define ROUTES (sizeof routes / sizeof *routes)
+
+/* Those that may stand behind /contexts/{context}. */
+static const char *const in_contexts[] = {"/subjects", "/schemas", "/config", "/mode",
+                                          "/compatibility"};
+
+static bool stands_in_contexts(const char *pattern)
+{
+    for (size_t i = 0; i < sizeof in_contexts / sizeof *in_contexts; i++)
+        if (strncmp(pattern, in_contexts[i], strlen(in_contexts[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Our rows, each that may with its twin behind /contexts/{context}. */
+static void make_routes(struct reg_api *api)
+{
+    size_t n = 0;
+
+    api->routes = mem_array(2 * ROUTES, sizeof *api->routes);
+    for (size_t i = 0; i < ROUTES; i++) {
+        struct http_route row = routes[i];
+
+        row.deadline_ms = api->o.write_ms + DEADLINE_SLACK_MS;
+        api->routes[n++] = row;
+        if (!stands_in_contexts(row.pattern))
+            continue;
+        row.pattern =
+            arena_str(&api->arena,
+                      arena_printf(&api->arena, "/contexts/{context}%s", row.pattern));
+        api->routes[n++] = row;
+    }
+    api->nroutes = n;
+}
 
 /* Before everything has been read "there is none" would be a guess. */
 static void turn_away_unread(struct http_app *app, struct http_req *r)
@@ -412,12 +249,9 @@ struct reg_api *reg_api_open(const struct reg_api_options *o, struct reg_tail *t
     struct reg_api *api = mem_alloc(sizeof *api);
 
     *api = (struct reg_api){.o = *o, .tail = t, .writer = w, .fresh = f};
-    api->routes = mem_array(ROUTES, sizeof *api->routes);
-    memcpy(api->routes, routes, sizeof routes);
-    for (size_t i = 0; i < ROUTES; i++)
-        api->routes[i].deadline_ms = o->write_ms + DEADLINE_SLACK_MS;
+    make_routes(api);
     api->app = (struct http_app){.routes = api->routes,
-                                 .nroutes = ROUTES,
+                                 .nroutes = api->nroutes,
                                  .error_type = REG_JSON,
                                  .admit = turn_away_unread,
                                  .expired = say_expired,
@@ -440,5 +274,6 @@ void reg_api_close(struct reg_api *api)
     if (api == NULL)
         return;
     free(api->routes);
+    arena_free(&api->arena);
     free(api);
 }

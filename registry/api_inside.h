@@ -1,5 +1,6 @@
 /*
- * api_inside.h - what api.c, reads.c and health.c share.
+ * api_inside.h - what the files of the HTTP interface share: api.c answers, reads.c,
+ * judge.c and scopes.c read, writes.c writes, health.c tells how we are.
  */
 #pragma once
 
@@ -12,6 +13,8 @@
 struct reg_api {
     struct http_app app; // first: handlers cast back
     struct http_route *routes;
+    size_t nroutes;
+    struct arena arena; // of the routes' patterns
     struct reg_api_options o;
     struct reg_tail *tail;
     struct reg_writer *writer;
@@ -34,6 +37,7 @@ struct reading {
     struct reg_refusal no;
 };
 
+#define ANSWER_MOST (256 << 20)
 #define NOT_FOUND_PLAIN 404 // no registry code: the path names nothing
 
 /* The reads, each fills out or no. */
@@ -56,6 +60,8 @@ void read_compat_all(struct reading *rd);
 void read_config(struct reading *rd);
 void read_mode(struct reading *rd);
 void read_contexts(struct reading *rd);
+void read_metadata(struct reading *rd);
+void read_deployment(struct reading *rd);
 void read_cluster(struct reading *rd);
 void read_release(struct reading *rd);
 void read_nothing(struct reading *rd); // {}
@@ -64,8 +70,21 @@ void read_nothing(struct reading *rd); // {}
 bool param_true(const struct http_req *r, const char *name);
 /* Does the client take members it does not know (guid, ts, ...)? */
 bool takes_more(const struct http_req *r);
-/* {subject}, or empty where the path has none. */
-struct span subject_part(const struct http_req *r);
+/* {subject}, empty where the path has none, in the context that /contexts/{context}
+ * says. */
+struct span subject_part(const struct http_req *r, struct arena *a);
+/* A subject or a prefix that did not come from the path, in that context. */
+struct span in_context(const struct http_req *r, struct span subject, struct arena *a);
+/* Whose versions are asked for: the alias of {subject}, if it has one. */
+struct span subject_meant(struct reading *rd);
+/* That subject.  One that says no context and that the default context has not is
+ * looked for in the others. */
+const struct reg_subject *subject_found(struct reading *rd, struct span name,
+                                        bool deleted);
+void refuse_subject(struct reading *rd, struct span name);
+/* The window of a list of *n that offset= and limit= ask for. */
+void page(const struct http_req *r, size_t most, size_t *first, size_t *n);
+int by_place(const void *x, const void *y); // of struct api_place, for qsort()
 /* {version}: 1.., or 0 for latest.  False: 42202 in *no. */
 bool version_part(const struct http_req *r, struct arena *a, int32_t *version,
                   struct reg_refusal *no);
@@ -75,6 +94,9 @@ bool schema_body(const struct http_req *r, struct arena *a, struct api_schema *o
 /* How a registered schema is answered: the classic members, or all of them. */
 struct api_schema answer_of(const struct reg_version *v, bool more, struct arena *a);
 
+/* The type to answer in; NULL: the request has been refused. */
+const char *agreed_type(struct http_req *r);
+void answer_code(struct http_req *r, int code, const char *text);
 void answer_refusal(struct http_req *r, const char *type, const struct reg_refusal *no);
 
 /* health.c */
@@ -83,3 +105,15 @@ void get_ready(struct http_app *app, struct http_req *r);
 void get_metrics(struct http_app *app, struct http_req *r);
 void count_request(struct http_app *app, const struct http_done *d);
 void count_write(const char *verb, int code);
+
+/* writes.c */
+void post_version(struct http_app *app, struct http_req *r);
+void put_config(struct http_app *app, struct http_req *r);
+void delete_config(struct http_app *app, struct http_req *r);
+void put_mode(struct http_app *app, struct http_req *r);
+void delete_mode(struct http_app *app, struct http_req *r);
+void delete_version(struct http_app *app, struct http_req *r);
+void delete_subject(struct http_app *app, struct http_req *r);
+void delete_context(struct http_app *app, struct http_req *r);
+
+#define REFUSE_READ(rd, code, ...) reg_refuse(&(rd)->no, (rd)->a, (code), __VA_ARGS__)

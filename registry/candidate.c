@@ -2,6 +2,7 @@
 
 #include "avro-core/canon.h"
 #include "avro-core/identical.h"
+#include "registry/meta.h"
 #include "wire/guid.h"
 #include "wire/messages.h"
 #include "wire/status.h"
@@ -142,11 +143,6 @@ static void pin_references(struct reg_candidate *c, const struct reg_state *s,
     c->what.references = refs;
 }
 
-static bool is_empty(struct span json)
-{
-    return json.n == 0 || span_eq(json, span_str("{}"));
-}
-
 /* What Avro alone cannot tell about it. */
 static bool is_served(const struct api_schema *sent, struct arena *a,
                       struct reg_refusal *no)
@@ -158,13 +154,27 @@ static bool is_served(const struct api_schema *sent, struct arena *a,
                    SPAN_ARG(sent->type));
         return false;
     }
-    if (!is_empty(sent->rules) || !is_empty(sent->metadata)) {
-        reg_refuse(no, a, REG_INVALID_RULES, "%s: this registry does not hold any yet",
-                   is_empty(sent->rules) ? "metadata" : "ruleSet");
-        return false;
-    }
     if (sent->schema.n == 0) {
         reg_refuse(no, a, REG_INVALID_SCHEMA, "Empty schema");
+        return false;
+    }
+    return true;
+}
+
+/* What stands beside the schema. */
+static bool take_meta(struct reg_candidate *c, const struct api_schema *sent,
+                      struct arena *a, struct reg_refusal *no)
+{
+    struct err e = {0};
+
+    c->says_metadata = sent->metadata.n > 0;
+    c->says_rules = sent->rules.n > 0;
+    if (reg_metadata_tidy(&c->what.metadata, sent->metadata, a, &e) != ERR_OK) {
+        reg_refuse(no, a, REG_INVALID_SCHEMA, "Invalid schema: %s", e.msg);
+        return false;
+    }
+    if (reg_rules_tidy(&c->what.rules, sent->rules, a, &e) != ERR_OK) {
+        reg_refuse(no, a, REG_INVALID_RULES, "Invalid rule set: %s", e.msg);
         return false;
     }
     return true;
@@ -180,7 +190,7 @@ bool reg_candidate_make(struct reg_candidate *out, const struct reg_state *s,
                                        .schema = sent->schema}};
     struct err e = {0};
 
-    if (!is_served(sent, a, no))
+    if (!is_served(sent, a, no) || !take_meta(&c, sent, a, no))
         return false;
     if (parse(&c.parsed, s, context, &c.what, &e) != ERR_OK) {
         reg_refuse(no, a, REG_INVALID_SCHEMA, "Invalid schema: %s", e.msg);
@@ -207,6 +217,36 @@ void reg_candidate_free(struct reg_candidate *c)
 {
     av_schema_release(c->parsed);
     c->parsed = NULL;
+}
+
+bool reg_config_dresses(const struct api_config *config)
+{
+    static const enum api_config_member those[] = {
+        API_DEFAULT_METADATA, API_OVERRIDE_METADATA, API_DEFAULT_RULES,
+        API_OVERRIDE_RULES};
+
+    for (size_t i = 0; i < sizeof those / sizeof *those; i++)
+        if (config->member[those[i]].n > 0)
+            return true;
+    return false;
+}
+
+void reg_candidate_dress(struct reg_candidate *c, const struct reg_version *before,
+                         const struct api_config *config, struct arena *a)
+{
+    const struct span *set = config->member;
+    struct span metadata = c->what.metadata, rules = c->what.rules;
+
+    if (before != NULL && !c->says_metadata)
+        metadata = before->schema->what.metadata;
+    if (before != NULL && !c->says_rules)
+        rules = before->schema->what.rules;
+    metadata = reg_metadata_merge(set[API_DEFAULT_METADATA], metadata, a);
+    rules = reg_rules_merge(set[API_DEFAULT_RULES], rules, a);
+    c->what.metadata = reg_metadata_merge(metadata, set[API_OVERRIDE_METADATA], a);
+    c->what.rules = reg_rules_merge(rules, set[API_OVERRIDE_RULES], a);
+    c->says_metadata = c->says_rules = true;
+    guid_md5(c->md5, &c->what);
 }
 
 /* By what the text says, to the byte. */
@@ -247,7 +287,8 @@ static bool is_same(const struct reg_candidate *c, const struct reg_state *s,
     struct err e = {0};
 
     if (!api_is_avro(what) || !same_references(&c->what, what) ||
-        what->metadata.n > 0 || what->rules.n > 0)
+        (c->says_metadata && !span_eq(c->what.metadata, what->metadata)) ||
+        (c->says_rules && !span_eq(c->what.rules, what->rules)))
         return false;
     if (parse(&stored, s, v->subject->context->name, what, &e) != ERR_OK)
         return false;
@@ -327,18 +368,48 @@ static bool looks_at_all(enum av_level level)
            level == AV_LEVEL_FORWARD_TRANSITIVE || level == AV_LEVEL_FULL_TRANSITIVE;
 }
 
+static bool same_group(struct span group, struct span x, struct span y, struct arena *a)
+{
+    struct span value = {0}, other = {0};
+    bool has = reg_metadata_property(x, group, a, &value);
+
+    return has == reg_metadata_property(y, group, a, &other) && span_eq(value, other);
+}
+
+/* The name of the property that makes groups; false: there are none. */
+static bool group_of(const struct api_config *config, struct arena *a,
+                     struct span *group)
+{
+    const struct json *j = NULL;
+    struct err e = {0};
+
+    if (config->member[API_GROUP].n == 0 ||
+        json_read(&j, config->member[API_GROUP], NULL, a, &e) != ERR_OK ||
+        !json_is(j, JSON_STRING))
+        return false;
+    *group = j->text;
+    return true;
+}
+
 const struct reg_version **reg_versions_compared(const struct reg_subject *subject,
-                                                 enum av_level level, struct arena *a,
+                                                 const struct api_config *config,
+                                                 struct span metadata, struct arena *a,
                                                  size_t *n)
 {
     size_t all = subject != NULL ? subject->n : 0;
     const struct reg_version **versions = arena_array(a, all, sizeof *versions);
+    struct span group = {0};
+    bool grouped = group_of(config, a, &group);
 
     *n = 0;
-    for (size_t i = 0; i < all; i++)
-        if (!subject->versions[i]->deleted)
-            versions[(*n)++] = subject->versions[i];
-    if (*n > 1 && !looks_at_all(level)) {
+    for (size_t i = 0; i < all; i++) {
+        const struct reg_version *v = subject->versions[i];
+
+        if (!v->deleted &&
+            (!grouped || same_group(group, metadata, v->schema->what.metadata, a)))
+            versions[(*n)++] = v;
+    }
+    if (*n > 1 && !looks_at_all(reg_level_of(config))) {
         versions[0] = versions[*n - 1];
         *n = 1;
     }

@@ -20,6 +20,7 @@ struct reg_candidate {
     struct api_schema what; // as it would be stored
     uint8_t md5[16];
     struct av_schema *parsed;
+    bool says_metadata, says_rules; // not sent: any the stored one has will do
 };
 
 /*
@@ -30,6 +31,13 @@ bool reg_candidate_make(struct reg_candidate *out, const struct reg_state *s,
                         struct span subject, const struct api_schema *sent,
                         bool normalize, struct arena *a, struct reg_refusal *no);
 void reg_candidate_free(struct reg_candidate *c);
+
+/* Gives it what a new version gets besides what was sent: what the version before it
+ * has, over the defaults and under the overrides of `config`. */
+void reg_candidate_dress(struct reg_candidate *c, const struct reg_version *before,
+                         const struct api_config *config, struct arena *a);
+/* Does `config` change what is registered? */
+bool reg_config_dresses(const struct api_config *config);
 
 /* The version of `subject` that is this very schema, the newest; NULL = none. */
 const struct reg_version *reg_candidate_find(const struct reg_candidate *c,
@@ -45,9 +53,11 @@ const struct span *reg_candidate_misfit(const struct reg_candidate *c,
                                         size_t n, enum av_level level, struct arena *a,
                                         size_t *n_lines);
 
-/* The living versions a level compares with: all of them, or the newest alone. */
+/* The living versions that a schema of this metadata is compared with: those of its
+ * compatibility group, all of them or the newest alone. */
 const struct reg_version **reg_versions_compared(const struct reg_subject *subject,
-                                                 enum av_level level, struct arena *a,
+                                                 const struct api_config *config,
+                                                 struct span metadata, struct arena *a,
                                                  size_t *n);
 
 /* A span for printf in full: clients read these messages. */

@@ -14,14 +14,20 @@ enum reg_verb {
     REG_DO_DROP_CONFIG,
     REG_DO_DELETE_VERSION,
     REG_DO_DELETE_SUBJECT,
+    REG_DO_SET_MODE,
+    REG_DO_DROP_MODE,
+    REG_DO_DROP_CONTEXT,
 };
 
 struct reg_command {
     enum reg_verb verb;
     struct span subject;      // "" = all of the default context
     struct api_schema schema; // REGISTER
-    bool normalize, force;    // REGISTER
+    bool normalize;           // REGISTER
+    bool force;               // REGISTER, SET_MODE
     struct api_config config; // SET_CONFIG: the change
+    enum api_mode mode;       // SET_MODE
+    bool recursive;           // DROP_MODE: those of all subjects in the scope too
     int32_t version;          // DELETE_VERSION; 0 = latest
     bool permanent;           // DELETE_*
 };
@@ -35,6 +41,7 @@ struct reg_decision {
     struct api_config config; // SET_CONFIG: as sent, tidied; DROP_CONFIG: what was
     int32_t *versions;        // DELETE_SUBJECT: those deleted
     size_t n_versions;
+    enum api_mode mode; // SET_MODE: as set; DROP_MODE: what was
 };
 
 struct reg_rules {   // settings that change a rule

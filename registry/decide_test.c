@@ -254,11 +254,11 @@ static void what_cannot_be_registered_is_refused_with_its_code(void)
         {"s", {.schema = TEXT("\"int\""), .type = TEXT("JSON")}, REG_INVALID_SCHEMA},
         {"s", {.schema = TEXT("\"int\""), .type = TEXT("avro")}, REG_INVALID_SCHEMA},
         {"s",
-         {.schema = TEXT("\"int\""), .rules = TEXT("{\"a\":1}")},
+         {.schema = TEXT("\"int\""), .rules = TEXT("{\"domainRules\":1}")},
          REG_INVALID_RULES},
         {"s",
-         {.schema = TEXT("\"int\""), .metadata = TEXT("{\"a\":1}")},
-         REG_INVALID_RULES},
+         {.schema = TEXT("\"int\""), .metadata = TEXT("{\"tags\":1}")},
+         REG_INVALID_SCHEMA},
         {"s", {.schema = TEXT("\"int\""), .id = 7}, REG_NOT_PERMITTED},
         {"s", {.schema = TEXT("\"int\""), .version = 2}, REG_INVALID_SCHEMA},
         {"__GLOBAL", {.schema = TEXT("\"int\"")}, REG_INVALID_SUBJECT},
@@ -456,7 +456,11 @@ static void a_setting_that_would_not_be_obeyed_is_refused(void)
         int code;
     } rows[] = {{"s", "{\"compatibility\":\"BACKWARDS\"}", REG_INVALID_LEVEL},
                 {"s", "{\"compatibility\":7}", REG_INVALID_LEVEL},
-                {"s", "{\"alias\":\"t\"}", REG_NOT_PERMITTED},
+                {"s", "{\"alias\":7}", REG_NOT_PERMITTED},
+                {"s", "{\"aliasForDeks\":\"t\"}", REG_NOT_PERMITTED},
+                {"s", "{\"compatibilityPolicy\":\"LOGICAL\"}", REG_NOT_PERMITTED},
+                {"s", "{\"defaultRuleSet\":{\"domainRules\":[{}]}}", REG_INVALID_RULES},
+                {"s", "{\"overrideMetadata\":[]}", REG_INVALID_RULES},
                 {"s", "{\"normalize\":1}", REG_NOT_PERMITTED},
                 {"s", "{\"validateFields\":true}", REG_NOT_PERMITTED},
                 {"__EMPTY", "{\"compatibility\":\"NONE\"}", REG_INVALID_SUBJECT},
@@ -512,7 +516,8 @@ static void deleting_a_subject_for_good_takes_its_settings_along(void)
                "{\"keytype\":\"DELETE_SUBJECT\",\"subject\":\"s\",\"magic\":0} "
                "{\"subject\":\"s\",\"version\":2}\n");
     CHECK_INT(delete_subject("s", false).no.code, REG_SUBJECT_SOFT_DELETED);
-    CHECK_INT(reg_level_in_force(&state, span_str("s")), AV_LEVEL_FULL);
+    struct api_config config = reg_config_in_force(&state, span_str("s"));
+    CHECK_INT(reg_level_of(&config), AV_LEVEL_FULL);
     d = delete_subject("s", true);
     CHECK_INT(d.n_versions, 2);
     CHECK_SPAN(
@@ -551,6 +556,168 @@ static void settings_under_another_key_are_dropped_with_it(void)
     CHECK_SPAN(buf_span(&lines),
                "{\"keytype\":\"CONFIG\",\"subject\":null,\"magic\":0} null\n"
                "{\"keytype\":\"CONFIG\",\"magic\":0} null\n");
+}
+
+static struct reg_decision set_mode(const char *subject, enum api_mode mode, bool force)
+{
+    return run(&(struct reg_command){.verb = REG_DO_SET_MODE,
+                                     .subject = span_str(subject),
+                                     .mode = mode,
+                                     .force = force});
+}
+
+static struct reg_decision drop_mode(const char *subject, bool recursive)
+{
+    return run(&(struct reg_command){.verb = REG_DO_DROP_MODE,
+                                     .subject = span_str(subject),
+                                     .recursive = recursive});
+}
+
+static struct reg_decision import(const char *subject, const char *schema, int32_t id,
+                                  int32_t version)
+{
+    return run(&(struct reg_command){
+        .verb = REG_DO_REGISTER,
+        .subject = span_str(subject),
+        .schema = {.schema = span_str(schema), .id = id, .version = version}});
+}
+
+static void a_mode_is_set_once_and_dropped(void)
+{
+    fresh();
+    CHECK_INT(set_mode("s", API_READONLY, false).mode, API_READONLY);
+    CHECK_SPAN(buf_span(&lines), "{\"keytype\":\"MODE\",\"subject\":\"s\",\"magic\":0} "
+                                 "{\"subject\":\"s\",\"mode\":\"READONLY\"}\n");
+    CHECK_INT(set_mode("s", API_READONLY, false).n, 0);
+    CHECK_INT(submit("s", V1).no.code, REG_NOT_PERMITTED);
+    CHECK_INT(set("s", "{\"compatibility\":\"NONE\"}").no.code, REG_NOT_PERMITTED);
+    CHECK_INT(drop_mode("s", false).mode, API_READONLY);
+    CHECK_INT(drop_mode("s", false).no.code, REG_SUBJECT_NOT_FOUND);
+    CHECK_INT(submit("s", V1).id, 1);
+    CHECK_INT(set_mode("s", API_FORWARD, false).no.code, REG_NOT_PERMITTED);
+    set_mode("", API_READONLY_OVERRIDE, false); // goes before the subject's own
+    set_mode("s", API_READWRITE, false);
+    CHECK_INT(submit("s", V2).no.code, REG_NOT_PERMITTED);
+}
+
+static void modes_are_dropped_all_the_way_down(void)
+{
+    fresh();
+    set_mode("s", API_READONLY, false);
+    set_mode("", API_READONLY, false);
+    set_mode(":.x:t", API_READONLY, false);
+    CHECK_INT(drop_mode("", true).n, 2);
+    CHECK_INT(submit("s", V1).id, 1);
+    CHECK_INT(submit(":.x:t", V1).no.code, REG_NOT_PERMITTED);
+}
+
+static void import_needs_an_empty_scope_and_takes_ids_as_they_are(void)
+{
+    fresh();
+    submit("s", V1);
+    CHECK_INT(set_mode("", API_IMPORT, false).no.code, REG_NOT_PERMITTED);
+    CHECK_INT(set_mode("s", API_IMPORT, false).no.code, REG_NOT_PERMITTED);
+    CHECK_INT(import("s", V2, 7, 0).no.code, REG_NOT_PERMITTED);
+    delete_version("s", 1, false);
+    set_mode("", API_IMPORT, false);
+    CHECK_SPAN(buf_span(&lines),
+               "{\"keytype\":\"SCHEMA\",\"subject\":\"s\",\"version\":1,\"magic\":1} "
+               "null\n{\"keytype\":\"CLEAR_SUBJECT\",\"magic\":0} {}\n"
+               "{\"keytype\":\"MODE\",\"magic\":0} {\"mode\":\"IMPORT\"}\n");
+    CHECK_INT(submit("s", V1).no.code, REG_NOT_PERMITTED); // no id
+    CHECK_INT(import("s", V1, 70, 5).version, 5);
+    CHECK_INT(import("s", "\"string\"", 71, 2).id, 71); // nothing is compared
+    CHECK_INT(import("t", V1, 70, 0).version, 1);
+    CHECK_INT(import("t", V2, 70, 0).no.code, REG_NOT_PERMITTED);
+    CHECK_INT(import("t", V1, 72, 0).no.code, REG_ID_MISMATCH);
+    CHECK_INT(import("u", V1, 72, 0).id, 72); // one text under two ids, as it was there
+    CHECK_INT(submit("s", V1).id, 70);        // what is there needs no id
+    set_mode("", API_READWRITE, false);
+    CHECK_INT(submit("v", "\"int\"").id, 73);
+    CHECK_INT(set_mode("v", API_IMPORT, true).no.code, 0);
+}
+
+static void a_context_goes_when_it_is_empty(void)
+{
+    struct reg_command drop = {.verb = REG_DO_DROP_CONTEXT,
+                               .subject = span_str(":.x:")};
+
+    fresh();
+    CHECK_INT(run(&drop).no.code, REG_SUBJECT_NOT_FOUND);
+    submit(":.x:s", V1);
+    CHECK_INT(run(&drop).no.code, REG_CONTEXT_NOT_EMPTY);
+    delete_subject(":.x:s", false);
+    delete_subject(":.x:s", true);
+    CHECK_INT(run(&drop).no.code, 0);
+    CHECK_SPAN(buf_span(&lines), "{\"keytype\":\"CONTEXT\",\"tenant\":\"default\","
+                                 "\"context\":\".x\",\"magic\":0} null\n");
+    CHECK_INT(run(&drop).no.code, REG_SUBJECT_NOT_FOUND);
+}
+
+static struct reg_decision submit_with(const char *subject, const char *schema,
+                                       const char *metadata, const char *rule_set)
+{
+    return run(&(struct reg_command){.verb = REG_DO_REGISTER,
+                                     .subject = span_str(subject),
+                                     .schema = {.schema = span_str(schema),
+                                                .metadata = span_str(metadata),
+                                                .rules = span_str(rule_set)}});
+}
+
+#define OWNER(name) "{\"properties\":{\"owner\":\"" name "\"}}"
+#define RULE                                                                 \
+    "{\"domainRules\":[{\"name\":\"r\",\"mode\":\"WRITE\",\"type\":\"CEL\"," \
+    "\"disabled\":false}]}"
+
+static void metadata_and_rules_are_part_of_what_a_schema_is(void)
+{
+    fresh();
+    CHECK_INT(submit_with("s", V1, OWNER("ann"), "").id, 1);
+    CHECK(wrote("\"metadata\":{\"properties\":{\"owner\":\"ann\"}},\"schema\":"));
+    CHECK_INT(submit("s", V1).n, 0); // does not say: the one that is there will do
+    CHECK_INT(submit_with("s", V1, OWNER("bob"), "").id, 2);
+    CHECK_INT(submit_with("s", V2, "", RULE).id, 3); // and inherits the owner
+    CHECK(wrote("\"owner\":\"bob\"") && wrote("\"ruleSet\":{\"domainRules\":["));
+    CHECK_INT(submit_with("s", V2, "{}", "{}").id, 4); // says that there are none
+    CHECK(!wrote("owner") && !wrote("ruleSet"));
+    CHECK_INT(submit_with("s", V1, "[]", "").no.code, REG_INVALID_SCHEMA);
+    CHECK_INT(submit_with("s", V1, "", "{\"domainRules\":1}").no.code,
+              REG_INVALID_RULES);
+}
+
+static void settings_dress_what_is_registered(void)
+{
+    fresh();
+    set("", "{\"defaultMetadata\":" OWNER("any") ",\"overrideRuleSet\":" RULE "}");
+    submit("s", V1);
+    CHECK(wrote("\"owner\":\"any\"") && wrote("\"name\":\"r\""));
+    CHECK_INT(submit("s", V1).n, 0);
+    submit_with("t", V1, OWNER("ann"), "");
+    CHECK(wrote("\"owner\":\"ann\""));
+}
+
+static void groups_are_compared_among_themselves(void)
+{
+    fresh();
+    set("s", "{\"compatibilityGroup\":\"owner\"}");
+    submit_with("s", "\"int\"", OWNER("ann"), "");
+    CHECK_INT(submit_with("s", "\"string\"", OWNER("bob"), "").version, 2);
+    CHECK_INT(submit_with("s", "\"string\"", OWNER("ann"), "").no.code,
+              REG_INCOMPATIBLE_OLD);
+    CHECK_INT(submit_with("s", "\"long\"", OWNER("ann"), "").version, 3);
+}
+
+static void an_alias_stands_for_its_subject(void)
+{
+    fresh();
+    set("short", "{\"alias\":\"long-value\"}");
+    submit("short", V1);
+    CHECK(wrote("\"subject\":\"long-value\""));
+    CHECK_INT(submit("long-value", V2).version, 2);
+    CHECK_INT(delete_version("short", 2, false).version, 2);
+    set("short", "{\"alias\":null}"); // settings are those of the name itself
+    CHECK_SPAN(buf_span(&lines),
+               "{\"keytype\":\"CONFIG\",\"subject\":\"short\",\"magic\":0} null\n");
 }
 
 static void a_stored_schema_of_another_kind_fits_nothing(void)
@@ -593,6 +760,14 @@ int main(void)
     RUN(deleting_a_subject_for_good_takes_its_settings_along);
     RUN(every_form_of_a_key_gets_its_tombstone);
     RUN(settings_under_another_key_are_dropped_with_it);
+    RUN(a_mode_is_set_once_and_dropped);
+    RUN(modes_are_dropped_all_the_way_down);
+    RUN(import_needs_an_empty_scope_and_takes_ids_as_they_are);
+    RUN(a_context_goes_when_it_is_empty);
+    RUN(metadata_and_rules_are_part_of_what_a_schema_is);
+    RUN(settings_dress_what_is_registered);
+    RUN(groups_are_compared_among_themselves);
+    RUN(an_alias_stands_for_its_subject);
     RUN(a_stored_schema_of_another_kind_fits_nothing);
     reg_state_free(&state);
     buf_free(&lines);

@@ -1,4 +1,5 @@
 #include "registry/api_inside.h"
+#include "registry/meta.h"
 #include "wire/guid.h"
 
 #include <stdlib.h>
@@ -6,9 +7,15 @@
 
 #define SCHEMAS_MOST 1000 // of GET /schemas in one answer, as Confluent has it
 
-#define REFUSE(rd, code, ...) reg_refuse(&(rd)->no, (rd)->a, (code), __VA_ARGS__)
-
 /* Asking. */
+
+static int by_bytes(struct span a, struct span b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int order = n > 0 ? memcmp(a.p, b.p, n) : 0;
+
+    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
+}
 
 bool param_true(const struct http_req *r, const char *name)
 {
@@ -33,12 +40,70 @@ bool takes_more(const struct http_req *r)
     return v.n == 4 && strncasecmp((const char *)v.p, "true", 4) == 0;
 }
 
-struct span subject_part(const struct http_req *r)
+static struct span part(const struct http_req *r, const char *name)
 {
     for (size_t i = 0; i < r->nparts; i++)
-        if (span_eq(r->parts[i].name, span_str("subject")))
+        if (span_eq(r->parts[i].name, span_str(name)))
             return r->parts[i].value;
     return (struct span){0};
+}
+
+static bool begins(struct span s, const char *with)
+{
+    size_t n = strlen(with);
+
+    return s.n >= n && memcmp(s.p, with, n) == 0;
+}
+
+/* {context} as it stands before a subject, ":.ctx:", whichever way it was written. */
+static struct span context_part(const struct http_req *r, struct arena *a)
+{
+    struct span name = part(r, "context");
+
+    while (name.n > 0 && (name.p[0] == ':' || name.p[0] == '.'))
+        name = span_skip(name, 1);
+    while (name.n > 0 && name.p[name.n - 1] == ':')
+        name.n--;
+    return name.n > 0 ? arena_printf(a, ":." WHOLE_FMT ":", WHOLE(name))
+                      : (struct span){0};
+}
+
+struct span in_context(const struct http_req *r, struct span subject, struct arena *a)
+{
+    struct span context = context_part(r, a);
+
+    if (context.n == 0 || begins(subject, ":.") || begins(subject, ":*:"))
+        return subject;
+    return arena_printf(a, WHOLE_FMT WHOLE_FMT, WHOLE(context), WHOLE(subject));
+}
+
+struct span subject_part(const struct http_req *r, struct arena *a)
+{
+    return in_context(r, part(r, "subject"), a);
+}
+
+struct span subject_meant(struct reading *rd)
+{
+    return reg_subject_meant(rd->s, subject_part(rd->r, rd->a), rd->a);
+}
+
+const struct reg_subject *subject_found(struct reading *rd, struct span name,
+                                        bool deleted)
+{
+    const struct reg_subject *found = reg_subject_of(rd->s, name);
+    const struct reg_context *c;
+
+    if (reg_subject_lives(found, deleted) || begins(name, ":."))
+        return found;
+    for (size_t at = 0; (c = tab_each(&rd->s->contexts, &at, NULL)) != NULL;) {
+        const struct reg_subject *other = tab_get(&c->subjects, name);
+
+        if (reg_subject_lives(other, deleted) &&
+            (!reg_subject_lives(found, deleted) ||
+             by_bytes(c->name, found->context->name) < 0))
+            found = other;
+    }
+    return found;
 }
 
 /* Digits alone, with a sign if `sign`; false: no such number. */
@@ -91,8 +156,7 @@ bool schema_body(const struct http_req *r, struct arena *a, struct api_schema *o
     return false;
 }
 
-/* The window of a list that offset= and limit= ask for. */
-static void page(const struct http_req *r, size_t most, size_t *first, size_t *n)
+void page(const struct http_req *r, size_t most, size_t *first, size_t *n)
 {
     int64_t offset = 0, limit = -1;
 
@@ -145,10 +209,10 @@ struct api_schema answer_of(const struct reg_version *v, bool more, struct arena
     return answer;
 }
 
-static void subject_not_found(struct reading *rd, struct span subject)
+void refuse_subject(struct reading *rd, struct span subject)
 {
-    REFUSE(rd, REG_SUBJECT_NOT_FOUND, "Subject '" WHOLE_FMT "' not found.",
-           WHOLE(subject));
+    REFUSE_READ(rd, REG_SUBJECT_NOT_FOUND, "Subject '" WHOLE_FMT "' not found.",
+                WHOLE(subject));
 }
 
 void read_nothing(struct reading *rd)
@@ -163,29 +227,75 @@ void read_schema_types(struct reading *rd)
 
 /* By id. */
 
+static const struct reg_version *place_in(const struct reg_schema *schema,
+                                          struct span subject)
+{
+    const struct reg_version *v = schema != NULL ? schema->places : NULL;
+
+    while (v != NULL && !span_eq(v->subject->name, subject))
+        v = v->next_place;
+    return v;
+}
+
+/* The place in `subject`; in any when it is empty. */
+static const struct reg_version *a_place(const struct reg_schema *schema,
+                                         struct span subject)
+{
+    return subject.n > 0 ? place_in(schema, subject) : schema->places;
+}
+
+/* The schema of `id` where `subject` stands; one that says no context and does not have
+ * it in the default one is looked for in the others. */
+static const struct reg_schema *schema_for(const struct reg_state *s,
+                                           struct span subject, int32_t id)
+{
+    struct subject split = subject_split(subject);
+    const struct reg_schema *schema = reg_schema_by_id(reg_context_of(s, subject), id);
+    const struct reg_context *c;
+
+    if (split.name.n == 0 || split.name.n != subject.n ||
+        place_in(schema, split.name) != NULL)
+        return schema;
+    for (size_t at = 0; (c = tab_each(&s->contexts, &at, NULL)) != NULL;)
+        if (place_in(reg_schema_by_id(c, id), split.name) != NULL)
+            return reg_schema_by_id(c, id);
+    return schema;
+}
+
+static struct span subject_param(struct reading *rd)
+{
+    return in_context(rd->r, param(rd->r, "subject", ""), rd->a);
+}
+
 static const struct reg_schema *schema_asked(struct reading *rd)
 {
     struct span text = http_part(rd->r, "id");
     int64_t id = 0;
 
     if (!read_number(text, true, &id) || id < INT32_MIN || id > INT32_MAX) {
-        REFUSE(rd, NOT_FOUND_PLAIN, "HTTP 404 Not Found");
+        REFUSE_READ(rd, NOT_FOUND_PLAIN, "HTTP 404 Not Found");
         return NULL;
     }
-    const struct reg_schema *schema = reg_schema_by_id(
-        reg_context_of(rd->s, param(rd->r, "subject", "")), (int32_t)id);
+    const struct reg_schema *schema = schema_for(rd->s, subject_param(rd), (int32_t)id);
     if (schema == NULL)
-        REFUSE(rd, REG_SCHEMA_NOT_FOUND, "Schema %d not found", (int)id);
+        REFUSE_READ(rd, REG_SCHEMA_NOT_FOUND, "Schema %d not found", (int)id);
     return schema;
 }
 
 void read_by_id(struct reading *rd)
 {
     const struct reg_schema *schema = schema_asked(rd);
+    bool more = takes_more(rd->r);
 
     if (schema == NULL)
         return;
-    struct api_schema answer = meaning_of(schema, takes_more(rd->r), rd->a);
+    struct api_schema answer = meaning_of(schema, more, rd->a);
+    const struct reg_version *v =
+        a_place(schema, subject_split(subject_param(rd)).name);
+    if (more && v != NULL) {
+        answer.subject = v->subject->qualified;
+        answer.version = v->version;
+    }
     if (param_true(rd->r, "fetchMaxId"))
         answer.max_id = schema->context->max_id;
     api_schema_put(&rd->out, &answer);
@@ -199,24 +309,19 @@ void read_text_by_id(struct reading *rd)
         buf_put(&rd->out, schema->what.schema);
 }
 
-static int by_place(const void *x, const void *y)
+int by_place(const void *x, const void *y)
 {
     const struct api_place *a = x, *b = y;
-    size_t n = a->subject.n < b->subject.n ? a->subject.n : b->subject.n;
-    int order = n > 0 ? memcmp(a->subject.p, b->subject.p, n) : 0;
+    int order = by_bytes(a->subject, b->subject);
 
-    if (order != 0)
-        return order;
-    if (a->subject.n != b->subject.n)
-        return a->subject.n < b->subject.n ? -1 : 1;
-    return (a->version > b->version) - (a->version < b->version);
+    return order != 0 ? order : (a->version > b->version) - (a->version < b->version);
 }
 
 /* Where the schema asked for stands, by subject and version; NULL: refused. */
 static struct api_place *places_asked(struct reading *rd, size_t *n)
 {
     const struct reg_schema *schema = schema_asked(rd);
-    struct span only = subject_split(param(rd->r, "subject", "")).name;
+    struct span only = subject_split(subject_param(rd)).name;
     bool deleted = param_true(rd->r, "deleted");
     size_t most = 0;
 
@@ -270,7 +375,8 @@ static bool guid_asked(struct reading *rd, uint8_t md5[16])
 
     if (guid_read(md5, text, &e) == ERR_OK)
         return true;
-    REFUSE(rd, REG_SCHEMA_NOT_FOUND, "Schema " WHOLE_FMT " not found", WHOLE(text));
+    REFUSE_READ(rd, REG_SCHEMA_NOT_FOUND, "Schema " WHOLE_FMT " not found",
+                WHOLE(text));
     return false;
 }
 
@@ -285,8 +391,8 @@ void read_by_guid(struct reading *rd)
     for (size_t at = 0; schema == NULL && (c = tab_each(&rd->s->contexts, &at, NULL));)
         schema = reg_schema_by_md5(c, md5);
     if (schema == NULL) {
-        REFUSE(rd, REG_SCHEMA_NOT_FOUND, "Schema " WHOLE_FMT " not found",
-               WHOLE(http_part(rd->r, "guid")));
+        REFUSE_READ(rd, REG_SCHEMA_NOT_FOUND, "Schema " WHOLE_FMT " not found",
+                    WHOLE(http_part(rd->r, "guid")));
         return;
     }
     struct api_schema answer = meaning_of(schema, true, rd->a);
@@ -311,8 +417,8 @@ void read_ids_of_guid(struct reading *rd)
         }
     buf_put_u8(&rd->out, ']');
     if (!any)
-        REFUSE(rd, REG_SCHEMA_NOT_FOUND, "Schema " WHOLE_FMT " not found",
-               WHOLE(http_part(rd->r, "guid")));
+        REFUSE_READ(rd, REG_SCHEMA_NOT_FOUND, "Schema " WHOLE_FMT " not found",
+                    WHOLE(http_part(rd->r, "guid")));
 }
 
 /* Lists. */
@@ -323,13 +429,23 @@ static bool counts(bool is_deleted, bool deleted, bool only)
     return only ? is_deleted : deleted || !is_deleted;
 }
 
+/* subjectPrefix=, by default `all` or all of the context in the path. */
+static struct span prefix_asked(struct reading *rd, const char *all)
+{
+    struct span none = in_context(rd->r, (struct span){0}, rd->a);
+
+    if (none.n > 0)
+        all = "";
+    return in_context(rd->r, param(rd->r, "subjectPrefix", all), rd->a);
+}
+
 void read_subjects(struct reading *rd)
 {
     bool deleted = param_true(rd->r, "deleted");
     bool only = param_true(rd->r, "deletedOnly");
     size_t n = 0, kept = 0, first = 0;
     const struct reg_subject **all =
-        reg_subjects(rd->s, param(rd->r, "subjectPrefix", ":*:"), rd->a, &n);
+        reg_subjects(rd->s, prefix_asked(rd, ":*:"), rd->a, &n);
     struct span *names = arena_array(rd->a, n, sizeof *names);
 
     for (size_t i = 0; i < n; i++)
@@ -341,7 +457,8 @@ void read_subjects(struct reading *rd)
 
 void read_versions(struct reading *rd)
 {
-    const struct reg_subject *subject = reg_subject_of(rd->s, subject_part(rd->r));
+    struct span name = subject_meant(rd);
+    const struct reg_subject *subject = reg_subject_of(rd->s, name);
     bool negative = param_true(rd->r, "deletedAsNegative");
     bool deleted = param_true(rd->r, "deleted") || negative;
     bool only = param_true(rd->r, "deletedOnly");
@@ -354,21 +471,40 @@ void read_versions(struct reading *rd)
             versions[kept++] = negative && v->deleted ? -v->version : v->version;
     }
     if (kept == 0) {
-        subject_not_found(rd, subject_part(rd->r));
+        refuse_subject(rd, name);
         return;
     }
     page(rd->r, SIZE_MAX, &first, &kept);
     api_ints_put(&rd->out, versions + first, kept);
 }
 
+/* Into the object just written: the subjects whose alias `subject` is. */
+static void add_aliases(struct reading *rd, struct span subject)
+{
+    struct span *names = arena_array(rd->a, rd->s->scopes.n, sizeof *names), key;
+    size_t n = 0;
+
+    for (size_t at = 0; tab_each(&rd->s->scopes, &at, &key) != NULL;)
+        if (!span_eq(key, subject) &&
+            span_eq(reg_subject_meant(rd->s, key, rd->a), subject))
+            names[n++] = key;
+    if (n == 0)
+        return;
+    rd->out.n--;
+    buf_put_str(&rd->out, ",\"aliases\":");
+    api_texts_put(&rd->out, names, n);
+    buf_put_u8(&rd->out, '}');
+}
+
 void read_schemas(struct reading *rd)
 {
     bool deleted = param_true(rd->r, "deleted"),
          latest = param_true(rd->r, "latestOnly");
-    bool more = takes_more(rd->r);
+    bool more = takes_more(rd->r), aliases = param_true(rd->r, "aliases");
+    struct span rule = param(rd->r, "ruleType", "");
     size_t n = 0, all_n = 0, first = 0;
     const struct reg_subject **subjects =
-        reg_subjects(rd->s, param(rd->r, "subjectPrefix", ""), rd->a, &n);
+        reg_subjects(rd->s, prefix_asked(rd, ""), rd->a, &n);
 
     for (size_t i = 0; i < n; i++)
         all_n += subjects[i]->n;
@@ -378,7 +514,9 @@ void read_schemas(struct reading *rd)
         for (size_t v = 0; v < subjects[i]->n; v++) {
             const struct reg_version *version = subjects[i]->versions[v];
             if (counts(version->deleted, deleted, false) &&
-                (!latest || version == reg_version_latest(subjects[i], deleted)))
+                (!latest || version == reg_version_latest(subjects[i], deleted)) &&
+                (rule.n == 0 ||
+                 reg_rules_use(version->schema->what.rules, rule, rd->a)))
                 all[all_n++] = version;
         }
     page(rd->r, SCHEMAS_MOST, &first, &all_n);
@@ -388,48 +526,32 @@ void read_schemas(struct reading *rd)
         if (i > 0)
             buf_put_u8(&rd->out, ',');
         api_schema_put(&rd->out, &answer);
+        if (aliases)
+            add_aliases(rd, answer.subject);
     }
     buf_put_u8(&rd->out, ']');
-}
-
-void read_contexts(struct reading *rd)
-{
-    const struct reg_context *c;
-    struct api_place *all = arena_array(rd->a, rd->s->contexts.n + 1, sizeof *all);
-    size_t n = 0, first = 0;
-
-    all[n++].subject = span_str("."); // there before anything is in it
-    for (size_t at = 0; (c = tab_each(&rd->s->contexts, &at, NULL)) != NULL;)
-        if (c->name.n > 1)
-            all[n++].subject = c->name;
-    qsort(all, n, sizeof *all, by_place);
-    struct span *names = arena_array(rd->a, n, sizeof *names);
-    for (size_t i = 0; i < n; i++)
-        names[i] = all[i].subject;
-    page(rd->r, SIZE_MAX, &first, &n);
-    api_texts_put(&rd->out, names + first, n);
 }
 
 /* By subject and version. */
 
 static const struct reg_version *version_asked(struct reading *rd)
 {
-    struct span name = subject_part(rd->r);
+    struct span name = subject_meant(rd);
     bool deleted = param_true(rd->r, "deleted");
     int32_t n = 0;
 
     if (!version_part(rd->r, rd->a, &n, &rd->no))
         return NULL;
 
-    const struct reg_subject *subject = reg_subject_of(rd->s, name);
+    const struct reg_subject *subject = subject_found(rd, name, deleted);
     if (!reg_subject_lives(subject, deleted)) {
-        subject_not_found(rd, name);
+        refuse_subject(rd, name);
         return NULL;
     }
     const struct reg_version *v =
         n > 0 ? reg_version_of(subject, n) : reg_version_latest(subject, deleted);
     if (v == NULL || (v->deleted && !deleted)) {
-        REFUSE(rd, REG_VERSION_NOT_FOUND, "Version %d not found.", (int)n);
+        REFUSE_READ(rd, REG_VERSION_NOT_FOUND, "Version %d not found.", (int)n);
         return NULL;
     }
     return v;
@@ -465,148 +587,47 @@ void read_referencedby(struct reading *rd)
     api_ints_put(&rd->out, ids + first, n);
 }
 
-/* With a schema in the body. */
+/* The newest version whose metadata has all the pairs of key= and value=. */
 
-static bool normalize_asked(const struct reading *rd, struct span subject)
+static bool has_pairs(struct reading *rd, const struct reg_version *v)
 {
-    struct api_config config = reg_config_in_force(rd->s, subject);
+    const struct http_req *r = rd->r;
+    size_t value = 0;
 
-    return param_true(rd->r, "normalize") || api_config_true(&config, API_NORMALIZE);
+    for (size_t key = 0; key < r->nparams; key++) {
+        struct span has = {0};
+
+        if (!span_eq(r->params[key].name, span_str("key")))
+            continue;
+        while (value < r->nparams && !span_eq(r->params[value].name, span_str("value")))
+            value++;
+        if (value == r->nparams ||
+            !reg_metadata_property(v->schema->what.metadata, r->params[key].value,
+                                   rd->a, &has) ||
+            !span_eq(has, r->params[value++].value))
+            return false;
+    }
+    return true;
 }
 
-static bool candidate_asked(struct reading *rd, struct reg_candidate *c)
+void read_metadata(struct reading *rd)
 {
-    struct span subject = subject_part(rd->r);
-    struct api_schema sent;
-
-    return schema_body(rd->r, rd->a, &sent, &rd->no) &&
-           reg_candidate_make(c, rd->s, subject, &sent, normalize_asked(rd, subject),
-                              rd->a, &rd->no);
-}
-
-void read_lookup(struct reading *rd)
-{
-    struct span name = subject_part(rd->r);
-    const struct reg_subject *subject = reg_subject_of(rd->s, name);
+    struct span name = subject_meant(rd);
     bool deleted = param_true(rd->r, "deleted");
-    struct reg_candidate c;
+    const struct reg_subject *subject = subject_found(rd, name, deleted);
 
     if (!reg_subject_lives(subject, deleted)) {
-        subject_not_found(rd, name);
+        refuse_subject(rd, name);
         return;
     }
-    if (!candidate_asked(rd, &c))
-        return;
-    const struct reg_version *v = reg_candidate_find(&c, rd->s, subject, deleted);
-    reg_candidate_free(&c);
-    if (v == NULL) {
-        REFUSE(rd, REG_SCHEMA_NOT_FOUND, "Schema not found");
-        return;
-    }
-    struct api_schema answer = answer_of(v, takes_more(rd->r), rd->a);
-    api_schema_put(&rd->out, &answer);
-}
+    for (size_t i = subject->n; i-- > 0;) {
+        const struct reg_version *v = subject->versions[i];
 
-/* Answers whether the schema in the body fits `versions`. */
-static void put_compat(struct reading *rd, const struct reg_version *const *versions,
-                       size_t n, enum av_level level)
-{
-    bool verbose = param_true(rd->r, "verbose");
-    struct reg_candidate c;
-    size_t lines = 0;
-
-    if (!candidate_asked(rd, &c)) {
-        if (!verbose || rd->no.code != REG_INVALID_SCHEMA)
-            return;
-        struct span why = rd->no.message; // said in the answer instead
-        rd->no = (struct reg_refusal){0};
-        api_compat_put(&rd->out, false, &why, 1);
+        if (!counts(v->deleted, deleted, false) || !has_pairs(rd, v))
+            continue;
+        struct api_schema answer = answer_of(v, takes_more(rd->r), rd->a);
+        api_schema_put(&rd->out, &answer);
         return;
     }
-    const struct span *why =
-        reg_candidate_misfit(&c, rd->s, versions, n, level, rd->a, &lines);
-    static const struct span none[1];
-    reg_candidate_free(&c);
-    api_compat_put(&rd->out, why == NULL, verbose ? (why != NULL ? why : none) : NULL,
-                   lines);
-}
-
-void read_compat_one(struct reading *rd)
-{
-    struct span name = subject_part(rd->r);
-    const struct reg_subject *subject = reg_subject_of(rd->s, name);
-    int32_t n = 0;
-
-    if (!version_part(rd->r, rd->a, &n, &rd->no))
-        return;
-    const struct reg_version *v =
-        n > 0 ? reg_version_of(subject, n) : reg_version_latest(subject, false);
-    if (n > 0 && (v == NULL || v->deleted)) {
-        REFUSE(rd, REG_VERSION_NOT_FOUND, "Version %d not found.", (int)n);
-        return;
-    }
-    put_compat(rd, &v, v != NULL, reg_level_in_force(rd->s, name));
-}
-
-void read_compat_all(struct reading *rd)
-{
-    struct span name = subject_part(rd->r);
-    enum av_level level = reg_level_in_force(rd->s, name);
-    size_t n = 0;
-    const struct reg_version **versions =
-        reg_versions_compared(reg_subject_of(rd->s, name), level, rd->a, &n);
-
-    put_compat(rd, versions, n, level);
-}
-
-/* Settings. */
-
-void read_config(struct reading *rd)
-{
-    struct span subject = subject_part(rd->r);
-    const struct reg_scope *scope = reg_scope_of(rd->s, subject);
-    struct api_config config = {0};
-
-    if (subject.n == 0 || param_true(rd->r, "defaultToGlobal"))
-        config = reg_config_in_force(rd->s, subject);
-    else if (scope != NULL && scope->has_config)
-        config = scope->config;
-    else {
-        REFUSE(rd, REG_SUBJECT_LEVEL_NOT_FOUND,
-               "Subject '" WHOLE_FMT
-               "' does not have subject-level compatibility configured",
-               WHOLE(subject));
-        return;
-    }
-    api_config_put(&rd->out, &config, API_CONFIG_GET);
-}
-
-void read_mode(struct reading *rd)
-{
-    struct span subject = subject_part(rd->r);
-    const struct reg_scope *scope = reg_scope_of(rd->s, subject);
-
-    if (subject.n > 0 && !param_true(rd->r, "defaultToGlobal") &&
-        (scope == NULL || !scope->has_mode)) {
-        REFUSE(rd, REG_SUBJECT_MODE_NOT_FOUND,
-               "Subject '" WHOLE_FMT "' does not have subject-level mode configured",
-               WHOLE(subject));
-        return;
-    }
-    api_mode_put(&rd->out, reg_mode_in_force(rd->s, subject));
-}
-
-/* The server. */
-
-void read_cluster(struct reading *rd)
-{
-    buf_put_str(&rd->out, "{\"scope\":{\"path\":[],\"clusters\":{\"kafka-cluster\":");
-    json_put_string(&rd->out, rd->api->o.cluster);
-    buf_put_str(&rd->out,
-                ",\"schema-registry-cluster\":\"schema-registry\"}},\"id\":\"\"}");
-}
-
-void read_release(struct reading *rd)
-{
-    buf_put_str(&rd->out, "{\"version\":\"" AVROGATE_VERSION "\",\"commitId\":\"\"}");
+    REFUSE_READ(rd, REG_SCHEMA_NOT_FOUND, "Schema not found");
 }

@@ -311,7 +311,8 @@ static void content_types_are_agreed_on(void)
     c.method = HTTP_GET;
     c.body = (struct span){0};
     check_ok(http_client_call(h.client, &c, &r, &e), &e);
-    CHECK_SPAN(r.body, "{\"guid\":\"ef524ea1-b91e-7317-3d93-8ade36c1db32\","
+    CHECK_SPAN(r.body, "{\"subject\":\"s\",\"version\":1,"
+                       "\"guid\":\"ef524ea1-b91e-7317-3d93-8ade36c1db32\","
                        "\"schemaType\":\"AVRO\",\"schema\":\"\\\"int\\\"\"}");
     http_reply_free(&r);
     close_house(&h);

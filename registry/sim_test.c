@@ -86,6 +86,9 @@ static const char *const schemas[] = {
 static const char *const levels[] = {"\"NONE\"", "\"BACKWARD\"", "\"FULL_TRANSITIVE\"",
                                      "null", "\"SIDEWAYS\""};
 
+static const char *const metadata[] = {"{}", "{\"properties\":{\"a\":\"1\"}}",
+                                       "{\"properties\":{\"a\":\"2\"}}"};
+
 static struct reg_command draw(struct sim *m)
 {
     struct reg_command c = {.subject = span_str(subjects[roll(m, 4)]),
@@ -99,6 +102,14 @@ static struct reg_command draw(struct sim *m)
         c.verb = REG_DO_REGISTER;
         c.version = 0;
         c.schema.schema = span_str(schemas[roll(m, sizeof schemas / sizeof *schemas)]);
+        if (roll(m, 4) == 0)
+            c.schema.metadata = span_str(metadata[roll(m, 3)]);
+        if (roll(m, 16) == 0)
+            c.schema.id = (int32_t)roll(m, 20);
+    } else if (kind == 9) {
+        c.verb = roll(m, 3) == 0 ? REG_DO_SET_MODE : REG_DO_DROP_MODE;
+        c.mode = roll(m, 2) == 0 ? API_IMPORT : API_READONLY;
+        c.recursive = roll(m, 2) == 0;
     } else if (kind < 11) {
         c.verb = REG_DO_SET_CONFIG;
         c.config.member[API_LEVEL] =
@@ -112,8 +123,9 @@ static struct reg_command draw(struct sim *m)
     return c;
 }
 
-/* What an id meant once it means always. */
-static void check_meaning(struct sim *m, int32_t id)
+/* What an id meant once it means always; but who imports may fill an id that was
+ * deleted for good. */
+static void check_meaning(struct sim *m, int32_t id, bool imported)
 {
     const struct reg_schema *schema =
         reg_schema_by_id(reg_context_of(&m->state, span_str("")), id);
@@ -121,7 +133,7 @@ static void check_meaning(struct sim *m, int32_t id)
     CHECK(schema != NULL && id > 0 && id < IDS);
     if (schema == NULL || id <= 0 || id >= IDS)
         return;
-    if (m->means[id].n == 0)
+    if (m->means[id].n == 0 || (imported && schema->places->next_place == NULL))
         m->means[id] = arena_copy(&m->arena, schema->what.schema);
     CHECK(span_eq(m->means[id], schema->what.schema));
 }
@@ -153,7 +165,7 @@ static void step(struct sim *m)
     if (c.verb != REG_DO_REGISTER)
         return;
 
-    check_meaning(m, d.id);
+    check_meaning(m, d.id, c.schema.id != 0 && d.n > 0);
     if (d.n > 0)
         CHECK_INT(d.version, last + 1);
     reg_decide(&again, &m->state, &c, &rules, &m->arena);

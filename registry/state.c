@@ -105,6 +105,21 @@ const struct reg_scope *reg_scope_of(const struct reg_state *s, struct span subj
     return scope;
 }
 
+struct span reg_subject_meant(const struct reg_state *s, struct span subject,
+                              struct arena *a)
+{
+    struct span normal = reg_subject_normal(subject, a);
+    const struct reg_scope *scope = tab_get(&s->scopes, normal);
+    const struct json *alias = NULL;
+    struct err e = {0};
+
+    if (scope == NULL || scope->config.member[API_ALIAS].n == 0 ||
+        json_read(&alias, scope->config.member[API_ALIAS], NULL, a, &e) != ERR_OK ||
+        !json_is(alias, JSON_STRING) || alias->text.n == 0)
+        return normal;
+    return reg_subject_normal(alias->text, a);
+}
+
 /* The scope of the whole context that `subject` is in. */
 static const struct reg_scope *scope_around(const struct reg_state *s,
                                             struct span subject)
@@ -142,13 +157,12 @@ struct api_config reg_config_in_force(const struct reg_state *s, struct span sub
     return c;
 }
 
-enum av_level reg_level_in_force(const struct reg_state *s, struct span subject)
+enum av_level reg_level_of(const struct api_config *in_force)
 {
-    struct api_config c = reg_config_in_force(s, subject);
     enum av_level level = AV_LEVEL_BACKWARD;
 
     // Somebody else's record may hold a level we do not know: then the default holds.
-    if (!api_config_level(&c, &level))
+    if (!api_config_level(in_force, &level))
         level = AV_LEVEL_BACKWARD;
     return level;
 }
@@ -158,6 +172,10 @@ enum api_mode reg_mode_in_force(const struct reg_state *s, struct span subject)
     const struct reg_scope *scopes[SCOPES];
 
     scopes_in_force(s, subject, scopes);
+    for (size_t i = 1; i < SCOPES; i++) // the one that goes before what is narrower
+        if (scopes[i] != NULL && scopes[i]->has_mode &&
+            scopes[i]->mode == API_READONLY_OVERRIDE)
+            return API_READONLY_OVERRIDE;
     for (size_t i = 0; i < SCOPES; i++)
         if (scopes[i] != NULL && scopes[i]->has_mode)
             return scopes[i]->mode;
@@ -646,24 +664,6 @@ static void apply_scope(struct reg_state *s, const struct reg_event *ev)
     arena_free(&a);
 }
 
-void reg_state_apply(struct reg_state *s, const struct reg_event *ev)
-{
-    s->applied++;
-    switch (ev->kind) {
-    case REG_SCHEMA: (ev->gone ? apply_schema_gone : apply_schema)(s, ev); break;
-    case REG_CONFIG:
-    case REG_MODE: apply_scope(s, ev); break;
-    case REG_DELETE_SUBJECT: apply_delete_subject(s, ev); break;
-    case REG_CLEAR_SUBJECT: apply_clear_subject(s, ev); break;
-    case REG_NOOP: break;
-    case REG_CONTEXT:
-        if (!ev->gone && ev->context.n > 0)
-            context_for(s, ev->context);
-        break;
-    case REG_FOREIGN: s->foreign++; break;
-    }
-}
-
 static void free_context(struct reg_context *c)
 {
     struct reg_subject *subject;
@@ -685,6 +685,36 @@ static void free_context(struct reg_context *c)
     tab_free(&c->md5s);
     free((void *)(uintptr_t)c->name.p);
     free(c);
+}
+
+/* A context that holds something stays, whatever its record says. */
+static void apply_context(struct reg_state *s, const struct reg_event *ev)
+{
+    struct reg_context *c = tab_get(&s->contexts, ev->context);
+
+    if (ev->context.n == 0)
+        return;
+    if (!ev->gone)
+        context_for(s, ev->context);
+    else if (c != NULL && c->subjects.n == 0) {
+        tab_drop(&s->contexts, c->name);
+        free_context(c);
+    }
+}
+
+void reg_state_apply(struct reg_state *s, const struct reg_event *ev)
+{
+    s->applied++;
+    switch (ev->kind) {
+    case REG_SCHEMA: (ev->gone ? apply_schema_gone : apply_schema)(s, ev); break;
+    case REG_CONFIG:
+    case REG_MODE: apply_scope(s, ev); break;
+    case REG_DELETE_SUBJECT: apply_delete_subject(s, ev); break;
+    case REG_CLEAR_SUBJECT: apply_clear_subject(s, ev); break;
+    case REG_NOOP: break;
+    case REG_CONTEXT: apply_context(s, ev); break;
+    case REG_FOREIGN: s->foreign++; break;
+    }
 }
 
 void reg_state_free(struct reg_state *s)

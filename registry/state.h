@@ -83,6 +83,9 @@ void reg_state_apply(struct reg_state *s, const struct reg_event *ev);
 
 /* A qualified subject in the one form it is kept in: ":.:a" is "a". */
 struct span reg_subject_normal(struct span subject, struct arena *a);
+/* The same, and where its settings name an alias that one: whose versions are meant. */
+struct span reg_subject_meant(const struct reg_state *s, struct span subject,
+                              struct arena *a);
 
 /* Each NULL when there is none.  Subjects are given as people write them. */
 const struct reg_context *reg_context_of(const struct reg_state *s,
@@ -105,7 +108,7 @@ const struct reg_scope *reg_scope_of(const struct reg_state *s, struct span subj
 /* Settings and mode in force: subject, then context, then all contexts, then default.
  */
 struct api_config reg_config_in_force(const struct reg_state *s, struct span subject);
-enum av_level reg_level_in_force(const struct reg_state *s, struct span subject);
+enum av_level reg_level_of(const struct api_config *in_force);
 enum api_mode reg_mode_in_force(const struct reg_state *s, struct span subject);
 
 /* The qualified names of all subjects that begin with `prefix` (":*:" = every context),

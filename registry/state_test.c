@@ -196,26 +196,33 @@ static void contexts_count_for_themselves(void)
     reg_state_free(&s);
 }
 
+static enum av_level level_in_force(const struct reg_state *st, struct span subject)
+{
+    struct api_config config = reg_config_in_force(st, subject);
+
+    return reg_level_of(&config);
+}
+
 static void settings_fall_back_from_subject_to_context_to_all(void)
 {
     struct reg_state s;
 
     reg_state_init(&s);
-    CHECK_INT(reg_level_in_force(&s, span_str("a")), AV_LEVEL_BACKWARD);
+    CHECK_INT(level_in_force(&s, span_str("a")), AV_LEVEL_BACKWARD);
     APPLY(&s, {"{\"keytype\":\"CONFIG\",\"subject\":\":.__GLOBAL:\",\"magic\":0}",
                "{\"compatibilityLevel\":\"FORWARD\",\"normalize\":true}"});
-    CHECK_INT(reg_level_in_force(&s, span_str("a")), AV_LEVEL_FORWARD);
+    CHECK_INT(level_in_force(&s, span_str("a")), AV_LEVEL_FORWARD);
     APPLY(&s,
           {"{\"keytype\":\"CONFIG\",\"magic\":0}", "{\"compatibilityLevel\":\"FULL\"}"},
           {"{\"keytype\":\"CONFIG\",\"subject\":\":.eu:\",\"magic\":0}",
            "{\"compatibilityLevel\":\"NONE\"}"},
           {"{\"keytype\":\"CONFIG\",\"subject\":\"b\",\"magic\":0}",
            "{\"compatibilityLevel\":\"BACKWARD_TRANSITIVE\"}"});
-    CHECK_INT(reg_level_in_force(&s, span_str("a")), AV_LEVEL_FULL);
-    CHECK_INT(reg_level_in_force(&s, span_str("")), AV_LEVEL_FULL);
-    CHECK_INT(reg_level_in_force(&s, span_str(":.eu:a")), AV_LEVEL_NONE);
-    CHECK_INT(reg_level_in_force(&s, span_str(":.us:a")), AV_LEVEL_FORWARD);
-    CHECK_INT(reg_level_in_force(&s, span_str("b")), AV_LEVEL_BACKWARD_TRANSITIVE);
+    CHECK_INT(level_in_force(&s, span_str("a")), AV_LEVEL_FULL);
+    CHECK_INT(level_in_force(&s, span_str("")), AV_LEVEL_FULL);
+    CHECK_INT(level_in_force(&s, span_str(":.eu:a")), AV_LEVEL_NONE);
+    CHECK_INT(level_in_force(&s, span_str(":.us:a")), AV_LEVEL_FORWARD);
+    CHECK_INT(level_in_force(&s, span_str("b")), AV_LEVEL_BACKWARD_TRANSITIVE);
 
     struct api_config b = reg_config_in_force(&s, span_str("b"));
     CHECK(api_config_true(&b, API_NORMALIZE)); // merged member by member
@@ -236,7 +243,7 @@ static void an_unknown_level_counts_as_the_default(void)
     reg_state_init(&s);
     APPLY(&s, {"{\"keytype\":\"CONFIG\",\"magic\":0}",
                "{\"compatibilityLevel\":\"SIDEWAYS\"}"});
-    CHECK_INT(reg_level_in_force(&s, span_str("a")), AV_LEVEL_BACKWARD);
+    CHECK_INT(level_in_force(&s, span_str("a")), AV_LEVEL_BACKWARD);
     reg_state_free(&s);
 }
 

@@ -1,0 +1,79 @@
+#include "registry/api_inside.h"
+
+#include <stdlib.h>
+
+/* Settings. */
+
+void read_config(struct reading *rd)
+{
+    struct span subject = subject_part(rd->r, rd->a);
+    const struct reg_scope *scope = reg_scope_of(rd->s, subject);
+    struct api_config config = {0};
+
+    if (subject.n == 0 || param_true(rd->r, "defaultToGlobal"))
+        config = reg_config_in_force(rd->s, subject);
+    else if (scope != NULL && scope->has_config)
+        config = scope->config;
+    else {
+        REFUSE_READ(rd, REG_SUBJECT_LEVEL_NOT_FOUND,
+                    "Subject '" WHOLE_FMT
+                    "' does not have subject-level compatibility configured",
+                    WHOLE(subject));
+        return;
+    }
+    api_config_put(&rd->out, &config, API_CONFIG_GET);
+}
+
+void read_mode(struct reading *rd)
+{
+    struct span subject = subject_part(rd->r, rd->a);
+    const struct reg_scope *scope = reg_scope_of(rd->s, subject);
+
+    if (subject.n > 0 && !param_true(rd->r, "defaultToGlobal") &&
+        (scope == NULL || !scope->has_mode)) {
+        REFUSE_READ(rd, REG_SUBJECT_MODE_NOT_FOUND,
+                    "Subject '" WHOLE_FMT
+                    "' does not have subject-level mode configured",
+                    WHOLE(subject));
+        return;
+    }
+    api_mode_put(&rd->out, reg_mode_in_force(rd->s, subject));
+}
+
+void read_contexts(struct reading *rd)
+{
+    const struct reg_context *c;
+    struct api_place *all = arena_array(rd->a, rd->s->contexts.n + 1, sizeof *all);
+    size_t n = 0, first = 0;
+
+    all[n++].subject = span_str("."); // there before anything is in it
+    for (size_t at = 0; (c = tab_each(&rd->s->contexts, &at, NULL)) != NULL;)
+        if (c->name.n > 1)
+            all[n++].subject = c->name;
+    qsort(all, n, sizeof *all, by_place);
+    struct span *names = arena_array(rd->a, n, sizeof *names);
+    for (size_t i = 0; i < n; i++)
+        names[i] = all[i].subject;
+    page(rd->r, SIZE_MAX, &first, &n);
+    api_texts_put(&rd->out, names + first, n);
+}
+
+/* The server. */
+
+void read_cluster(struct reading *rd)
+{
+    buf_put_str(&rd->out, "{\"scope\":{\"path\":[],\"clusters\":{\"kafka-cluster\":");
+    json_put_string(&rd->out, rd->api->o.cluster);
+    buf_put_str(&rd->out,
+                ",\"schema-registry-cluster\":\"schema-registry\"}},\"id\":\"\"}");
+}
+
+void read_release(struct reading *rd)
+{
+    buf_put_str(&rd->out, "{\"version\":\"" AVROGATE_VERSION "\",\"commitId\":\"\"}");
+}
+
+void read_deployment(struct reading *rd)
+{
+    buf_put_str(&rd->out, "{\"attributes\":[]}");
+}

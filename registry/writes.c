@@ -1,0 +1,264 @@
+#include "base/clock.h"
+#include "base/log.h"
+#include "registry/api_inside.h"
+
+#define WHY_LOGGED 300
+
+static const char *const verbs[] = {
+    [REG_DO_REGISTER] = "register",
+    [REG_DO_SET_CONFIG] = "set config",
+    [REG_DO_DROP_CONFIG] = "drop config",
+    [REG_DO_DELETE_VERSION] = "delete version",
+    [REG_DO_DELETE_SUBJECT] = "delete subject",
+    [REG_DO_SET_MODE] = "set mode",
+    [REG_DO_DROP_MODE] = "drop mode",
+    [REG_DO_DROP_CONTEXT] = "drop context",
+};
+
+struct writing {
+    struct reg_job job; // first: the writer gives it back
+    struct reg_api *api;
+    struct http_req *r;
+    const char *type;
+};
+
+/* Enough for a log line: a refusal may quote whole schemas. */
+static struct span cut(struct span why)
+{
+    return span_of(why.p, why.n < WHY_LOGGED ? why.n : WHY_LOGGED);
+}
+
+/* One line for each change and each refusal: who, what, and what became of it. */
+static void tell(const struct writing *w, const struct reg_decision *d)
+{
+    const struct reg_command *c = &w->job.command;
+
+    count_write(verbs[c->verb], d->no.code);
+    if (d->no.code != 0) {
+        log_event(LOG_INFO, "refused", LOG_S("what", verbs[c->verb]),
+                  LOG_B("subject", c->subject), LOG_I("code", d->no.code),
+                  LOG_B("why", cut(d->no.message)), LOG_B("client", w->r->peer),
+                  LOG_B("request", w->r->id), LOG_END);
+        return;
+    }
+    log_event(d->n > 0 ? LOG_INFO : LOG_DEBUG, d->n > 0 ? "changed" : "no change",
+              LOG_S("what", verbs[c->verb]), LOG_B("subject", c->subject),
+              LOG_I("id", d->id), LOG_I("version", d->version),
+              LOG_B("client", w->r->peer), LOG_B("request", w->r->id), LOG_END);
+}
+
+/* What is registered, as the state has it now; the id alone for classic clients. */
+static void put_registered(struct writing *w, const struct reg_decision *d,
+                           struct buf *out)
+{
+    const struct reg_version *v = NULL;
+    struct api_schema answer = {.id = d->id};
+
+    if (takes_more(w->r)) {
+        const struct reg_state *s = reg_tail_look(w->api->tail);
+        struct span meant = reg_subject_meant(s, w->job.command.subject, &w->r->arena);
+        v = reg_version_of(reg_subject_of(s, meant), d->version);
+        if (v != NULL && v->schema->id == d->id) {
+            answer = answer_of(v, true, &w->r->arena);
+            answer.subject = (struct span){0};
+            answer.deleted = API_UNSAID;
+        }
+        api_schema_put(out, &answer);
+        reg_tail_done(w->api->tail);
+        return;
+    }
+    api_schema_put(out, &answer);
+}
+
+static void put_answer(struct writing *w, const struct reg_decision *d, struct buf *out)
+{
+    switch (w->job.command.verb) {
+    case REG_DO_REGISTER: put_registered(w, d, out); break;
+    case REG_DO_SET_CONFIG: api_config_put(out, &d->config, API_CONFIG_SET); break;
+    case REG_DO_DROP_CONFIG: api_config_put(out, &d->config, API_CONFIG_GET); break;
+    case REG_DO_DELETE_VERSION: json_put_int(out, d->version); break;
+    case REG_DO_DELETE_SUBJECT: api_ints_put(out, d->versions, d->n_versions); break;
+    case REG_DO_SET_MODE: api_mode_put(out, d->mode); break;
+    case REG_DO_DROP_MODE:
+        if (w->job.command.recursive)
+            buf_put_str(out, "null"); // of several there is no one that was
+        else
+            api_mode_put(out, d->mode);
+        break;
+    case REG_DO_DROP_CONTEXT: break;
+    }
+}
+
+static void answer_write(struct reg_job *job, const struct reg_decision *d)
+{
+    struct writing *w = (struct writing *)job;
+    struct buf out = BUF_INIT(ANSWER_MOST);
+
+    tell(w, d);
+    if (d->no.code != 0) {
+        answer_refusal(w->r, w->type, &d->no);
+        return;
+    }
+    if (job->command.verb == REG_DO_DROP_CONTEXT) {
+        http_answer(w->r, 204, NULL, (struct span){0});
+        return;
+    }
+    put_answer(w, d, &out);
+    http_answer_take(w->r, 200, w->type, &out);
+}
+
+/* Registering what is there is answered here and now, also while Kafka is away. */
+static bool answered_from_memory(struct writing *w)
+{
+    const struct reg_state *s = reg_tail_look(w->api->tail);
+    struct reg_decision d;
+
+    reg_decide(&d, s, &w->job.command, &w->api->o.rules, &w->r->arena);
+    reg_tail_done(w->api->tail);
+    if (d.no.code != 0 || d.n > 0)
+        return false;
+    answer_write(&w->job, &d);
+    return true;
+}
+
+static void write_command(struct http_app *app, struct http_req *r, const char *type,
+                          const struct reg_command *c)
+{
+    struct reg_api *api = (struct reg_api *)app;
+    struct writing *w = arena_alloc(&r->arena, sizeof *w);
+    struct reg_refusal busy = {.code = 503,
+                               .message = span_str("Too many writes are waiting")};
+
+    *w = (struct writing){.job = {.command = *c,
+                                  .arena = &r->arena,
+                                  .due_ms = clock_ms() + api->o.write_ms,
+                                  .done = answer_write},
+                          .api = api,
+                          .r = r,
+                          .type = type};
+    if (c->verb == REG_DO_REGISTER && answered_from_memory(w))
+        return;
+    if (reg_writer_submit(api->writer, &w->job))
+        return;
+    count_write(verbs[c->verb], 503);
+    http_answer_retry_after(r, 1);
+    answer_refusal(r, type, &busy);
+}
+
+void post_version(struct http_app *app, struct http_req *r)
+{
+    struct reg_command c = {.verb = REG_DO_REGISTER,
+                            .subject = subject_part(r, &r->arena),
+                            .normalize = param_true(r, "normalize"),
+                            .force = param_true(r, "force")};
+    const char *type = agreed_type(r);
+    struct reg_refusal no = {0};
+
+    if (type == NULL)
+        return;
+    if (!schema_body(r, &r->arena, &c.schema, &no)) {
+        answer_refusal(r, type, &no);
+        return;
+    }
+    write_command(app, r, type, &c);
+}
+
+void put_config(struct http_app *app, struct http_req *r)
+{
+    struct reg_command c = {.verb = REG_DO_SET_CONFIG,
+                            .subject = subject_part(r, &r->arena)};
+    const char *type = agreed_type(r);
+    struct reg_refusal no = {0};
+    struct err e = {0};
+
+    if (type == NULL)
+        return;
+    if (api_config_read(&c.config, r->body, &r->arena, &e) != ERR_OK) {
+        reg_refuse(&no, &r->arena, REG_INVALID_LEVEL,
+                   "The request is no JSON we can read: %s", e.msg);
+        answer_refusal(r, type, &no);
+        return;
+    }
+    write_command(app, r, type, &c);
+}
+
+void delete_config(struct http_app *app, struct http_req *r)
+{
+    struct reg_command c = {.verb = REG_DO_DROP_CONFIG,
+                            .subject = subject_part(r, &r->arena)};
+    const char *type = agreed_type(r);
+
+    if (type != NULL)
+        write_command(app, r, type, &c);
+}
+
+void delete_version(struct http_app *app, struct http_req *r)
+{
+    struct reg_command c = {.verb = REG_DO_DELETE_VERSION,
+                            .subject = subject_part(r, &r->arena),
+                            .permanent = param_true(r, "permanent")};
+    const char *type = agreed_type(r);
+    struct reg_refusal no = {0};
+
+    if (type == NULL)
+        return;
+    if (!version_part(r, &r->arena, &c.version, &no)) {
+        answer_refusal(r, type, &no);
+        return;
+    }
+    write_command(app, r, type, &c);
+}
+
+void delete_subject(struct http_app *app, struct http_req *r)
+{
+    struct reg_command c = {.verb = REG_DO_DELETE_SUBJECT,
+                            .subject = subject_part(r, &r->arena),
+                            .permanent = param_true(r, "permanent")};
+    const char *type = agreed_type(r);
+
+    if (type != NULL)
+        write_command(app, r, type, &c);
+}
+
+void put_mode(struct http_app *app, struct http_req *r)
+{
+    struct reg_command c = {.verb = REG_DO_SET_MODE,
+                            .subject = subject_part(r, &r->arena),
+                            .force = param_true(r, "force")};
+    const char *type = agreed_type(r);
+    struct reg_refusal no = {0};
+    struct err e = {0};
+
+    if (type == NULL)
+        return;
+    if (api_mode_read(&c.mode, r->body, &r->arena, &e) != ERR_OK) {
+        reg_refuse(&no, &r->arena, REG_INVALID_MODE,
+                   "Invalid mode. Valid values are READWRITE, READONLY, IMPORT and "
+                   "FORWARD (%s)",
+                   e.msg);
+        answer_refusal(r, type, &no);
+        return;
+    }
+    write_command(app, r, type, &c);
+}
+
+void delete_mode(struct http_app *app, struct http_req *r)
+{
+    struct reg_command c = {.verb = REG_DO_DROP_MODE,
+                            .subject = subject_part(r, &r->arena),
+                            .recursive = param_true(r, "recursive")};
+    const char *type = agreed_type(r);
+
+    if (type != NULL)
+        write_command(app, r, type, &c);
+}
+
+void delete_context(struct http_app *app, struct http_req *r)
+{
+    struct reg_command c = {.verb = REG_DO_DROP_CONTEXT,
+                            .subject = subject_part(r, &r->arena)};
+    const char *type = agreed_type(r);
+
+    if (type != NULL)
+        write_command(app, r, type, &c);
+}
