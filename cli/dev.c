@@ -290,6 +290,8 @@ static void let_loaders_finish(struct dev *d)
                 stderr,
                 "avrogate dev: about %zu bytes of %s were not loaded and are gone\n",
                 left, l->topic);
+        else if (l->loader != NULL)
+            loader_finish(l->loader);
     }
 }
 

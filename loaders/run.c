@@ -38,7 +38,7 @@ struct loader {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     // under lock
-    bool stop;
+    bool stop, complete;
     bool has_source; // `source` may be asked
     struct loader_state state;
 };
@@ -352,7 +352,7 @@ static const char *status_of(const struct loader *l, enum err_kind rc,
         return "failed";
     if (rc == ERR_UNAVAILABLE) // something never came up
         return is_over(l) ? "failed" : "interrupted";
-    return ending == TOLD ? "interrupted" : "success";
+    return ending == TOLD && !l->complete ? "interrupted" : "success";
 }
 
 static void close_source(struct loader *l)
@@ -379,7 +379,9 @@ static void put_reason(char *out, size_t n, const char *status, enum err_kind rc
 
 static void end(struct loader *l, enum err_kind rc, enum ending ending, struct err *why)
 {
+    pthread_mutex_lock(&l->lock);
     const char *status = status_of(l, rc, ending);
+    pthread_mutex_unlock(&l->lock);
     char reason[sizeof why->msg + 40];
     struct err e = {0};
 
@@ -541,6 +543,13 @@ void loader_stop(struct loader *l)
 {
     pthread_mutex_lock(&l->lock);
     l->stop = true;
+    pthread_mutex_unlock(&l->lock);
+}
+
+void loader_finish(struct loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->stop = l->complete = true;
     pthread_mutex_unlock(&l->lock);
 }
 

@@ -65,8 +65,10 @@ void loader_state(struct loader *l, struct loader_state *out);
 /* The next offset of a partition to be loaded: all before it is in the table.  -1 while
  * the partition is not ours. */
 int64_t loader_loaded(struct loader *l, int32_t partition);
-/* Asks it to end: nothing new is begun. */
+/* Asks it to end: nothing new is begun, and the run was interrupted. */
 void loader_stop(struct loader *l);
+/* The same from whoever knows that all is loaded: the run was a success. */
+void loader_finish(struct loader *l);
 /* Waits at most `ms` for the end; true when it has ended. */
 bool loader_wait(struct loader *l, int64_t ms);
 /* Stops it and waits: what is being written is finished or rolled back within five
