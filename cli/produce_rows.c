@@ -281,14 +281,12 @@ static void step_over_mark(struct rows *r)
         step_over(r, 3, false);
 }
 
-static void fill_too_long(struct rows *r, struct row *row)
+static void fill_too_long(struct rows *r, struct row *row, size_t n, bool feed)
 {
-    size_t left = r->text.n - r->at;
-
-    fill_line(r, row, left, false);
+    fill_line(r, row, n, feed);
     row->text.n = 0;
     snprintf(row->why, sizeof row->why, "a line of more than %zu bytes", ROW_MOST);
-    r->skipping = true;
+    r->skipping = !feed;
 }
 
 static enum err_kind next_line(struct rows *r, enum rows_got *got, struct row *row,
@@ -302,17 +300,21 @@ static enum err_kind next_line(struct rows *r, enum rows_got *got, struct row *r
         if (find_line(r, &n, &feed)) {
             bool none = r->skipping || is_blank(span_of(r->text.p + r->at, n));
             r->skipping = false;
-            *got = ROWS_ROW;
+            *got = n > ROW_MOST ? ROWS_BROKEN : ROWS_ROW;
+            if (!none && n > ROW_MOST)
+                return fill_too_long(r, row, n, feed), ERR_OK;
             if (!none)
                 return fill_line(r, row, n, feed), ERR_OK;
             step_over(r, n, feed);
             continue;
         }
-        if (r->skipping)
+        if (r->skipping) {
             step_over(r, n, false);
+            n = 0;
+        }
         *got = ROWS_BROKEN;
         if (n > ROW_MOST)
-            return fill_too_long(r, row), ERR_OK;
+            return fill_too_long(r, row, n, false), ERR_OK;
         *got = r->end ? ROWS_END : ROWS_IDLE;
         if (r->end || idle)
             return ERR_OK;

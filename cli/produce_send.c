@@ -109,7 +109,8 @@ static size_t account(struct sender *s, const struct parcel *p, const struct ver
         switch (v->fates[i]) {
         case FATE_WRITTEN:
             s->t->written++;
-            s->ahead = p->rows[i].next_line;
+            if (s->ahead < p->rows[i].next_line)
+                s->ahead = p->rows[i].next_line;
             break;
         case FATE_UNKNOWN: s->t->unknown++; break;
         case FATE_NOT_WRITTEN:
@@ -136,10 +137,7 @@ static size_t settle(struct sender *s, struct parcel *p, const struct verdict *v
 
     size_t kept = account(s, p, v, true, keep);
     s->t->bytes += parcel_keep(p, v->n, keep);
-    if (kept > 0)
-        s->t->next_line = p->rows[0].line;
-    else
-        s->t->next_line = s->ahead = behind;
+    s->t->next_line = kept > 0 ? p->rows[0].line : behind;
     free(keep);
     return kept;
 }
@@ -288,6 +286,7 @@ static void keep_pace(struct sender *s, size_t n)
 
 void sender_flush(struct sender *s, struct parcel *p)
 {
+    s->ahead = 0; // under --loop lines begin again
     while (p->n > 0 && !sender_is_interrupted(s)) {
         size_t n = parcel_fits(p, s->most_rows, s->most_bytes);
         keep_pace(s, n);
