@@ -1,7 +1,7 @@
 #include "cli/schema.h"
 
 #include "avro-core/canon.h"
-#include "avro-core/compat.h"
+#include "wire/explain.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -286,16 +286,37 @@ static void put_member(struct buf *out, const char *name, struct span text)
     json_put_string(out, text);
 }
 
-static void put_reason_json(struct buf *out, const struct av_incompat *r,
-                            bool new_reads_old)
+/* The smallest change to the new file that takes the reason away. */
+static void put_change(struct buf *out, const struct call *c,
+                       const struct av_incompat *r, const struct av_verdict *v)
 {
+    struct span fresh = buf_span(&c->files[0].text);
+    struct span old = buf_span(&c->files[1 + v->version].text);
+    struct arena a = {0};
+
+    explain_change(
+        out, r, v->new_reads_old,
+        explain_value(fresh, v->new_reads_old ? r->reader_path : r->writer_path, &a),
+        explain_value(old, v->new_reads_old ? r->writer_path : r->reader_path, &a));
+    arena_free(&a);
+}
+
+static void put_reason_json(struct buf *out, const struct call *c,
+                            const struct av_incompat *r, const struct av_verdict *v)
+{
+    struct buf change = BUF_INIT(16 * EXPLAIN_VALUE);
+    bool new_reads_old = v->new_reads_old;
+
+    put_change(&change, c, r, v);
     buf_printf(out, "{\"kind\":\"%s\"", av_incompat_kind_name(r->kind));
     put_member(out, "new", new_reads_old ? r->reader_path : r->writer_path);
     put_member(out, "old", new_reads_old ? r->writer_path : r->reader_path);
     put_member(out, "location", r->location);
     put_member(out, "detail", r->detail);
     put_member(out, "message", r->message);
+    put_member(out, "change", buf_span(&change));
     buf_put_u8(out, '}');
+    buf_free(&change);
 }
 
 static void put_verdict_json(struct buf *out, const struct call *c,
@@ -306,7 +327,7 @@ static void put_verdict_json(struct buf *out, const struct call *c,
     buf_printf(out, ",\"version\":%zu,\"direction\":\"%s\",\"reasons\":[",
                v->version + 1, v->new_reads_old ? "BACKWARD" : "FORWARD");
     for (const struct av_incompat *r = v->reasons; r != NULL; r = r->next) {
-        put_reason_json(out, r, v->new_reads_old);
+        put_reason_json(out, c, r, v);
         buf_put_str(out, r->next != NULL ? "," : "");
     }
     buf_put_str(out, "]}");
@@ -329,15 +350,20 @@ static struct span shown_path(struct span path)
     return path.n > 0 ? path : span_str("(the whole)");
 }
 
-static void say_reason(const struct av_incompat *r, bool new_reads_old)
+static void say_reason(const struct call *c, const struct av_incompat *r,
+                       const struct av_verdict *v)
 {
+    struct buf change = BUF_INIT(16 * EXPLAIN_VALUE);
+    bool new_reads_old = v->new_reads_old;
     struct span fresh = shown_path(new_reads_old ? r->reader_path : r->writer_path);
     struct span old = shown_path(new_reads_old ? r->writer_path : r->reader_path);
 
-    fprintf(stderr, "  %s: %.*s\n    new: %.*s\n    old: %.*s\n",
+    put_change(&change, c, r, v);
+    fprintf(stderr, "  %s: %.*s\n    new: %.*s\n    old: %.*s\n    change: %.*s\n",
             av_incompat_kind_name(r->kind), (int)r->message.n,
             (const char *)r->message.p, (int)fresh.n, (const char *)fresh.p, (int)old.n,
-            (const char *)old.p);
+            (const char *)old.p, (int)change.n, (const char *)change.p);
+    buf_free(&change);
 }
 
 static void say_verdicts(const struct call *c, const struct av_verdict *verdicts)
@@ -348,7 +374,7 @@ static void say_verdicts(const struct call *c, const struct av_verdict *verdicts
         fprintf(stderr, "%s cannot read what was written with %s:\n",
                 v->new_reads_old ? fresh : old, v->new_reads_old ? old : fresh);
         for (const struct av_incompat *r = v->reasons; r != NULL; r = r->next)
-            say_reason(r, v->new_reads_old);
+            say_reason(c, r, v);
     }
 }
 

@@ -217,6 +217,7 @@ static void compat_says_compatible_or_every_reason_with_both_places(void)
     CHECK(strstr(o.err, "    new: /fields/0/type\n    old: /fields/0/type\n") != NULL);
     CHECK(strstr(o.err, "  READER_FIELD_MISSING_DEFAULT_VALUE: field \"b\" ") != NULL);
     CHECK(strstr(o.err, "    new: /fields/1\n    old: (the whole)\n") != NULL);
+    CHECK(strstr(o.err, "    change: give the field \"b\" a \"default\"\n") != NULL);
 }
 
 static void compat_takes_the_old_ones_oldest_first(void)

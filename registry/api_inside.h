@@ -1,6 +1,6 @@
 /*
- * api_inside.h - what the files of the HTTP interface share: api.c answers, reads.c,
- * judge.c and scopes.c read, writes.c writes, health.c tells how we are.
+ * api_inside.h - what the files of the HTTP interface share: api.c answers, reads*.c
+ * read, writes.c writes, health.c tells how we are.
  */
 #pragma once
 

@@ -4,7 +4,6 @@
 #include "avro-core/identical.h"
 #include "registry/meta.h"
 #include "wire/guid.h"
-#include "wire/messages.h"
 #include "wire/status.h"
 
 #include <stdarg.h>
@@ -187,7 +186,8 @@ bool reg_candidate_make(struct reg_candidate *out, const struct reg_state *s,
     struct span context = subject_split(subject).context;
     struct reg_candidate c = {.what = {.references = sent->references,
                                        .n_references = sent->n_references,
-                                       .schema = sent->schema}};
+                                       .schema = sent->schema},
+                              .sent = sent->schema};
     struct err e = {0};
 
     if (!is_served(sent, a, no) || !take_meta(&c, sent, a, no))
@@ -326,40 +326,37 @@ static const struct span *unreadable(const struct reg_version *v, const char *wh
     return line;
 }
 
-const struct span *reg_candidate_misfit(const struct reg_candidate *c,
-                                        const struct reg_state *s,
-                                        const struct reg_version *const *versions,
-                                        size_t n, enum av_level level, struct arena *a,
-                                        size_t *n_lines)
+bool reg_candidate_misfit(const struct reg_candidate *c, const struct reg_state *s,
+                          const struct reg_version *const *versions, size_t n,
+                          enum av_level level, struct arena *a, struct reg_misfit *out)
 {
     struct av_schema **parsed = arena_array(a, n, sizeof *parsed);
     struct messages_old *old = arena_array(a, n, sizeof *old);
-    const struct span *lines = NULL;
     struct err e = {0};
     size_t have = 0;
 
+    *out = (struct reg_misfit){.old = old};
     if (level == AV_LEVEL_NONE)
-        return NULL;
-    for (; have < n && lines == NULL; have++) {
+        return false;
+    for (; have < n && out->lines == NULL; have++) {
         const struct reg_version *v = versions[have];
         const struct api_schema *what = &v->schema->what;
 
         old[have] = (struct messages_old){.version = v->version, .text = what->schema};
         if (!api_is_avro(what))
-            lines = unreadable(v, "another schema type", a, n_lines);
+            out->lines = unreadable(v, "another schema type", a, &out->n_lines);
         else if (parse(&parsed[have], s, v->subject->context->name, what, &e) != ERR_OK)
-            lines = unreadable(v, e.msg, a, n_lines);
+            out->lines = unreadable(v, e.msg, a, &out->n_lines);
     }
 
-    if (lines == NULL) {
-        const struct av_verdict *verdict = av_compat_level(
-            level, c->parsed, (const struct av_schema *const *)parsed, n, a);
-        if (verdict != NULL)
-            lines = messages_of(verdict, old, level, a, n_lines);
-    }
+    if (out->lines == NULL)
+        out->verdict = av_compat_level(level, c->parsed,
+                                       (const struct av_schema *const *)parsed, n, a);
+    if (out->verdict != NULL)
+        out->lines = messages_of(out->verdict, old, level, a, &out->n_lines);
     for (size_t i = 0; i < have; i++)
         av_schema_release(parsed[i]);
-    return lines;
+    return out->lines != NULL;
 }
 
 static bool looks_at_all(enum av_level level)

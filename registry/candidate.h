@@ -9,7 +9,7 @@
 
 #include "registry/state.h"
 
-#include "avro-core/compat.h"
+#include "wire/messages.h"
 
 struct reg_refusal {
     int code; // registry error code; 0 = none
@@ -20,6 +20,7 @@ struct reg_candidate {
     struct api_schema what; // as it would be stored
     uint8_t md5[16];
     struct av_schema *parsed;
+    struct span sent;               // the text it was parsed from
     bool says_metadata, says_rules; // not sent: any the stored one has will do
 };
 
@@ -45,13 +46,17 @@ const struct reg_version *reg_candidate_find(const struct reg_candidate *c,
                                              const struct reg_subject *subject,
                                              bool deleted);
 
-/* Why `c` does not fit `versions[0..n)`, oldest first, under `level`: lines as
- * Confluent words them, in `a`.  NULL = it fits. */
-const struct span *reg_candidate_misfit(const struct reg_candidate *c,
-                                        const struct reg_state *s,
-                                        const struct reg_version *const *versions,
-                                        size_t n, enum av_level level, struct arena *a,
-                                        size_t *n_lines);
+struct reg_misfit {           // lives in the arena it was made in
+    const struct span *lines; // as Confluent words them; NULL: it fits
+    size_t n_lines;
+    const struct av_verdict *verdict; // NULL too where a stored schema is unreadable
+    const struct messages_old *old;   // what the verdict counts
+};
+
+/* Does `c` not fit `versions[0..n)`, oldest first, under `level`?  *out says why. */
+bool reg_candidate_misfit(const struct reg_candidate *c, const struct reg_state *s,
+                          const struct reg_version *const *versions, size_t n,
+                          enum av_level level, struct arena *a, struct reg_misfit *out);
 
 /* The living versions that a schema of this metadata is compared with: those of its
  * compatibility group, all of them or the newest alone. */

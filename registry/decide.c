@@ -95,13 +95,12 @@ static bool fits(struct deciding *d, const struct reg_candidate *cand,
                  const struct api_config *config)
 {
     enum av_level level = reg_level_of(config);
-    size_t n = 0, n_lines = 0;
+    struct reg_misfit why;
+    size_t n = 0;
     const struct reg_version **old =
         reg_versions_compared(d->subject, config, cand->what.metadata, d->a, &n);
-    const struct span *lines =
-        reg_candidate_misfit(cand, d->s, old, n, level, d->a, &n_lines);
 
-    if (lines == NULL)
+    if (!reg_candidate_misfit(cand, d->s, old, n, level, d->a, &why))
         return true;
 
     struct buf text = BUF_INIT(1 << 20);
@@ -109,10 +108,10 @@ static bool fits(struct deciding *d, const struct reg_candidate *cand,
                        "for subject \"");
     buf_put(&text, d->c->subject);
     buf_put_str(&text, "\", details: [");
-    for (size_t i = 0; i < n_lines; i++) {
+    for (size_t i = 0; i < why.n_lines; i++) {
         if (i > 0)
             buf_put_str(&text, ", ");
-        buf_put(&text, lines[i]);
+        buf_put(&text, why.lines[i]);
     }
     buf_put_u8(&text, ']');
     d->out->no = (struct reg_refusal){

@@ -1,4 +1,5 @@
 #include "registry/api_inside.h"
+#include "wire/explain.h"
 
 static bool normalize_asked(const struct reading *rd, struct span subject)
 {
@@ -40,13 +41,30 @@ void read_lookup(struct reading *rd)
     api_schema_put(&rd->out, &answer);
 }
 
+/* verbose= adds Confluent's lines, explain= ours. */
+static void put_verdict(struct reading *rd, bool fits, const struct reg_misfit *why,
+                        struct span sent)
+{
+    static const struct span none[1];
+    const struct span *lines = fits ? none : why->lines;
+
+    api_compat_put(&rd->out, fits, param_true(rd->r, "verbose") ? lines : NULL,
+                   why->n_lines);
+    if (!param_true(rd->r, "explain"))
+        return;
+    rd->out.n--; // into the object
+    buf_put_str(&rd->out, ",\"explanation\":");
+    explain_put(&rd->out, why->verdict, why->old, sent);
+    buf_put_u8(&rd->out, '}');
+}
+
 /* Answers whether the schema in the body fits; `only` NULL: as the level says. */
 static void put_compat(struct reading *rd, const struct reg_version *only, bool one)
 {
     struct span name = subject_meant(rd);
     struct api_config config = reg_config_in_force(rd->s, name);
     bool verbose = param_true(rd->r, "verbose");
-    size_t lines = 0, n = only != NULL;
+    size_t n = only != NULL;
     struct reg_candidate c;
 
     if (!candidate_asked(rd, &c)) {
@@ -61,12 +79,11 @@ static void put_compat(struct reading *rd, const struct reg_version *only, bool 
         one ? &only
             : reg_versions_compared(reg_subject_of(rd->s, name), &config,
                                     c.what.metadata, rd->a, &n);
-    const struct span *why = reg_candidate_misfit(&c, rd->s, versions, n,
-                                                  reg_level_of(&config), rd->a, &lines);
-    static const struct span none[1];
+    struct reg_misfit why;
+    bool fits = !reg_candidate_misfit(&c, rd->s, versions, n, reg_level_of(&config),
+                                      rd->a, &why);
     reg_candidate_free(&c);
-    api_compat_put(&rd->out, why == NULL, verbose ? (why != NULL ? why : none) : NULL,
-                   lines);
+    put_verdict(rd, fits, &why, c.sent);
 }
 
 void read_compat_one(struct reading *rd)

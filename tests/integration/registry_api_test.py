@@ -208,6 +208,11 @@ BLOCKS = {
         ("POST", "/compatibility/subjects/s/versions/latest", R3, 200, {"is_compatible": False}),
         ("POST", "/compatibility/subjects/s/versions/2?verbose=true", R1, 200, {"is_compatible": True, "messages": []}),
         ("POST", "/compatibility/subjects/s/versions?verbose=true", R3, 200, Has(is_compatible=False)),
+        ("POST", "/compatibility/subjects/s/versions/2?explain=true", R1, 200, {"is_compatible": True, "explanation": []}),
+        ("POST", "/compatibility/subjects/s/versions?explain=true", R3, 200, {"is_compatible": False, "explanation": [{
+            "version": 2, "direction": "BACKWARD", "rule": "READER_FIELD_MISSING_DEFAULT_VALUE", "newPointer": "/fields/1",
+            "new": {"name": "c", "type": "int"}, "change": 'give the field "c" a "default"',
+            "why": 'field "c" of the reader\'s record R has no default, and the writer has no such field'}]}),
         ("POST", "/compatibility/subjects/s/versions", {"schema": "x"}, 422, 42201),
         ("POST", "/compatibility/subjects/s/versions?verbose=true", {"schema": "x"}, 200, Has(is_compatible=False)),
         ("POST", "/compatibility/subjects/s/versions/0", R1, 422, 42202),
