@@ -68,15 +68,22 @@ static const struct conf_program program = {
 };
 
 /* $1 job, $2 topic, $3 milliseconds back (NULL = all), $4 limit */
-static const char runs_sql[] =
+#define OF_RUNS                                                                      \
+    " FROM etl_log WHERE ($1::text IS NULL OR job_name = $1) AND ($2::text IS NULL " \
+    "OR "                                                                            \
+    "topic = $2) AND ($3::bigint IS NULL OR coalesce(end_time, now()) >= now() - "   \
+    "$3::bigint * interval '1 ms') ORDER BY start_time DESC LIMIT $4::bigint"
+
+static const char runs_table_sql[] =
     "SELECT start_time::timestamptz(0), end_time::timestamptz(0), job_name, status, "
-    "records_processed, records_rejected AS rejected, batches, bytes, topic, "
-    "partitions, "
-    "target, schema_ids, error_message, run_id FROM etl_log WHERE ($1::text IS NULL OR "
-    "job_name "
-    "= $1) AND ($2::text IS NULL OR topic = $2) AND ($3::bigint IS NULL OR "
-    "coalesce(end_time, now()) >= now() - $3::bigint * interval '1 ms') ORDER BY "
-    "start_time DESC LIMIT $4::bigint";
+    "records_processed, records_rejected AS rejected, topic, partitions, "
+    "error_message" OF_RUNS;
+
+static const char runs_sql[] =
+    "SELECT start_time, end_time, job_name, status, records_processed, error_message, "
+    "run_id, source, topic, target, \"partition\", first_offset, last_offset, "
+    "partitions, records_rejected, records_duplicate, batches, bytes, "
+    "to_jsonb(schema_ids) AS schema_ids, instance, program" OF_RUNS;
 
 static const char failures_sql[] =
     "SELECT * FROM (SELECT end_time::timestamptz(0) AS at, job_name, topic, status AS "
@@ -191,7 +198,7 @@ static enum err_kind show(struct audit *a, const char *sql, int n_args, struct e
 
 static enum err_kind do_runs(struct audit *a, struct err *e)
 {
-    return show(a, runs_sql, 4, e);
+    return show(a, a->form == AUDIT_TABLE ? runs_table_sql : runs_sql, 4, e);
 }
 
 static enum err_kind do_failures(struct audit *a, struct err *e)
@@ -389,8 +396,26 @@ static enum err_kind check_kafka(struct audit *a, struct err *e)
     return rc;
 }
 
+/* Of nothing everything can be proved. */
+static enum err_kind check_asked(struct audit *a, struct err *e)
+{
+    PGresult *r = NULL;
+
+    TRY(pg_ask_with(&a->pg, &r,
+                    "SELECT 1 FROM etl_log WHERE ($1::text IS NULL OR job_name = $1) "
+                    "AND ($2::text IS NULL OR topic = $2) UNION ALL SELECT 1 FROM "
+                    "etl_batch WHERE ($1::text IS NULL OR pipeline = $1) AND ($2::text "
+                    "IS NULL OR topic = $2) LIMIT 1",
+                    2, a->args, e));
+    bool none = PQntuples(r) == 0;
+    PQclear(r);
+    return none ? err_set(e, ERR_NOT_FOUND, "etl_log has no run of this job and topic")
+                : ERR_OK;
+}
+
 static enum err_kind do_verify(struct audit *a, struct err *e)
 {
+    TRY(check_asked(a, e));
     if (a->form == AUDIT_TABLE) {
         TRY(show(a, proof_sql, 2, e));
         buf_put_str(&a->out, "\n");

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#define CELL_LEAST 8
 #define CELL_MOST 200 // of a table; JSON and CSV have all of it
 
 /* pg_type.h: what JSON writes without quotes. */
@@ -73,8 +74,8 @@ static size_t widest(const PGresult *r, int column)
     return most < CELL_MOST ? most : CELL_MOST;
 }
 
-/* Takes from the widest column until the row fits. */
-static void fit(size_t *widths, int n, size_t width)
+/* Takes from the widest column until the row fits; false when it cannot. */
+static bool fit(size_t *widths, int n, size_t width)
 {
     for (;;) {
         size_t sum = 2 * (size_t)(n - 1);
@@ -83,9 +84,40 @@ static void fit(size_t *widths, int n, size_t width)
             sum += widths[i];
             most = widths[i] > widths[most] ? i : most;
         }
-        if (width == 0 || sum <= width || widths[most] <= 8)
-            return;
+        if (width == 0 || sum <= width)
+            return true;
+        if (widths[most] <= CELL_LEAST)
+            return false;
         widths[most]--;
+    }
+}
+
+static void print_rows(struct buf *out, const PGresult *r, const size_t *widths)
+{
+    int n = PQnfields(r);
+
+    for (int i = 0; i < n; i++)
+        put_cell(out, PQfname(r, i), widths[i], is_number(PQftype(r, i)), i + 1 == n);
+    for (int row = 0; row < PQntuples(r); row++)
+        for (int i = 0; i < n; i++)
+            put_cell(out, cell(r, row, i), widths[i], is_number(PQftype(r, i)),
+                     i + 1 == n);
+}
+
+static void print_blocks(struct buf *out, const PGresult *r)
+{
+    size_t names = 0;
+
+    for (int i = 0; i < PQnfields(r); i++)
+        names = width_of(PQfname(r, i)) > names ? width_of(PQfname(r, i)) : names;
+    for (int row = 0; row < PQntuples(r); row++) {
+        buf_put_str(out, row == 0 ? "" : "\n");
+        for (int i = 0; i < PQnfields(r); i++) {
+            if (PQgetisnull(r, row, i))
+                continue;
+            put_cell(out, PQfname(r, i), names, false, false);
+            put_cell(out, cell(r, row, i), CELL_MOST, false, true);
+        }
     }
 }
 
@@ -96,13 +128,10 @@ static void print_table(struct buf *out, const PGresult *r, size_t width)
 
     for (int i = 0; i < n; i++)
         widths[i] = widest(r, i);
-    fit(widths, n, width);
-    for (int i = 0; i < n; i++)
-        put_cell(out, PQfname(r, i), widths[i], is_number(PQftype(r, i)), i + 1 == n);
-    for (int row = 0; row < PQntuples(r); row++)
-        for (int i = 0; i < n; i++)
-            put_cell(out, cell(r, row, i), widths[i], is_number(PQftype(r, i)),
-                     i + 1 == n);
+    if (fit(widths, n, width))
+        print_rows(out, r, widths);
+    else
+        print_blocks(out, r);
     free(widths);
 }
 

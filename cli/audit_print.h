@@ -13,7 +13,8 @@
 
 enum audit_form { AUDIT_TABLE, AUDIT_JSON, AUDIT_CSV };
 
-/* Appends all rows.  `width` in columns of the terminal, 0 = as wide as it gets. */
+/* Appends all rows.  `width` in columns of the terminal, 0 = as wide as it gets; what
+ * does not fit even with its cells cut is shown row by row, a line for each column. */
 void audit_print(struct buf *out, const PGresult *rows, enum audit_form form,
                  size_t width);
 /* One line of CSV. */

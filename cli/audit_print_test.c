@@ -50,6 +50,16 @@ static void cuts_to_the_width_of_the_terminal(void)
                                                  "longer ~   1200\n");
 }
 
+static void shows_row_by_row_what_fits_no_terminal(void)
+{
+    static const char *const cells[][2] = {{"longer than eight", "7"}, {"x", NULL}};
+
+    CHECK_SPAN(printed(cells, 2, AUDIT_TABLE, 14), "name   longer than eight\n"
+                                                   "count  7\n"
+                                                   "\n"
+                                                   "name   x\n");
+}
+
 static void writes_json_with_numbers_as_numbers_and_null_as_null(void)
 {
     static const char *const cells[][2] = {{"a\"b\n", "7"}, {"", NULL}};
@@ -81,6 +91,7 @@ int main(void)
     out = BUF_INIT(1 << 16);
     RUN(aligns_by_characters_and_numbers_to_the_right);
     RUN(cuts_to_the_width_of_the_terminal);
+    RUN(shows_row_by_row_what_fits_no_terminal);
     RUN(writes_json_with_numbers_as_numbers_and_null_as_null);
     RUN(writes_csv_that_reads_back);
     RUN(lets_no_record_speak_to_the_terminal);

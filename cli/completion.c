@@ -15,7 +15,9 @@ static const char bash_script[] =
     "    COMPREPLY=($(compgen -W \"$(avrogate \"$command\" --help 2>/dev/null |"
     " grep -oE -- '--[a-z][a-z-]*' | sort -u)\" -- \"$word\"))\n"
     "  else\n"
-    "    COMPREPLY=($(compgen -f -- \"$word\"))\n"
+    "    COMPREPLY=($(compgen -f -- \"$word\")"
+    " $(compgen -W \"$(avrogate \"$command\" --help 2>/dev/null |"
+    " sed -nE '1s/.* ([a-z]+(\\|[a-z]+)+)$/\\1/p' | tr '|' ' ')\" -- \"$word\"))\n"
     "  fi\n"
     "}\n"
     "complete -o filenames -F _avrogate avrogate\n";

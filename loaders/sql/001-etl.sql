@@ -24,13 +24,13 @@ CREATE TABLE etl_offsets (
 
 -- One row for each run of a job.
 CREATE TABLE etl_log (
-    run_id            uuid        PRIMARY KEY,
-    job_name          text        NOT NULL,
     start_time        timestamptz NOT NULL DEFAULT clock_timestamp(),
     end_time          timestamptz,
+    job_name          text        NOT NULL,
     status            text        NOT NULL CHECK (status IN ('running', 'success', 'failed', 'interrupted')),
     records_processed bigint      NOT NULL DEFAULT 0 CHECK (records_processed >= 0), -- rows loaded
     error_message     text,
+    run_id            uuid        PRIMARY KEY,
     source            text        NOT NULL DEFAULT '',
     topic             text        NOT NULL DEFAULT '',
     target            text        NOT NULL DEFAULT '',
