@@ -9,18 +9,22 @@ bool walk_begin(struct walk *w, const struct av_encoder *enc, struct span text,
         return false;
     if (text.p == NULL)
         text = span_of("", 0);
-    *w = (struct walk){
-        .p = text.p,
-        .end = text.p + text.n,
-        .w = out->p + out->n,
-        .w_end = out->p + out->cap,
-        .enc = enc,
-        .problems = p,
-        .out = out,
-        .text = text.p,
-        .start = out->n,
-        .first = text.p,
-    };
+    // One by one: cleared as a whole first, it takes longer than two fields to encode.
+    w->p = w->text = w->first = text.p;
+    w->end = text.p + text.n;
+    w->w = out->p + out->n;
+    w->w_end = out->p + out->cap;
+    w->place = NULL;
+    w->enc = enc;
+    w->problems = p;
+    w->out = out;
+    w->start = out->n;
+    w->offset = w->scratch = w->depth = w->tried = w->may_try = 0;
+    w->trying = 0;
+    w->failed = w->stopped = w->text_broken = false;
+    w->why = NULL;
+    w->choice = NULL;
+    w->choice_at = NULL;
     return true;
 }
 

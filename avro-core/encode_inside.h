@@ -49,8 +49,8 @@ struct lookup {
 uint32_t lookup_find(const struct lookup *l, struct span name);
 
 struct member {
-    uint64_t head[2], mask[2]; // the first 16 bytes of "name" with its quotes
-    struct span quoted;
+    uint64_t head[2], mask[2]; // the first 16 bytes of key
+    struct span key;           // "name": with its quotes and the colon
     struct span name;
     const struct node *type;
     struct span fallback; // Avro binary

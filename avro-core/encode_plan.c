@@ -109,22 +109,24 @@ static struct span wanted(struct arena *a, const struct av_node *n, bool strict)
 
 /* ---- nodes ---- */
 
-static struct span quote(struct arena *a, struct span name)
+/* The name as most programs write it: in quotes, the colon at once behind. */
+static struct span make_key(struct arena *a, struct span name)
 {
-    uint8_t *p = arena_alloc(a, name.n + 2);
+    uint8_t *p = arena_alloc(a, name.n + 3);
 
     p[0] = p[name.n + 1] = '"';
+    p[name.n + 2] = ':';
     if (name.n > 0)
         memcpy(p + 1, name.p, name.n);
-    return span_of(p, name.n + 2);
+    return span_of(p, name.n + 3);
 }
 
 static void make_head(struct member *m)
 {
     uint8_t head[sizeof m->head] = {0}, mask[sizeof m->mask] = {0};
-    size_t n = m->quoted.n < sizeof head ? m->quoted.n : sizeof head;
+    size_t n = m->key.n < sizeof head ? m->key.n : sizeof head;
 
-    memcpy(head, m->quoted.p, n);
+    memcpy(head, m->key.p, n);
     memset(mask, 0xff, n);
     memcpy(m->head, head, sizeof head);
     memcpy(m->mask, mask, sizeof mask);
@@ -139,7 +141,7 @@ static void make_record(struct av_encoder *enc, struct node *out)
     for (size_t i = 0; i < n->n_fields; i++) {
         const struct av_field *f = &n->fields[i];
         members[i].name = names[i] = f->name;
-        members[i].quoted = quote(&enc->arena, f->name);
+        members[i].key = make_key(&enc->arena, f->name);
         members[i].type = &enc->nodes[f->type->index];
         members[i].has_fallback =
             f->fallback_avro.p != NULL && !enc->options.strict_avro_json;

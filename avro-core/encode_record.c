@@ -162,11 +162,11 @@ static bool twice(struct walk *w, struct record *r, uint32_t i, const uint8_t *a
 
 static inline bool is_key(const struct walk *w, const struct member *m)
 {
-    size_t left = (size_t)(w->end - w->p), n = m->quoted.n;
+    size_t left = (size_t)(w->end - w->p), n = m->key.n;
     uint64_t head[2];
 
     if (left < sizeof head)
-        return left >= n && memcmp(w->p, m->quoted.p, n) == 0;
+        return left >= n && memcmp(w->p, m->key.p, n) == 0;
     memcpy(head, w->p, sizeof head);
     if ((((head[0] ^ m->head[0]) & m->mask[0]) |
          ((head[1] ^ m->head[1]) & m->mask[1])) != 0)
@@ -174,7 +174,7 @@ static inline bool is_key(const struct walk *w, const struct member *m)
     if (n <= sizeof head)
         return true;
     return left >= n &&
-           memcmp(w->p + sizeof head, m->quoted.p + sizeof head, n - sizeof head) == 0;
+           memcmp(w->p + sizeof head, m->key.p + sizeof head, n - sizeof head) == 0;
 }
 
 static bool is_seen(const struct walk *w, const struct record *r, uint32_t i)
@@ -199,7 +199,7 @@ static bool place_field(struct walk *w, struct record *r, uint32_t i)
 
 /* The key is not the expected one.  *i is the field, LOOKUP_NONE: its value is skipped.
  */
-static bool take_other_key(struct walk *w, struct record *r, uint32_t *i)
+static bool take_other_name(struct walk *w, struct record *r, uint32_t *i)
 {
     const uint8_t *at = w->p;
     struct string s;
@@ -223,6 +223,17 @@ static bool take_other_key(struct walk *w, struct record *r, uint32_t *i)
     return place_field(w, r, found);
 }
 
+static bool take_other_key(struct walk *w, struct record *r, uint32_t *i)
+{
+    if (!take_other_name(w, r, i))
+        return false;
+    if (!walk_take(w, ':'))
+        return walk_no_json(w, w->p, "':'");
+    walk_blanks(w);
+    return true;
+}
+
+/* The expected name mostly comes, the colon at once behind it. */
 static inline bool take_key(struct walk *w, struct record *r, uint32_t *i)
 {
     const struct node *n = r->n;
@@ -231,20 +242,11 @@ static inline bool take_key(struct walk *w, struct record *r, uint32_t *i)
         (r->shuffled && is_seen(w, r, r->next)))
         return take_other_key(w, r, i);
     *i = r->next;
-    w->p += n->members[*i].quoted.n;
+    w->p += n->members[*i].key.n;
+    walk_blanks(w);
     if (r->shuffled)
         return place_field(w, r, *i);
     r->next++;
-    return true;
-}
-
-static inline bool take_colon(struct walk *w)
-{
-    if (w->p < w->end && *w->p == ':')
-        w->p++;
-    else if (!walk_take(w, ':'))
-        return walk_no_json(w, w->p, "':'");
-    walk_blanks(w);
     return true;
 }
 
@@ -260,7 +262,7 @@ static inline bool take_member(struct walk *w, struct record *r)
 {
     uint32_t i;
 
-    if (!take_key(w, r, &i) || !take_colon(w))
+    if (!take_key(w, r, &i))
         return false;
     if (i == LOOKUP_NONE)
         return text_skip(w);

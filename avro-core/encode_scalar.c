@@ -1,4 +1,5 @@
 #include "avro-core/base64.h"
+#include "avro-core/digits.h"
 #include "avro-core/encode_inside.h"
 #include "avro-core/text_scan.h"
 
@@ -298,18 +299,55 @@ static inline bool short_literal(struct walk *w, int64_t *out)
 {
     const uint8_t *p = w->p, *end = w->end;
     bool minus = p < end && *p == '-';
-    int64_t x = 0;
+    uint64_t x = 0;
 
     p += minus;
     const uint8_t *first = p;
-    for (; p < end && (uint8_t)(*p - '0') < 10; p++)
-        x = (int64_t)((uint64_t)x * 10 + (uint64_t)(*p - '0'));
+    p = digits_take(p, end, &x);
     size_t n = (size_t)(p - first);
     if (n - 1 >= SHORT_DIGITS || (*first == '0' && n > 1))
         return false;
     if (p < end && (*p == '.' || (*p | 0x20) == 'e'))
         return false;
-    *out = minus ? -x : x;
+    *out = minus ? -(int64_t)x : (int64_t)x;
+    w->p = p;
+    return true;
+}
+
+/*
+ * A number of at most 15 digits without exponent, read on the way; false: look closer.
+ * Such digits are a double, and so is the power of ten that divides them: the quotient
+ * is rounded once (Clinger, How to Read Floating Point Numbers Accurately, 1990).
+ */
+#define EXACT_DIGITS 15
+
+static inline bool short_real(struct walk *w, double *out)
+{
+    static const double tens[EXACT_DIGITS + 1] = {
+        1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+        1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    };
+    const uint8_t *p = w->p, *end = w->end;
+    bool minus = p < end && *p == '-';
+    uint64_t x = 0;
+
+    p += minus;
+    const uint8_t *first = p;
+    p = digits_take(p, end, &x);
+    size_t whole = (size_t)(p - first), fraction = 0;
+    if (whole == 0 || (*first == '0' && whole > 1))
+        return false;
+    if (p < end && *p == '.') {
+        const uint8_t *point = p++;
+        p = digits_take(p, end, &x);
+        fraction = (size_t)(p - point) - 1;
+        if (fraction == 0)
+            return false;
+    }
+    if (whole + fraction > EXACT_DIGITS || (p < end && (*p | 0x20) == 'e'))
+        return false;
+    double v = (double)(int64_t)x / tens[fraction];
+    *out = minus ? -v : v;
     w->p = p;
     return true;
 }
@@ -339,6 +377,15 @@ static bool encode_long(struct walk *w, const struct node *n)
         return false;
     w->w = varint_put(w->w, v);
     return true;
+}
+
+static bool encode_double(struct walk *w, const struct node *n)
+{
+    double v;
+
+    if (!short_real(w, &v))
+        return encode_scalar(w, n);
+    return put_double(w, v) == NULL;
 }
 
 /* Up to SHORT_TEXT bytes are copied without asking how many, where both sides have
@@ -372,7 +419,7 @@ static const struct kind kinds[] = {
     {AV_INT, AV_PLAIN, encode_int, NULL, int_from_number},
     {AV_LONG, AV_PLAIN, encode_long, NULL, long_from_number},
     {AV_FLOAT, AV_PLAIN, encode_scalar, float_from_text, float_from_number},
-    {AV_DOUBLE, AV_PLAIN, encode_scalar, double_from_text, double_from_number},
+    {AV_DOUBLE, AV_PLAIN, encode_double, double_from_text, double_from_number},
     {AV_BYTES, AV_PLAIN, encode_scalar, bytes_from_text, NULL},
     {AV_STRING, AV_PLAIN, encode_string, string_from_text, NULL},
     {AV_ENUM, AV_PLAIN, encode_scalar, enum_from_text, NULL},
