@@ -4,10 +4,10 @@
  * Plain JSON, as encode.h reads it: unions without wrappers, logical types as text (ISO
  * 8601, decimals exact, UUID), bytes and fixed as base64, NaN and infinities as the
  * strings "NaN", "Infinity", "-Infinity".  A value of a union that another branch could
- * read as well gets its wrapper, so that what is written here always encodes to the
- * same datum.  A date or time that has no ISO form (a year of five digits) is its
- * number. With `avro_json`: the specification's JSON encoding, wrappers and \u00XX
- * bytes.
+ * read as well gets its wrapper, so that what is written here encodes to the same
+ * datum, or is refused as ambiguous where a map could be meant (docs/json.md, unions,
+ * 4).  A date or time that has no ISO form (a year of five digits) is its number. With
+ * `avro_json`: the specification's JSON encoding, wrappers and \u00XX bytes.
  *
  * Refused, because no JSON of that schema says it: a decimal of more digits than its
  * precision, a malformed big-decimal (ERR_INVALID); more than `buf` holds, deeper than
