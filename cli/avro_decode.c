@@ -2,6 +2,7 @@
  * Twice over the file: once to know that all of it is good, once to write.  So nothing
  * of a refused file is written, and nothing but one record's JSON is kept.
  */
+#include "avro-core/canon.h"
 #include "avro-core/ocf.h"
 #include "avro-core/to_json.h"
 #include "cli/avro_inside.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 
 #define WRITE_AT ((size_t)64 * 1024)
+#define FORM_MOST ((size_t)64 << 20) // of a canonical form
 
 struct decoding {
     const struct avro_job *job;
@@ -101,7 +103,37 @@ static enum avro_kind guess(const struct decoding *d)
     return KIND_DATUM;
 }
 
-/* A container's schema is its own; one given beside it only has to be there. */
+static bool same_form(const struct av_schema *a, const struct av_schema *b)
+{
+    struct buf one = BUF_INIT(FORM_MOST), two = BUF_INIT(FORM_MOST);
+
+    av_print_canonical(&one, a);
+    av_print_canonical(&two, b);
+    bool same = one.over || two.over || span_eq(buf_span(&one), buf_span(&two));
+    buf_free(&one);
+    buf_free(&two);
+    return same;
+}
+
+/* A container brings its schema.  One given beside it says what the person takes it
+ * for; to read it as that is another wish, with an option of its own. */
+static enum err_kind check_given(const struct decoding *d, struct err *e)
+{
+    struct av_schema *given;
+
+    if (d->job->schema == NULL)
+        return ERR_OK;
+    TRY(avro_schema_load(&given, d->job->schema, true, e));
+    bool same = same_form(given, d->writer);
+    av_schema_release(given);
+    if (!same)
+        return err_set(e, ERR_INVALID,
+                       "byte 4: the file was written with another schema than %s; "
+                       "--reader-schema reads it as that",
+                       d->job->schema);
+    return ERR_OK;
+}
+
 static enum err_kind load_writer(struct decoding *d, enum avro_kind kind, struct err *e)
 {
     struct av_ocf_reader *r;
@@ -113,7 +145,7 @@ static enum err_kind load_writer(struct decoding *d, enum avro_kind kind, struct
     TRY(av_ocf_open(&r, d->file, NULL, e));
     d->writer = av_schema_retain(av_ocf_schema(r));
     av_ocf_close(r);
-    return ERR_OK;
+    return check_given(d, e);
 }
 
 static enum err_kind load_schemas(struct decoding *d, enum avro_kind kind,

@@ -90,6 +90,28 @@ static void data_back_to_back_are_a_line_each(void)
     CHECK_SPAN(o.out, "{\"x\":1,\"c\":7}\n{\"x\":2,\"c\":7}\n");
 }
 
+static void a_container_is_of_the_schema_it_is_taken_for(void)
+{
+    CALL(BYTES("{\"a\":1}"), "encode", "--schema", "v1", "--kind", "ocf");
+    CHECK_INT(o.code, 0);
+    static uint8_t room[2000];
+    struct span file = span_of(room, o.out.n);
+    memcpy(room, o.out.p, o.out.n);
+
+    CALL(file, "decode", "--schema", "v1", "--kind", "ocf", "-");
+    CHECK_SPAN(o.out, "{\"a\":1,\"b\":null}\n");
+    CALL(file, "decode", "--schema", "v2", "--kind", "ocf", "-");
+    CHECK_INT(o.code, 1);
+    CHECK_SPAN(o.out, "");
+    CHECK_STR(o.err,
+              "avrogate avro decode: byte 4: the file was written with another schema "
+              "than v2; --reader-schema reads it as that\n");
+    CALL(file, "decode", "--reader-schema", "v2", "--kind", "ocf", "-");
+    CHECK_SPAN(o.out, "{\"x\":1,\"c\":7}\n");
+    CALL(file, "decode", "--schema", "nowhere", "--kind", "ocf", "-");
+    CHECK_INT(o.code, 1);
+}
+
 static void a_refused_file_leaves_nothing_but_the_reason(void)
 {
     static const struct {
@@ -264,6 +286,7 @@ int main(void)
     put_file("null", "\"null\"");
     put_file("bad", "{");
     RUN(data_back_to_back_are_a_line_each);
+    RUN(a_container_is_of_the_schema_it_is_taken_for);
     RUN(a_refused_file_leaves_nothing_but_the_reason);
     RUN(what_encode_writes_decode_reads);
     RUN(every_bad_line_is_told_and_nothing_written);
