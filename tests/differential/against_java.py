@@ -264,13 +264,13 @@ class Run:
         self.counts["container files"] += 2
         with open(path, "rb") as f:
             whole = f.read()
-        for name, good in (("theirs", whole), ("ours", file)):
+        for good in (whole, file):
             for _ in range(3):
-                self.broken_ocf(s, self.break_datum(good), codec, schema)
+                self.broken_ocf(self.break_datum(good), codec, schema)
 
-    def broken_ocf(self, s, file, codec, schema):
+    def broken_ocf(self, file, codec, schema):
         path = self.write("broken.avro", file)
-        rc, lines, err = self.cli("avro", "decode", "--avro-json", "--schema", s, "--kind", "ocf", path)
+        rc, lines, err = self.cli("avro", "decode", "--avro-json", "--kind", "ocf", path)
         theirs = self.java.ask("read-ocf", file=path)
         if self.verdicts("broken container", rc == 0, err, theirs, codec=codec, schema=json.dumps(schema), file=file.hex()):
             rc, ours, err = self.again(self.write("theirs.avsc", theirs["schema"]), lines)
