@@ -1,7 +1,11 @@
 #include "registry/api_inside.h"
+#include "registry/openapi.h"
+
+#include <assert.h>
 
 #include <stdlib.h>
 
+#define OPENAPI_MOST (1 << 20)
 #define DEADLINE_SLACK_MS 1000 // an answer says more than a 504 does
 
 /* Answers. */
@@ -129,12 +133,20 @@ READ(release)
 READ(nothing)
 #undef READ
 
+static void get_openapi(struct http_app *app, struct http_req *r)
+{
+    struct reg_api *api = (struct reg_api *)app;
+
+    http_answer(r, 200, "application/json", api->openapi);
+}
+
 static const struct http_route routes[] = {
     {HTTP_GET, "/", get_nothing, 0, 0, 0},
     {HTTP_POST, "/", get_nothing, 0, 0, 0},
     {HTTP_GET, "/healthz", get_health, HTTP_ALWAYS, 0, 0},
     {HTTP_GET, "/readyz", get_ready, HTTP_ALWAYS, 0, 0},
     {HTTP_GET, "/metrics", get_metrics, HTTP_ALWAYS, 0, 0},
+    {HTTP_GET, "/openapi.json", get_openapi, 0, 0, 0},
 
     {HTTP_GET, "/schemas", get_schemas, 0, 0, 0},
     {HTTP_GET, "/schemas/types", get_schema_types, 0, 0, 0},
@@ -205,6 +217,7 @@ static void make_routes(struct reg_api *api)
     for (size_t i = 0; i < ROUTES; i++) {
         struct http_route row = routes[i];
 
+        assert(openapi_has(row.method, row.pattern)); // none goes undescribed
         row.deadline_ms = api->o.write_ms + DEADLINE_SLACK_MS;
         api->routes[n++] = row;
         if (!stands_in_contexts(row.pattern))
@@ -215,6 +228,15 @@ static void make_routes(struct reg_api *api)
         api->routes[n++] = row;
     }
     api->nroutes = n;
+}
+
+static void describe(struct reg_api *api)
+{
+    struct buf text = BUF_INIT(OPENAPI_MOST);
+
+    openapi_put(&text);
+    api->openapi = arena_copy(&api->arena, buf_span(&text));
+    buf_free(&text);
 }
 
 /* Before everything has been read "there is none" would be a guess. */
@@ -250,6 +272,7 @@ struct reg_api *reg_api_open(const struct reg_api_options *o, struct reg_tail *t
 
     *api = (struct reg_api){.o = *o, .tail = t, .writer = w, .fresh = f};
     make_routes(api);
+    describe(api);
     api->app = (struct http_app){.routes = api->routes,
                                  .nroutes = api->nroutes,
                                  .error_type = REG_JSON,

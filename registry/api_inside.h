@@ -14,7 +14,8 @@ struct reg_api {
     struct http_app app; // first: handlers cast back
     struct http_route *routes;
     size_t nroutes;
-    struct arena arena; // of the routes' patterns
+    struct span openapi;
+    struct arena arena; // of the routes' patterns and the document
     struct reg_api_options o;
     struct reg_tail *tail;
     struct reg_writer *writer;

@@ -1,0 +1,73 @@
+#include "registry/openapi.h"
+
+#include "base/json.h"
+#include "tests/check.h"
+
+#include <stdio.h>
+
+static const struct json *document(struct buf *text, struct arena *a)
+{
+    const struct json *j = NULL;
+    struct err e = {0};
+
+    openapi_put(text);
+    CHECK_INT(json_read(&j, buf_span(text), NULL, a, &e), ERR_OK);
+    CHECK_STR(e.msg, "");
+    return j;
+}
+
+/* Every "$ref" below `j` names a component. */
+static void check_refs(const struct json *j, const struct json *components)
+{
+    static const char mark[] = "#/components/";
+
+    for (const struct json *c = j->first; c != NULL; c = c->next) {
+        check_refs(c, components);
+        if (!span_eq(c->name, span_str("$ref")))
+            continue;
+        struct span path = span_skip(c->text, strlen(mark));
+        const uint8_t *slash = memchr(path.p, '/', path.n);
+        CHECK(slash != NULL);
+        size_t n = (size_t)(slash - path.p);
+        const struct json *kind = json_member_span(components, span_of(path.p, n));
+        CHECK(json_member_span(kind, span_skip(path, n + 1)) != NULL);
+    }
+}
+
+static void the_document_is_json_and_whole_in_itself(void)
+{
+    struct buf text = BUF_INIT(1 << 20);
+    struct arena a = {0};
+    const struct json *j = document(&text, &a);
+
+    CHECK_SPAN(json_member(j, "openapi")->text, "3.1.0");
+    CHECK(json_member(j, "paths")->n > 30);
+    check_refs(j, json_member(j, "components"));
+    buf_free(&text);
+    arena_free(&a);
+}
+
+static void a_path_has_its_methods_parts_and_parameters(void)
+{
+    struct buf text = BUF_INIT(1 << 20);
+    struct arena a = {0};
+    const struct json *paths = json_member(document(&text, &a), "paths");
+    const struct json *one =
+        json_member(paths, "/subjects/{subject}/versions/{version}");
+
+    CHECK_INT((long)one->n, 2); // GET, DELETE
+    CHECK_INT((long)json_member(json_member(one, "get"), "parameters")->n, 3);
+    CHECK(json_member(json_member(json_member(one, "delete"), "responses"), "404") !=
+          NULL);
+    CHECK(openapi_has(HTTP_GET, "/subjects"));
+    CHECK(!openapi_has(HTTP_PUT, "/subjects"));
+    buf_free(&text);
+    arena_free(&a);
+}
+
+int main(void)
+{
+    RUN(the_document_is_json_and_whole_in_itself);
+    RUN(a_path_has_its_methods_parts_and_parameters);
+    return REPORT();
+}
