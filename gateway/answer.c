@@ -64,8 +64,10 @@ static void put_outcome(struct buf *out, const struct written *w)
     switch (w->outcome) {
     case OUTCOME_NONE: break;
     case OUTCOME_WRITTEN:
-        buf_printf(out, ",\"partition\":%d,\"offset\":%lld", w->partition,
-                   (long long)w->offset);
+        buf_put_str(out, ",\"partition\":");
+        json_put_int(out, w->partition);
+        buf_put_str(out, ",\"offset\":");
+        json_put_int(out, w->offset);
         break;
     case OUTCOME_NOT_WRITTEN:
     case OUTCOME_UNKNOWN:
@@ -119,7 +121,8 @@ static void put_records(struct buf *out, const struct publish *p)
     for (size_t i = 0; i < p->batch.n; i++) {
         if (!is_shown(p, i))
             continue;
-        buf_printf(out, "%s{\"index\":%zu", some ? "," : "", i);
+        buf_put_str(out, some ? ",{\"index\":" : "{\"index\":");
+        json_put_int(out, (int64_t)i);
         some = true;
         if (p->batch.items[i].frame_n == 0) {
             put_problems(out, &p->batch.items[i]);
