@@ -73,7 +73,7 @@ static const struct conf_row rows[] = {
      .help = "rows to send in all; 0 = no end but the "
              "file's"},
     {"dry_run", CONF_BOOL, AT(dry_run), .help = "check only, write nothing"},
-    {"batch", CONF_INT, AT(batch), .fallback = "2000", .min = 1, .max = 50000,
+    {"batch", CONF_INT, AT(batch), .fallback = "5000", .min = 1, .max = 50000,
      .argument = "ROWS", .help = "rows in a request"},
     {"batch_bytes", CONF_BYTES, AT(batch_bytes), .fallback = "1MiB", .min = 1024,
      .max = 256 << 20, .help = "bytes in a request, unless one row has more"},
@@ -130,7 +130,10 @@ static const struct conf_program program = {
         "Sends a file's rows to a topic, each checked against the Avro schema of its\n"
         "subject: through the gateway, or straight to Kafka after the same checks.\n"
         "Refused rows are told by line and column, the others are written, in order.\n"
-        "When it stops before the end it says from which line to go on.",
+        "When it stops before the end it says from which line to go on.\n"
+        "Exit codes: 0 every row is written; 1 some are not, or it stopped; 2 the "
+        "call\n"
+        "was wrong and nothing was sent.",
     .examples =
         "  avrogate produce --gateway http://127.0.0.1:8082 --topic weather "
         "weather.csv\n"

@@ -125,19 +125,45 @@ static void put_shown(struct buf *out, struct span s)
         buf_put_str(out, "...");
 }
 
+static bool skip_word(struct span *s, struct span word)
+{
+    if (s->n < word.n || memcmp(s->p, word.p, word.n) != 0)
+        return false;
+    *s = span_skip(*s, word.n);
+    return true;
+}
+
+/* "/field: cell "x", wanted ..." behind a column that says the same: not twice. */
+static void put_in_column(struct buf *out, const struct place *p,
+                          const struct refusal *r)
+{
+    struct span rest = r->message;
+
+    buf_printf(out, "column %zu ", p->column);
+    put_shown(out, p->name);
+    if (!skip_word(&rest, r->pointer) || !skip_word(&rest, span_str(": ")))
+        rest = r->message;
+    struct span ours = rest;
+    if (skip_word(&ours, span_str("cell \""))) {
+        buf_put_str(out, ", ");
+    } else {
+        buf_put_str(out, ", cell ");
+        put_shown(out, p->cell);
+        buf_put_str(out, ": ");
+    }
+    buf_put(out, rest);
+}
+
 void reject_print(struct buf *out, const char *file, const struct place *p,
                   const struct refusal *r, size_t at, bool is_csv)
 {
     buf_printf(out, "%s:%llu: ", file, (unsigned long long)p->line);
     if (p->column > 0) {
-        buf_printf(out, "column %zu ", p->column);
-        put_shown(out, p->name);
-        buf_put_str(out, ", cell ");
-        put_shown(out, p->cell);
-        buf_put_str(out, ": ");
-    } else if (!is_csv && r->has_offset) {
-        buf_printf(out, "column %zu: ", at + 1);
+        put_in_column(out, p, r);
+        return;
     }
+    if (!is_csv && r->has_offset)
+        buf_printf(out, "column %zu: ", at + 1);
     buf_put(out, r->message);
 }
 

@@ -1,7 +1,7 @@
 /*
  * produce_rejects.h - refused rows, told by line and column of the file they came from.
  *
- *      weather.csv:17: column 3 "temp max", cell "abc": /temp_max: ..., wanted double
+ *      weather.csv:17: column 3 "temp max", cell "abc", wanted double (type)
  *
  * A gateway points into the body it was sent; here that becomes a line of the file, a
  * column and a cell.  On stderr the first few are shown.  A file of rejects holds them

@@ -47,6 +47,20 @@ static void an_offset_does_where_the_field_has_another_name(void)
     check_csv("1,abc,x", "/a~1b", false, 0, "f.csv:17: no");
 }
 
+static void what_the_column_says_is_not_said_twice(void)
+{
+    const struct refusal r = {
+        .pointer = span_str("/temp_max"),
+        .message = span_str("/temp_max: cell \"abc\", wanted double (type)")};
+    const struct place place = {17, 2, names[1], span_str("abc")};
+    struct buf out = BUF_INIT(1000);
+
+    reject_print(&out, "f.csv", &place, &r, 2, true);
+    CHECK_SPAN(buf_span(&out),
+               "f.csv:17: column 2 \"temp max\", cell \"abc\", wanted double (type)");
+    buf_free(&out);
+}
+
 static void a_row_as_a_whole_has_no_column(void)
 {
     check_csv("1,abc", "", true, 0, "f.csv:17: no");
@@ -99,6 +113,7 @@ int main(void)
 {
     RUN(a_pointer_names_the_column);
     RUN(an_offset_does_where_the_field_has_another_name);
+    RUN(what_the_column_says_is_not_said_twice);
     RUN(a_row_as_a_whole_has_no_column);
     RUN(the_line_is_that_of_the_cell);
     RUN(more_cells_than_columns_are_told_without_a_name);

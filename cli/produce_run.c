@@ -61,7 +61,7 @@ static struct span without_ours(const struct run *r, const struct row *row)
 
 static void note_done(struct run *r, const struct row *row)
 {
-    r->sender.done = r->s->count > 0 ? r->t->read : row->offset + row->text.n;
+    r->sender.done = r->s->count > 0 ? r->t->read : row->offset + row->text.n + 1;
 }
 
 static void take_broken(struct run *r, const struct row *row)
