@@ -117,6 +117,15 @@ static const struct {
     {"\"float\"", "1.5", "1.5"},
     {"\"double\"", "-0.1", "-0.1"},
     {"\"double\"", "\"NaN\"", "NaN"},
+    {"\"double\"", "\"Infinity\"", "Infinity"},
+    {"\"double\"", "\"-Infinity\"", "-Infinity"},
+    {"\"double\"", "1.7976931348623157e308", "1.7976931348623157e+308"},
+    {"\"double\"", "5e-324", "5e-324"},
+    {"\"double\"", "-0.0", "-0"},
+    {"\"float\"", "\"NaN\"", "NaN"},
+    {"\"float\"", "\"-Infinity\"", "-Infinity"},
+    {"\"float\"", "3.4028235e38", "3.4028235e+38"},
+    {"\"long\"", "-9223372036854775808", "-9223372036854775808"},
     {"\"string\"", "\"z\\u00e9\\ud83d\\ude00\"", "z\xc3\xa9\xf0\x9f\x98\x80"},
     {"\"string\"", "\"\"", ""},
     {"[\"null\",\"string\"]", "null", "NULL"},
@@ -128,6 +137,27 @@ static const struct {
      "123e4567-e89b-12d3-a456-426614174000"},
     {"{\"type\":\"int\",\"logicalType\":\"date\"}", "\"2024-02-29\"", "2024-02-29"},
     {"{\"type\":\"int\",\"logicalType\":\"date\"}", "\"1969-12-31\"", "1969-12-31"},
+    {"{\"type\":\"int\",\"logicalType\":\"date\"}", "\"0000-12-31\"", "0001-12-31 BC"},
+    {"{\"type\":\"int\",\"logicalType\":\"date\"}", "\"+12026-01-01\"", "12026-01-01"},
+    {"{\"type\":\"fixed\",\"name\":\"U\",\"size\":16,\"logicalType\":\"uuid\"}",
+     "\"123e4567-e89b-12d3-a456-426614174000\"",
+     "123e4567-e89b-12d3-a456-426614174000"},
+    {"{\"type\":\"fixed\",\"name\":\"L\",\"size\":12,\"logicalType\":\"duration\"}",
+     "\"P1Y2M3DT4H5M6.789S\"", "1 year 2 mons 3 days 04:05:06.789"},
+    {"{\"type\":\"fixed\",\"name\":\"L\",\"size\":12,\"logicalType\":\"duration\"}",
+     "\"PT0S\"", "00:00:00"},
+    {"{\"type\":\"long\",\"logicalType\":\"timestamp-nanos\"}",
+     "\"1970-01-01T00:00:01.123456789Z\"", "1123456789"},
+    {"{\"type\":\"long\",\"logicalType\":\"local-timestamp-nanos\"}",
+     "\"1970-01-01T00:00:01.123456789\"", "1123456789"},
+    {"{\"type\":\"long\",\"logicalType\":\"local-timestamp-micros\"}",
+     "\"1969-12-31T23:59:59.999999\"", "1969-12-31 23:59:59.999999"},
+    {"{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"}",
+     "\"2024-02-29T12:00:00+02:00\"", "2024-02-29 10:00:00+00"},
+    {"{\"type\":\"long\",\"logicalType\":\"local-timestamp-micros\"}",
+     "9223372036854775807", "294247-01-10 04:00:54.775807"},
+    {"{\"type\":\"bytes\",\"logicalType\":\"big-decimal\"}",
+     "\"-12345678901234567890.0010\"", "-12345678901234567890.0010"},
     {"{\"type\":\"int\",\"logicalType\":\"time-millis\"}", "\"23:59:59.999\"",
      "23:59:59.999"},
     {"{\"type\":\"long\",\"logicalType\":\"time-micros\"}", "\"00:00:00.000001\"",
@@ -162,12 +192,27 @@ static const struct {
     {"[\"null\",\"int\",\"string\"]", "\"s\"", "\"s\""},
     {"[\"null\",\"int\",\"string\"]", "null", "NULL"},
     {"[\"null\",{\"type\":\"array\",\"items\":\"int\"}]", "[1,2]", "[1, 2]"},
+    // inside jsonb: numbers exact, what JSON has no number for as text
+    {"{\"type\":\"array\",\"items\":\"long\"}", "[9223372036854775807]",
+     "[9223372036854775807]"},
+    {"{\"type\":\"array\",\"items\":\"double\"}", "[0.1,\"NaN\",\"Infinity\"]",
+     "[0.1, \"NaN\", \"Infinity\"]"},
+    {"{\"type\":\"array\",\"items\":\"bytes\"}", "[\"AP8Q\"]", "[\"AP8Q\"]"},
+    {"{\"type\":\"record\",\"name\":\"N\",\"fields\":[{\"name\":\"d\",\"type\":{"
+     "\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":20,\"scale\":2}},{"
+     "\"name\":\"t\",\"type\":{\"type\":\"long\",\"logicalType\":\"timestamp-millis\"}}"
+     ","
+     "{\"name\":\"m\",\"type\":{\"type\":\"map\",\"values\":[\"null\",\"int\"]}}]}",
+     "{\"d\":\"123456789012345678.90\",\"t\":\"2024-02-29T00:00:00Z\",\"m\":{\"a\":"
+     "null,\"b\":2}}",
+     "{\"d\": \"123456789012345678.90\", \"m\": {\"a\": null, \"b\": 2}, \"t\": "
+     "\"2024-02-29T00:00:00Z\"}"},
 };
 
 static void writes_every_type_as_the_server_reads_it(void)
 {
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        char schema[600], json[300];
+        char schema[800], json[300];
         snprintf(schema, sizeof schema,
                  "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"x\","
                  "\"type\":%s}]}",
@@ -227,6 +272,79 @@ static void sets_aside_values_no_column_can_hold(void)
         "value j a zero byte at 0: jsonb cannot hold one");
     batch_free(b);
     end();
+}
+
+static const struct {
+    const char *type, *json, *why; // part of etl_reject.error
+} misfits[] = {
+    {"\"string\"", "\"a\\u0000b\"", "a zero byte at 1: text cannot hold one"},
+    {"{\"type\":\"map\",\"values\":\"int\"}", "{\"a\\u0000\":1}",
+     "a zero byte at 1: jsonb cannot hold one"},
+    {"{\"type\":\"int\",\"logicalType\":\"date\"}", "2147483647", "date"},
+    {"{\"type\":\"int\",\"logicalType\":\"date\"}", "-2147483648", "date"},
+    {"{\"type\":\"long\",\"logicalType\":\"timestamp-millis\"}", "9223372036854775807",
+     "timestamp"},
+    {"{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"}", "-9223372036854775808",
+     "timestamp"},
+    {"{\"type\":\"long\",\"logicalType\":\"local-timestamp-micros\"}",
+     "-9223372036854775808", "timestamp"},
+};
+
+static void sets_aside_each_with_its_reason_and_loads_what_is_beside_it(void)
+{
+    for (size_t i = 0; i < sizeof misfits / sizeof misfits[0]; i++) {
+        char schema[300], bad[100];
+        begin();
+        snprintf(schema, sizeof schema,
+                 PAIR ID_ ",{\"name\":\"x\",\"type\":[\"null\",%s]}]}",
+                 misfits[i].type);
+        int32_t id = fake_register(schema);
+        struct batch *b = batch_at(0);
+        add_json(b, id, "{\"id\":1,\"x\":null}");
+        snprintf(bad, sizeof bad, "{\"id\":2,\"x\":%s}", misfits[i].json);
+        add_json(b, id, bad);
+        add_json(b, id, "{\"id\":3,\"x\":null}");
+        CHECK_INT(load(b), ERR_OK);
+        CHECK_STR(ask("SELECT string_agg(id::text, ' ' ORDER BY id) FROM %s"), "1 3");
+        CHECK_STR(ask("SELECT stage || ' ' || column_name || ' ' || record_offset FROM "
+                      "etl_reject WHERE pipeline = '%s'"),
+                  "value x 1");
+        const char *why = ask("SELECT error FROM etl_reject WHERE pipeline = '%s'");
+        if (strstr(why, misfits[i].why) == NULL)
+            printf("    # %s\n", why);
+        CHECK(strstr(why, misfits[i].why) != NULL);
+        batch_free(b);
+        end();
+    }
+}
+
+static const struct {
+    const char *state;
+    enum err_kind kind;
+    bool busy;
+} verdicts[] = {
+    {"40001", ERR_UNAVAILABLE, true},  {"40P01", ERR_UNAVAILABLE, true},
+    {"55P03", ERR_UNAVAILABLE, true},  {"57014", ERR_UNAVAILABLE, true},
+    {"25006", ERR_UNAVAILABLE, false}, {"08006", ERR_UNAVAILABLE, false},
+    {"53100", ERR_UNAVAILABLE, false}, {"53300", ERR_UNAVAILABLE, false},
+    {"57P01", ERR_UNAVAILABLE, false}, {"57P03", ERR_UNAVAILABLE, false},
+    {"58030", ERR_UNAVAILABLE, false}, {"22003", ERR_INVALID, false},
+    {"23505", ERR_INVALID, false},     {"42P01", ERR_NOT_FOUND, false},
+    {"42501", ERR_NOT_FOUND, false},   {"XX000", ERR_NOT_FOUND, false},
+};
+
+static void takes_the_servers_codes_for_what_they_are(void)
+{
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+        struct err why = {0};
+        enum err_kind rc = pg_runf(
+            &eye, &why, "DO $$BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '%s'; END$$",
+            verdicts[i].state);
+        CHECK_INT(rc, verdicts[i].kind);
+        CHECK_INT(eye.busy, verdicts[i].busy);
+        CHECK_STR(eye.sqlstate, verdicts[i].state);
+        CHECK(!eye.lost);
+    }
 }
 
 static void finds_each_row_a_constraint_refuses(void)
@@ -404,6 +522,8 @@ int main(void)
     RUN(writes_every_type_as_the_server_reads_it);
     RUN(puts_fields_into_the_tables_order_whatever_the_writers);
     RUN(sets_aside_values_no_column_can_hold);
+    RUN(sets_aside_each_with_its_reason_and_loads_what_is_beside_it);
+    RUN(takes_the_servers_codes_for_what_they_are);
     RUN(finds_each_row_a_constraint_refuses);
     RUN(finds_them_too_where_the_server_names_no_line);
     RUN(stops_when_too_many_cannot_be_loaded);
