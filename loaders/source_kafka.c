@@ -712,7 +712,10 @@ static void set_properties(struct kafka_source *k)
 {
     static const struct conf_pair ours[] = {
         {"queued.max.messages.kbytes", "16384", false},
-        {"queued.min.messages", "20000", false},
+        // A partition with more than that in the queue is not fetched for a whole
+        // second: with 20,000 a reader that takes them in 50 ms waits out the rest of
+        // it.
+        {"queued.min.messages", "200000", false},
         // a loader that was killed holds its partitions for so long
         {"session.timeout.ms", "10000", false},
         {"heartbeat.interval.ms", "1000", false},

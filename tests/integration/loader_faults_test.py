@@ -224,7 +224,7 @@ def what_is_read_ahead_of_a_server_that_is_away_is_bounded():
     c = psycopg2.connect(URL)
     with c, c.cursor() as q:
         q.execute("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE" % w.name)
-        w.produce(1000, 300000)
+        w.produce(1000, 100000)
         most = 0
         for _ in range(20):
             most = max(most, held())
@@ -233,9 +233,9 @@ def what_is_read_ahead_of_a_server_that_is_away_is_bounded():
         memory = resident()
         same(memory < 120000, True, "resident: %d KB" % memory)
     c.close()
-    w.wait_for(300000)
+    w.wait_for(100000)
     w.stop(p)
-    w.proves(range(300000))
+    w.proves(range(100000))
     return "held %d bytes at most, resident %d KB" % (most, memory)
 
 
