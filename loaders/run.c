@@ -259,16 +259,15 @@ static void note_moved(struct loader *l, const struct pump_moved *m, int64_t us)
                   LOG_I("loaded", r->loaded), LOG_S("see", "etl_reject"), LOG_END);
 }
 
+/* Under the lock. */
 static void note_source(struct loader *l, const struct kafka_source_state *k)
 {
-    pthread_mutex_lock(&l->lock);
     l->state.partitions = k->assigned;
     l->state.stopped = k->stopped;
     l->state.lag = k->lag;
     l->state.held = k->held;
     if (k->assigned > 0 && l->state.phase == LOADER_STARTING)
         l->state.phase = LOADER_RUNNING;
-    pthread_mutex_unlock(&l->lock);
     stats_set(stats_child(&lag_records, &l->s.job), k->lag);
     stats_set(stats_child(&held_bytes, &l->s.job), k->held);
     stats_set(stats_child(&stopped_partitions, &l->s.job), (long long)k->stopped);
@@ -280,7 +279,9 @@ static enum ending look(struct loader *l, struct kafka_source_state *k,
                         int64_t *drain_ms)
 {
     kafka_source_state(l->source, k);
+    pthread_mutex_lock(&l->lock);
     note_source(l, k);
+    pthread_mutex_unlock(&l->lock);
     if (is_stopped(l))
         return TOLD;
     if (k->finished)
@@ -524,7 +525,13 @@ enum err_kind loader_open(struct loader **out, const struct loader_settings *s,
 
 void loader_state(struct loader *l, struct loader_state *out)
 {
+    struct kafka_source_state k;
+
     pthread_mutex_lock(&l->lock);
+    if (l->has_source) { // the pump may be in a write that hangs
+        kafka_source_state(l->source, &k);
+        note_source(l, &k);
+    }
     *out = l->state;
     pthread_mutex_unlock(&l->lock);
 }

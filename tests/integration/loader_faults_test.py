@@ -225,6 +225,7 @@ def what_is_read_ahead_of_a_server_that_is_away_is_bounded():
     with c, c.cursor() as q:
         q.execute("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE" % w.name)
         w.produce(1000, 100000)
+        wait("it has read ahead", lambda: held() > 1 << 20)
         most = 0
         for _ in range(20):
             most = max(most, held())
