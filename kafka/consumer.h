@@ -89,8 +89,8 @@ enum err_kind kf_pause(struct kf_consumer *c, const char *topic, int32_t partiti
 enum err_kind kf_resume(struct kf_consumer *c, const char *topic, int32_t partition,
                         struct err *e) MUST_USE;
 /* What was given before does not come again unless it lies at or behind `offset`.
- * ERR_UNAVAILABLE, nothing done: it was to start at KF_BEGINNING or KF_END and has given
- * neither a message nor its end yet; try again when it has. */
+ * ERR_UNAVAILABLE, nothing done: it was to start at KF_BEGINNING or KF_END and has
+ * given neither a message nor its end yet; try again when it has. */
 enum err_kind kf_seek(struct kf_consumer *c, const char *topic, int32_t partition,
                       int64_t offset, struct err *e) MUST_USE;
 /* A copy for lag tools only; asynchronous, a failure is logged. */
