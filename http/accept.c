@@ -152,8 +152,8 @@ static void let_in(struct accepting *a, int fd, const struct sockaddr_storage *f
     c->reserved = open >= s->limits.connections;
     memcpy(c->ip, ip, sizeof ip);
     print_peer(c->peer, sizeof c->peer, from);
+    atomic_fetch_add(&s->open, 1); // first: all accepted and none open means all gone
     atomic_fetch_add(&a->accepted, 1);
-    atomic_fetch_add(&s->open, 1);
     atomic_fetch_add(&c->loop->nconns, 1);
     loop_arrive(c->loop, c);
 }

@@ -126,10 +126,10 @@ static void close_conn(struct conn *c)
     unlink_conn(c);
     socket_close(&c->socket);
     accept_forget(l->server->accepting, c->ip);
-    loop_count(l, COUNT_OPEN, -1);
     atomic_fetch_sub(&l->nconns, 1);
     atomic_fetch_sub(&l->server->open, 1);
-    // the server's flag, not ours: whoever set it after this line sees `open` as it is now
+    // the server's flag, not ours: whoever set it after this line sees `open` as it is
+    // now
     if (atomic_load(&l->server->draining))
         tell_drain(l->server);
 }
@@ -651,7 +651,6 @@ void conn_begin(struct conn *c)
     if (c->next != NULL)
         c->next->before = c;
     l->conns = c;
-    loop_count(l, COUNT_OPEN, 1);
     if (l->draining || epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->socket.fd, &ev) != 0)
         close_conn(c);
     settle(c, (struct span){0});

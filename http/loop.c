@@ -99,18 +99,20 @@ static void tell_all(struct loop *l)
     }
 }
 
-static void see_draining(struct loop *l)
+/* Before anything else of a turn: what a client sends after it saw us drain, drains.
+ * true when there is news for every connection, but only at the end of the turn: an
+ * event of this turn may be for one that it closes. */
+static bool see_draining(struct loop *l)
 {
     bool draining = atomic_load(&l->server->draining);
     bool cut = atomic_load(&l->server->cut);
     bool stopping = atomic_load(&l->server->stopping);
+    bool news = draining != l->draining || cut != l->cut || stopping != l->stopping;
 
-    if (draining == l->draining && cut == l->cut && stopping == l->stopping)
-        return;
     l->draining = draining;
     l->cut = cut;
     l->stopping = stopping;
-    tell_all(l);
+    return news;
 }
 
 static void take_event(struct loop *l, const struct epoll_event *ev)
@@ -130,12 +132,14 @@ static void turn(struct loop *l)
     int n = epoll_wait(l->epoll, events, EVENTS, wait);
 
     l->now = clock_ms();
+    bool news = see_draining(l);
     for (int i = 0; i < n; i++)
         take_event(l, &events[i]);
     run_again(l);
     take_arrivals(l);
     read_mail(l);
-    see_draining(l);
+    if (see_draining(l) || news) // again: its wake may have been read with another one
+        tell_all(l);
     run_late(l);
 }
 

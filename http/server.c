@@ -138,7 +138,6 @@ void http_server_close(struct http_server *s)
 static uint64_t *shown_at(struct http_counters *out, enum count what)
 {
     switch (what) {
-    case COUNT_OPEN: return &out->open;
     case COUNT_IN_FLIGHT: return &out->in_flight;
     case COUNT_REQUESTS: return &out->requests;
     case COUNT_MALFORMED: return &out->malformed;
@@ -166,6 +165,7 @@ void http_server_counters(const struct http_server *s, struct http_counters *out
             *shown_at(out, (enum count)what) +=
                 atomic_load_explicit(&t->loops[i].counts[what], memory_order_relaxed);
     accept_counts(t->accepting, out);
+    out->open = atomic_load(&t->open); // after `accepted`, see accept.c
     out->body_bytes = atomic_load(&t->bodies);
     pthread_mutex_lock(&t->work.lock);
     out->queued = t->work.n;

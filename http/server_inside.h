@@ -21,7 +21,6 @@
 #include <stdatomic.h>
 
 enum count {
-    COUNT_OPEN,
     COUNT_IN_FLIGHT,
     COUNT_REQUESTS,
     COUNT_CLASS, // and five more
