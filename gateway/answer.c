@@ -41,14 +41,19 @@ static int status_of_nothing(enum err_kind kind)
     return 503;
 }
 
+static int status_of_bad(const struct gw_batch *b)
+{
+    return gw_batch_blames_size(b) ? 413 : 422;
+}
+
 static int status_of(const struct publish *p, const struct tally *t)
 {
     size_t good = p->batch.n - p->batch.bad;
 
     if (p->batch.bad > 0 && p->ask.on_error == ON_ERROR_REJECT)
-        return gw_batch_blames_form(&p->batch) ? 400 : 422;
+        return gw_batch_blames_form(&p->batch) ? 400 : status_of_bad(&p->batch);
     if (good == 0)
-        return 422;
+        return status_of_bad(&p->batch);
     if (t->unknown > 0 || (t->not_written > 0 && t->written > 0))
         return 504;
     if (t->not_written > 0)
@@ -177,11 +182,11 @@ static void put_message(struct buf *out, const struct publish *p, const struct t
     buf_put_u8(out, '"');
 }
 
-static const char *outcome_word(const struct tally *t, int status)
+static const char *outcome_word(const struct tally *t)
 {
-    if (status == 504)
-        return t->written > 0 ? "partly_written" : "unknown";
-    return "not_written";
+    if (t->written > 0)
+        return "partly_written";
+    return t->unknown > 0 ? "unknown" : "not_written";
 }
 
 int answer_put(struct buf *out, const struct publish *p, int *retry)
@@ -202,8 +207,8 @@ int answer_put(struct buf *out, const struct publish *p, int *retry)
         buf_printf(out, ",\"dlq\":\"%s\"", t.dead_lost > 0 ? "failed" : "stored");
     if (status != 200)
         put_message(out, p, &t, status);
-    if (status == 503 || status == 504)
-        buf_printf(out, ",\"outcome\":\"%s\"", outcome_word(&t, status));
+    if (t.not_written + t.unknown > 0)
+        buf_printf(out, ",\"outcome\":\"%s\"", outcome_word(&t));
     buf_put_u8(out, '}');
     return status;
 }

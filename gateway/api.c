@@ -11,6 +11,9 @@
 
 #define JSON_TYPE "application/json"
 #define ANSWER_MOST (64 << 20)
+/* A report may take KF_REPORT_MS, and librdkafka looks once a second: what is sent with
+ * less time left could not be answered with what became of it. */
+#define SEND_MS (KF_REPORT_MS + 1500)
 #define LARGE_BODY (64 << 10) // read on a worker: a loop serves many connections
 
 /* A step of a request ended it: the answer has been given. */
@@ -57,7 +60,7 @@ static void on_done(struct publish *p)
     if (p->sent > 0)
         count_phase("kafka", clock_us() - p->checked_us);
     if (retry > 0)
-        http_answer_retry_after(r, retry);
+        http_answer_retry_after(r, retry + (int)(clock_us() % 3));
     if (body.over) {
         buf_free(&body);
         http_answer_error(r, status, status,
@@ -79,11 +82,12 @@ static void on_sent_done(struct publish *p)
     struct gateway *g = ((struct sent *)p)->gateway;
     size_t bytes = p->bytes;
 
+    // Before the answer: who has it may ask again at once, and finds room.
     if (g->s->room != NULL)
         room_settle(g->s->room, p);
-    on_done(p);
     release_bytes(g, bytes);
     atomic_fetch_sub(&g->in_flight_requests, 1);
+    on_done(p);
 }
 
 /* Registry and topic of a request; from memory unless it `may_wait`.  ERR_UNAVAILABLE
@@ -213,6 +217,12 @@ static bool admit_sending(struct gateway *g, struct publish *p)
 {
     char topic[264], why[400];
 
+    if (p->req->due_ms - clock_ms() < SEND_MS) {
+        answer_retry(p->req, 503, "not_written",
+                     "registry and topic were too long in coming; they are known now, "
+                     "retry");
+        return ANSWERED;
+    }
     if (g->s->room != NULL && !room_take(g->s->room, p, topic)) {
         snprintf(why, sizeof why,
                  "topic %s of the embedded Kafka is full until what it holds has been "
@@ -273,6 +283,15 @@ static void serve_later(struct gateway *g, struct publish *p)
         answer_retry(r, 503, "not_written", "too many requests wait for the registry");
 }
 
+/* Is the body compressed?  It is taken as it is only: a small body that unpacks to a
+ * large one is not worth its danger here. */
+static bool is_coded(const struct http_req *r)
+{
+    struct span coding = http_header(r, "Content-Encoding");
+
+    return coding.n > 0 && !http_same(coding, span_str("identity"));
+}
+
 static void serve(struct gateway *g, struct http_req *r, bool may_wait)
 {
     struct sent *s = mem_alloc(sizeof *s);
@@ -283,9 +302,15 @@ static void serve(struct gateway *g, struct http_req *r, bool may_wait)
     s->gateway = g;
     p->req = r;
     p->began_us = clock_us();
-    if (ask_read(&p->ask, &g->defaults, http_part(r, "topic"), r->params, r->nparams,
-                 http_header(r, "Content-Type"), http_header(r, "Kafka-Key"),
-                 &unsupported, &e) != ERR_OK) {
+    if (is_coded(r)) {
+        http_answer_header(r, "Accept-Encoding", span_str("identity"));
+        http_answer_error(r, 415, 415,
+                          "content encoding \"" SPAN_FMT
+                          "\", wanted the body as it is, without Content-Encoding",
+                          SPAN_ARG(http_header(r, "Content-Encoding")));
+    } else if (ask_read(&p->ask, &g->defaults, http_part(r, "topic"), r->params,
+                        r->nparams, http_header(r, "Content-Type"),
+                        http_header(r, "Kafka-Key"), &unsupported, &e) != ERR_OK) {
         int status = unsupported ? 415 : 400;
         http_answer_error(r, status, status, "%s", e.msg);
     } else if (!may_wait && r->body.n > LARGE_BODY) {

@@ -111,7 +111,8 @@ static enum err_kind read_subject(struct ask *a, struct span value, struct err *
 
 static enum err_kind read_record_name(struct ask *a, struct span value, struct err *e)
 {
-    (void)e;
+    if (value.n == 0)
+        return err_set(e, ERR_INVALID, "\"\", wanted the full name of a record");
     a->record_name = value;
     return ERR_OK;
 }
@@ -137,7 +138,8 @@ static enum err_kind read_partition(struct ask *a, struct span value, struct err
 
 static enum err_kind read_key_field(struct ask *a, struct span value, struct err *e)
 {
-    (void)e;
+    if (value.n == 0)
+        return err_set(e, ERR_INVALID, "\"\", wanted the name of a field");
     a->key_field = value;
     return ERR_OK;
 }
@@ -197,6 +199,53 @@ static const struct {
     {"text/csv", BODY_CSV},
 };
 
+/* The next "; name=value" of a content type, quotes off; false at its end. */
+static bool next_parameter(struct span *rest, struct span *name, struct span *value)
+{
+    size_t n = 0, at;
+
+    while (rest->n > 0 &&
+           (rest->p[0] == ';' || rest->p[0] == ' ' || rest->p[0] == '\t'))
+        *rest = span_skip(*rest, 1);
+    if (rest->n == 0)
+        return false;
+    while (n < rest->n && rest->p[n] != ';')
+        n++;
+    struct span whole = span_of(rest->p, n);
+    *rest = span_skip(*rest, n);
+    while (whole.n > 0 && (whole.p[whole.n - 1] == ' ' || whole.p[whole.n - 1] == '\t'))
+        whole.n--;
+    for (at = 0; at < whole.n && whole.p[at] != '=';)
+        at++;
+    *name = span_of(whole.p, at);
+    *value = span_skip(whole, at < whole.n ? at + 1 : at);
+    if (value->n >= 2 && value->p[0] == '"' && value->p[value->n - 1] == '"')
+        *value = span_of(value->p + 1, value->n - 2);
+    return true;
+}
+
+/* What would be read otherwise than it was meant is refused, the rest says nothing to
+ * us. */
+static enum err_kind check_parameters(struct span rest, struct err *e)
+{
+    struct span name, value;
+
+    while (next_parameter(&rest, &name, &value)) {
+        if (http_same(name, span_str("charset")) &&
+            !http_same(value, span_str("utf-8")) &&
+            !http_same(value, span_str("utf8")) &&
+            !http_same(value, span_str("us-ascii")))
+            return err_set(e, ERR_INVALID,
+                           "content type with charset \"" SPAN_FMT "\", wanted utf-8",
+                           SPAN_ARG(value));
+        if (http_same(name, span_str("header")) && http_same(value, span_str("absent")))
+            return err_set(e, ERR_INVALID,
+                           "content type with header=absent, wanted CSV with a header "
+                           "line: it names the fields");
+    }
+    return ERR_OK;
+}
+
 static enum err_kind read_type(enum body_kind *out, struct span type, struct err *e)
 {
     size_t n = 0;
@@ -206,8 +255,12 @@ static enum err_kind read_type(enum body_kind *out, struct span type, struct err
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (http_same(span_of(type.p, n), span_str(types[i].type))) {
             *out = types[i].kind;
-            return ERR_OK;
+            return check_parameters(span_skip(type, n), e);
         }
+    if (type.n == 0)
+        return err_set(e, ERR_INVALID,
+                       "no content type, wanted application/json, "
+                       "application/x-ndjson or text/csv");
     return err_set(e, ERR_INVALID,
                    "content type \"" SPAN_FMT "\", wanted application/json, "
                    "application/x-ndjson or text/csv",
@@ -219,6 +272,13 @@ static enum err_kind check_together(const struct ask *a, struct err *e)
     if (a->schema_id != 0 && a->version != 0)
         return err_set(e, ERR_INVALID,
                        "schema_id and version are both given, wanted one");
+    if (a->strategy != SUBJECT_TOPIC && a->record_name.n == 0 && a->subject.n == 0 &&
+        a->schema_id == 0)
+        return err_set(
+            e, ERR_INVALID,
+            "parameter record_name is not given, wanted the full name of the "
+            "record: strategy %s finds the subject by it",
+            subject_strategy_name(a->strategy));
     if (a->key.p != NULL && a->key_field.n > 0)
         return err_set(e, ERR_INVALID,
                        "key_field and the header Kafka-Key are both given, wanted one");
@@ -245,8 +305,14 @@ enum err_kind ask_read(struct ask *out, const struct ask_defaults *d, struct spa
                        "topic \"" SPAN_FMT "\" is no legal name, wanted 1 to 249 of "
                        "A-Z a-z 0-9 . _ -",
                        SPAN_ARG(topic));
-    for (size_t i = 0; i < n_given; i++)
+    for (size_t i = 0; i < n_given; i++) {
+        for (size_t k = 0; k < i; k++)
+            if (span_eq(given[i].name, given[k].name))
+                return err_set(e, ERR_INVALID,
+                               "parameter \"" SPAN_FMT "\" is given twice, wanted once",
+                               SPAN_ARG(given[i].name));
         TRY(read_param(&a, &given[i], e));
+    }
     TRY(check_together(&a, e));
     if (read_type(&a.body, content_type, e) != ERR_OK) {
         *unsupported = true;

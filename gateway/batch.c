@@ -44,6 +44,14 @@ bool gw_batch_blames_form(const struct gw_batch *b)
     return false;
 }
 
+bool gw_batch_blames_size(const struct gw_batch *b)
+{
+    for (const struct av_problem *p = b->problems.first; p != NULL; p = p->next)
+        if (strcmp(p->rule, "size") != 0)
+            return false;
+    return b->bad > 0;
+}
+
 static enum err_kind add_item(struct gw_batch *b, struct item **out, struct err *e)
 {
     if (b->n == b->limits.records)
@@ -94,6 +102,24 @@ static void take_key(struct gw_batch *b, const struct ask *a,
     it->key_n = b->keys.n - it->key_at;
 }
 
+/* A record that Kafka would not take is refused before any is sent: afterwards the
+ * others would have been written. */
+static bool check_size(struct gw_batch *b, const struct ask *a, const struct item *it,
+                       size_t offset)
+{
+    size_t frame = b->frames.n - it->frame_at;
+    size_t key = a->key.p != NULL ? a->key.n : it->has_key ? it->key_n : 0;
+    struct span none = {0};
+
+    if (frame + key <= b->limits.record)
+        return true;
+    struct span wanted = arena_printf(&b->problems.arena, "at most %zu bytes for Kafka",
+                                      b->limits.record);
+    av_problem_add(&b->problems, "size", none, offset, wanted,
+                   "%zu bytes of Avro and %zu of key", frame, key);
+    return false;
+}
+
 /* What reads one record out of a body, after the frame's head was written. */
 struct reading {
     struct gw_batch *b;
@@ -132,18 +158,20 @@ static enum err_kind take_record(struct reading *r, read_one read, struct err *e
     TRY(add_item(b, &it, e));
     allow_problems(b);
     frame_write_head(&b->frames, r->s->id);
-    bool good = read(r, it) == ERR_OK;
+    bool good = read(r, it) == ERR_OK, fits = true;
     if (good && r->a->key_field.n > 0) {
         take_key(b, r->a, r->s, it, (size_t)(it->text.p - r->body.p));
         good = b->problems.n == n_before && b->problems.more == 0;
     }
+    if (good)
+        good = fits = check_size(b, r->a, it, (size_t)(it->text.p - r->body.p));
     if (good)
         it->frame_n = b->frames.n - it->frame_at;
     else
         buf_cut(&b->frames, it->frame_at);
     settle(b, it, before, n_before);
     b->bad += !good;
-    if (!good && frames_are_full(b, it))
+    if (!good && fits && frames_are_full(b, it))
         return err_set(e, ERR_LIMIT, "more than %zu bytes of Avro in one request",
                        b->limits.frames);
     return ERR_OK;

@@ -28,6 +28,7 @@ struct item {
 
 struct gw_batch_limits {
     size_t records;  // in one request
+    size_t record;   // bytes of a frame and its key: what Kafka takes
     size_t frames;   // bytes of Avro of one request
     size_t problems; // kept for one request in all; 20 for each record
 };
@@ -66,3 +67,5 @@ struct span gw_batch_frame(const struct gw_batch *b, size_t i);
 struct span gw_batch_key(const struct gw_batch *b, size_t i);
 /* Is any record's problem that it is no JSON or no CSV row (400, not 422)? */
 bool gw_batch_blames_form(const struct gw_batch *b);
+/* Is every bad record's problem that it is too large (413, not 422)? */
+bool gw_batch_blames_size(const struct gw_batch *b);

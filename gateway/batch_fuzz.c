@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     static struct av_schema *schema;
     static struct av_encoder *encoder;
     static struct av_plan *plan;
-    const struct gw_batch_limits limits = {1000, 100000, 50};
+    const struct gw_batch_limits limits = {1000, 500, 100000, 50};
     struct av_visitor blind = {&nothing};
     struct err e = {0};
     struct gw_batch b;

@@ -1,6 +1,8 @@
 #include "gateway/batch.h"
 #include "tests/check.h"
 
+#include <stdio.h>
+
 static const char schema_text[] =
     "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"id\",\"type\":"
     "\"long\"},"
@@ -32,7 +34,7 @@ static void take_down(struct setting *s)
 }
 
 static const struct gw_batch_limits limits = {
-    .records = 5, .frames = 1000, .problems = 50};
+    .records = 5, .record = 200, .frames = 1000, .problems = 50};
 
 static enum err_kind read(struct gw_batch *b, enum body_kind kind,
                           const char *key_field, const char *body, struct err *e)
@@ -189,6 +191,34 @@ static void the_frames_have_a_limit(void)
     gw_batch_free(&b);
 }
 
+static void what_kafka_would_not_take_is_refused_before_anything_is_sent(void)
+{
+    struct gw_batch b;
+    struct err e = {0};
+    char body[400];
+
+    // 5 of head, 1 of id, 1 of branch, 2 of length: 191 of text are 200 bytes
+    snprintf(body, sizeof body, "{\"id\":1,\"name\":\"%0191d\"}\n", 0);
+    CHECK_INT(read(&b, BODY_NDJSON, "", body, &e), ERR_OK);
+    CHECK_INT(b.bad, 0);
+    CHECK(!gw_batch_blames_size(&b));
+    gw_batch_free(&b);
+
+    CHECK_INT(read(&b, BODY_NDJSON, "id", body, &e), ERR_OK); // the key counts
+    CHECK_INT(b.bad, 1);
+    CHECK(gw_batch_blames_size(&b));
+    CHECK_STR(b.items[0].first->rule, "size");
+    CHECK_SPAN(b.items[0].first->expected, "at most 200 bytes for Kafka");
+    CHECK_INT(b.frames.n, 0);
+    gw_batch_free(&b);
+
+    snprintf(body, sizeof body, "{\"id\":\"x\"}\n{\"id\":1,\"name\":\"%0192d\"}\n", 0);
+    CHECK_INT(read(&b, BODY_NDJSON, "", body, &e), ERR_OK);
+    CHECK_INT(b.bad, 2);
+    CHECK(!gw_batch_blames_size(&b)); // not of all of them
+    gw_batch_free(&b);
+}
+
 int main(void)
 {
     RUN(good_records_are_framed_where_they_stand);
@@ -198,5 +228,6 @@ int main(void)
     RUN(keys_come_from_the_checked_record);
     RUN(a_body_that_is_none_is_refused_as_a_whole);
     RUN(the_frames_have_a_limit);
+    RUN(what_kafka_would_not_take_is_refused_before_anything_is_sent);
     return REPORT();
 }

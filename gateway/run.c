@@ -101,11 +101,9 @@ static void set_not_ready(struct gateway *g, const char *why)
 /* Registry and Kafka, asked now and then, so that /readyz answers from memory. */
 static void look_around(struct gateway *g)
 {
-    struct arena mem = {0};
-    struct span cluster;
     struct err e = {0};
 
-    if (kf_cluster_id(g->admin, &mem, &cluster, ASK_MS, &e) != ERR_OK) {
+    if (kf_ping(g->admin, ASK_MS, &e) != ERR_OK) {
         err_prefix(&e, "kafka");
         set_not_ready(g, e.msg);
     } else if (rc_ping(g->rc, clock_ms() + ASK_MS, &e) != ERR_OK) {
@@ -113,7 +111,6 @@ static void look_around(struct gateway *g)
     } else {
         set_not_ready(g, "");
     }
-    arena_free(&mem);
 }
 
 /* A producer that died of a fatal error is replaced; those who sent with it get
@@ -270,6 +267,7 @@ static enum err_kind open_edges(struct gateway *g, struct err *e)
     topics_init(&g->topics, g->admin, ASK_MS);
     TRY(kf_producer_open(&g->producer, g->s->bootstrap, &g->s->kafka, e));
     TRY(open_registry(g, e));
+    g->batch.record = kf_largest(g->producer);
     start_threads(g);
     return open_server(g, e);
 }

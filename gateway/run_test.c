@@ -2,7 +2,7 @@
  * The whole gateway, over HTTP, between a registry that says what it is told and
  * librdkafka's mock cluster.
  */
-#include "gateway/run.h"
+#include "gateway/gateway_inside.h"
 
 #include "base/clock.h"
 #include "http/client.h"
@@ -296,6 +296,7 @@ static void statuses_say_whose_fault_it_was(void)
     open_world(&w);
     CHECK_INT(post(&w, RECORDS "?on_eror=dlq", JSON, good, said), 400);
     CHECK_INT(post(&w, RECORDS, "application/xml", good, said), 415);
+    CHECK_INT(post(&w, RECORDS "?subject_name_strategy=record", JSON, good, said), 400);
     CHECK_INT(post(&w, RECORDS, "text/csv", "city,temp\nOslo,1\n", said), 422);
     CHECK_INT(post(&w, RECORDS "?subject=nobody", JSON, good, said), 422);
     CHECK(strstr(said, "\"error_code\":40403") != NULL);
@@ -376,6 +377,47 @@ static void a_broker_that_is_away_is_never_a_success(void)
     close_world(&w);
 }
 
+static void a_dead_producer_is_replaced(void)
+{
+    struct world w;
+    char said[4000];
+    static const char good[] = "{\"city\":\"R\",\"temperature\":1}";
+    int status = 0;
+
+    open_world(&w);
+    CHECK_INT(post(&w, RECORDS, JSON, good, said), 200);
+    kf_mock_kill_producer(w.gateway->producer);
+    for (int i = 0; i < 100 && status != 200; i++) {
+        status = post(&w, RECORDS, JSON, good, said);
+        CHECK(status == 200 ||
+              (status == 503 && strstr(said, "\"outcome\":\"not_written\"") != NULL));
+        usleep(20000);
+    }
+    CHECK_INT(status, 200);
+    close_world(&w);
+}
+
+static void a_record_too_large_for_kafka_keeps_all_of_them_out(void)
+{
+    struct world w;
+    char said[4000], *body = mem_alloc(130000);
+
+    open_world(&w);
+    w.gateway->batch.record =
+        100000; // message.max.bytes is above the body's limit here
+    snprintf(body, 130000,
+             "[{\"city\":\"Oslo\",\"temperature\":1},{\"city\":\"%0100000d\","
+             "\"temperature\":1}]",
+             0);
+    CHECK_INT(post(&w, RECORDS, JSON, body, said), 413);
+    CHECK(strstr(said, "\"index\":1,\"errors\":[{\"pointer\":\"\",\"offset\":33,"
+                       "\"expected\":\"at most 100000 bytes for Kafka\"") != NULL);
+    CHECK_INT(post(&w, RECORDS "?on_error=partial&partition=0", JSON, body, said), 207);
+    CHECK(strstr(said, "{\"index\":0,\"partition\":0,\"offset\":0}") != NULL);
+    free(body);
+    close_world(&w);
+}
+
 int main(void)
 {
     RUN(ok_means_kafka_has_it);
@@ -386,5 +428,7 @@ int main(void)
     RUN(room_that_was_taken_comes_back_or_stands_at_an_offset);
     RUN(what_is_known_goes_on_without_the_registry);
     RUN(a_broker_that_is_away_is_never_a_success);
+    RUN(a_dead_producer_is_replaced);
+    RUN(a_record_too_large_for_kafka_keeps_all_of_them_out);
     return REPORT();
 }

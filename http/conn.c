@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
@@ -363,6 +364,16 @@ static uint64_t body_most(const struct call *k)
     return r != NULL && r->body_max > 0 ? r->body_max : k->loop->server->limits.body;
 }
 
+/* Who sent too much wants to know what would not be. */
+static void refuse_body(struct conn *c, const struct http_refusal *no)
+{
+    char why[80];
+
+    snprintf(why, sizeof why, "the body is longer than the %llu bytes taken here",
+             (unsigned long long)body_most(c->call));
+    refuse(c, no->status, no->status == 413 ? why : no->why);
+}
+
 static void begin_body(struct conn *c, uint64_t declared)
 {
     struct call *k = c->call;
@@ -392,7 +403,7 @@ static void begin_call(struct conn *c, struct span *in)
     enum http_step body = http_body_begin(&c->body, &h, body_most(k), &no);
     c->expected = h.expects_100;
     if (body == HTTP_REFUSED)
-        refuse(c, no.status, no.why);
+        refuse_body(c, &no);
     else if (!admit(c))
         return;
     else if (body == HTTP_WHOLE)
@@ -543,7 +554,7 @@ static bool step_body(struct conn *c, struct span *in)
         case HTTP_WHOLE: serve(c); return true;
         case HTTP_REFUSED:
             loop_count(c->loop, COUNT_MALFORMED, 1);
-            refuse(c, no.status, no.why);
+            refuse_body(c, &no);
             return true;
         case HTTP_MORE: return receive_body(c, in);
         }

@@ -75,7 +75,7 @@ static void a_body_too_long_is_refused_before_it_comes(void)
     int fd = dial(&h);
 
     ask(fd, "POST /small HTTP/1.1\r\nHost: here\r\nContent-Length: 11\r\n\r\n", 413,
-        "{\"error_code\":413,\"message\":\"the body is longer than is taken here\"}");
+        "{\"error_code\":413,\"message\":\"the body is longer than the 10 bytes taken here\"}");
     CHECK(is_closed(fd));
     close(fd);
     close_house(&h);

@@ -42,6 +42,17 @@ void kf_admin_close(struct kf_admin *a)
     free(a);
 }
 
+enum err_kind kf_ping(struct kf_admin *a, int timeout_ms, struct err *e)
+{
+    const rd_kafka_metadata_t *md = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(a->rk, 0, NULL, &md, timeout_ms);
+
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kf_fail_heard(e, &a->voice, code, "asking Kafka who is there");
+    rd_kafka_metadata_destroy(md);
+    return ERR_OK;
+}
+
 /* What the cluster says about one topic, or about all when it is NULL. */
 static enum err_kind ask(struct kf_admin *a, const char *topic,
                          const rd_kafka_metadata_t **out, int timeout_ms, struct err *e)

@@ -52,5 +52,8 @@ enum err_kind kf_topic_setting(struct kf_admin *a, const char *topic, const char
 enum err_kind kf_offsets(struct kf_admin *a, const char *topic, int32_t partition,
                          int64_t *low, int64_t *high, int timeout_ms,
                          struct err *e) MUST_USE;
+/* Does a broker answer now?  For readiness: what is remembered does not count. */
+enum err_kind kf_ping(struct kf_admin *a, int timeout_ms, struct err *e) MUST_USE;
+/* From memory once it is known. */
 enum err_kind kf_cluster_id(struct kf_admin *a, struct arena *mem, struct span *id,
                             int timeout_ms, struct err *e) MUST_USE;

@@ -1,7 +1,7 @@
 #include "kafka/mock.h"
 
 #include "base/mem.h"
-#include "kafka/client_inside.h"
+#include "kafka/producer_inside.h"
 
 #include <assert.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -99,6 +99,12 @@ void kf_mock_broker_down(struct kf_mock *m, int32_t broker, bool down)
 {
     (void)(down ? rd_kafka_mock_broker_set_down
                 : rd_kafka_mock_broker_set_up)(m->cluster, broker);
+}
+
+void kf_mock_kill_producer(struct kf_producer *p)
+{
+    rd_kafka_test_fatal_error(p->rk, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+                              "killed by a test");
 }
 
 void kf_mock_broker_slow(struct kf_mock *m, int32_t broker, int ms)

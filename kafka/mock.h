@@ -29,4 +29,7 @@ void kf_mock_fail_produce(struct kf_mock *m, const char *how, int n);
 void kf_mock_broker_down(struct kf_mock *m, int32_t broker, bool down);
 /* From now on this broker answers so late; 0 = at once. */
 void kf_mock_broker_slow(struct kf_mock *m, int32_t broker, int ms);
+/* The producer dies of a fatal error, as a broker that lost its state makes it. */
+struct kf_producer;
+void kf_mock_kill_producer(struct kf_producer *p);
 void kf_mock_close(struct kf_mock *m);

@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define SLAB 1024        // tickets made at a time
-#define CHUNK 256        // records sent, and reports read, under one lock
-#define POLL_MS 100      // how late the poll thread may see that it should stop
-#define PURGE_MS 5000    // how long purged records may take to be reported
-#define HEADERS_MAX 1000 // of one record
+#define SLAB 1024           // tickets made at a time
+#define CHUNK 256           // records sent, and reports read, under one lock
+#define POLL_MS 100         // how late the poll thread may see that it should stop
+#define PURGE_MS 5000       // how long purged records may take to be reported
+#define HEADERS_MAX 1000    // of one record
+#define RECORD_OVERHEAD 128 // of a batch of one (61) and of a record (36), rounded up
 
 struct kf_slab {
     struct kf_slab *next;
@@ -264,6 +265,17 @@ void kf_producer_close(struct kf_producer *p)
 bool kf_healthy(const struct kf_producer *p)
 {
     return rd_kafka_fatal_error(p->rk, NULL, 0) == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+size_t kf_largest(const struct kf_producer *p)
+{
+    char text[24] = "";
+    size_t n = sizeof text;
+
+    if (rd_kafka_conf_get(rd_kafka_conf(p->rk), "message.max.bytes", text, &n) != 0)
+        return SIZE_MAX;
+    size_t most = strtoul(text, NULL, 10);
+    return most > RECORD_OVERHEAD ? most - RECORD_OVERHEAD : 0;
 }
 
 size_t kf_in_flight(const struct kf_producer *p)

@@ -15,6 +15,8 @@
 
 #include "kafka/client.h"
 
+#define KF_REPORT_MS 20000 // the longest a report may take (message.timeout.ms at most)
+
 struct kf_report {
     /* ERR_OK: persisted.  ERR_UNAVAILABLE: not, now.  ERR_NOT_FOUND: no such topic or
      * partition.  ERR_LIMIT: too large for the broker.  ERR_INVALID: the broker refused
@@ -70,6 +72,9 @@ enum err_kind kf_send(struct kf_producer *p, const char *topic,
 size_t kf_send_batch(struct kf_producer *p, const char *topic,
                      const struct kf_record *records, size_t n, struct kf_waiter *w,
                      uint32_t first);
+/* Key and value of a record may be so many bytes together (message.max.bytes less what
+ * a record costs beside them); a topic's own limit may be lower. */
+size_t kf_largest(const struct kf_producer *p);
 bool kf_healthy(const struct kf_producer *p);
 size_t kf_in_flight(const struct kf_producer *p);
 /* Waits until everything sent was reported, at most so long; false when some is left.

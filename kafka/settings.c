@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "kafka/producer.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,10 +11,6 @@
 
 #define EVERY (KF_ADMIN | KF_PRODUCER | KF_ASSIGNED | KF_GROUP)
 #define CONSUMER (KF_ASSIGNED | KF_GROUP)
-
-/* The longest a report may take: below every request's deadline (failure-model.md, 2).
- */
-#define MESSAGE_TIMEOUT_MS 20000
 
 /* What a user's property may replace. */
 static const struct {
@@ -169,11 +166,11 @@ static enum err_kind check_timeout(const struct conf_pair *p, enum kf_role role,
 
     char *end;
     long ms = strtol(p->value, &end, 10);
-    if (end == p->value || *end != '\0' || ms < 1 || ms > MESSAGE_TIMEOUT_MS)
+    if (end == p->value || *end != '\0' || ms < 1 || ms > KF_REPORT_MS)
         return err_set(e, ERR_INVALID,
                        "kafka.message.timeout.ms is \"%s\", wanted 1 to %d: a report "
                        "must be final before the request's answer is due",
-                       p->value, MESSAGE_TIMEOUT_MS);
+                       p->value, KF_REPORT_MS);
     return ERR_OK;
 }
 
