@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define RECORDS "/v1/topics/{topic}/records"
 #define JSON_TYPE "application/json"
 #define ANSWER_MOST (64 << 20)
 /* A report may take KF_REPORT_MS, and librdkafka looks once a second: what is sent with
@@ -56,7 +57,7 @@ static void on_done(struct publish *p)
     int retry;
 
     int status = answer_put(&body, p, &retry);
-    count_answer(p, status);
+    count_answer(p);
     if (p->sent > 0)
         count_phase("kafka", clock_us() - p->checked_us);
     if (retry > 0)
@@ -395,7 +396,7 @@ static void get_root(struct http_app *app, struct http_req *r)
 }
 
 static const struct http_route routes[] = {
-    {HTTP_POST, "/v1/topics/{topic}/records", post_records, 0, 0, 0},
+    {HTTP_POST, RECORDS, post_records, 0, 0, 0},
     {HTTP_GET, "/healthz", get_healthz, HTTP_ALWAYS, 0, 0},
     {HTTP_GET, "/readyz", get_readyz, HTTP_ALWAYS, 0, 0},
     {HTTP_GET, "/metrics", get_metrics, HTTP_ALWAYS, 0, 0},
@@ -425,6 +426,8 @@ static void on_finished(struct http_app *app, const struct http_done *d)
 {
     const struct gateway *g = (const struct gateway *)app;
 
+    if (strcmp(d->pattern, RECORDS) == 0)
+        count_status(d->status);
     if (g->s->access_log == 0 || (g->s->access_log == 1 && d->status < 400))
         return;
     log_event(LOG_INFO, "request", LOG_S("method", http_method_name(d->method)),

@@ -32,17 +32,16 @@ static void count_records(const char *topic, const char *outcome, size_t n)
                     (long long)n);
 }
 
-void count_answer(const struct publish *p, int status)
+void count_answer(const struct publish *p)
 {
     static const char *const names[] = {[OUTCOME_NONE] = "not_sent",
                                         [OUTCOME_WRITTEN] = "written",
                                         [OUTCOME_NOT_WRITTEN] = "not_written",
                                         [OUTCOME_UNKNOWN] = "unknown"};
     size_t n[4] = {0}, dead = 0, dead_lost = 0;
-    char topic[256], number[12];
+    char topic[256];
 
     snprintf(topic, sizeof topic, "%.*s", (int)p->ask.topic.n, p->ask.topic.p);
-    snprintf(number, sizeof number, "%d", status);
     for (size_t i = 0; i < p->batch.n; i++) {
         n[p->main[i].outcome] += p->batch.items[i].frame_n > 0;
         dead += p->dlq[i].outcome == OUTCOME_WRITTEN;
@@ -53,6 +52,14 @@ void count_answer(const struct publish *p, int status)
     count_records(topic, "refused", p->batch.bad);
     count_records(topic, "dlq", dead);
     count_records(topic, "dlq_failed", dead_lost);
+}
+
+void count_status(int status)
+{
+    char number[12] = "gone"; // before any answer
+
+    if (status != 0)
+        snprintf(number, sizeof number, "%d", status);
     stats_count(stats_child(&requests, (const char *const[]){number}), 1);
 }
 

@@ -48,6 +48,7 @@ void api_serve_waiting(struct gateway *g, struct http_req *r);
 
 /* count.c: everything /metrics says of the gateway. */
 void count_install(void);
-void count_answer(const struct publish *p, int status);
+void count_answer(const struct publish *p);
+void count_status(int status); // of the records' endpoint; 0: the client left
 void count_phase(const char *phase, int64_t us);
 void count_print(struct buf *out, const struct gateway *g);
