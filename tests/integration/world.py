@@ -2,7 +2,7 @@
 
 Everything listens on 127.0.0.1, on ports the system has free.  What a World started it also stops.
 """
-import http.client, json, os, socket, subprocess, sys, time
+import http.client, json, os, random, socket, subprocess, sys, time
 
 AVROGATE, KAFKA = os.environ.get("AVROGATE"), os.environ.get("AVROGATE_TEST_KAFKA")
 failed = 0
@@ -29,9 +29,16 @@ def check_that(what, true, otherwise=""):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that connections are given: a server that is killed and started again must find its own still free."""
+    while True:
+        port = random.randrange(12000, 32000)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 class Answer:
@@ -129,11 +136,26 @@ class World:
 
 
 def make_topic(kafka, name, partitions=1, replication=1, **config):
+    """Made and led; asked again while the cluster is still finding itself."""
+    from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient, NewTopic
-    admin = AdminClient({"bootstrap.servers": kafka})
-    for made in admin.create_topics([NewTopic(name, partitions, replication, config={k.replace("_", "."): str(v) for k, v in config.items()})]).values():
-        made.result(30)
-    until("topic %s is there" % name, lambda: name in admin.list_topics(timeout=10).topics)
+
+    def is_there(admin):
+        found = admin.list_topics(timeout=10).topics.get(name)
+        return found and len(found.partitions) == partitions and all(p.leader >= 0 for p in found.partitions.values())
+
+    def made():
+        admin = AdminClient({"bootstrap.servers": kafka})
+        try:
+            topic = NewTopic(name, partitions, replication, config={k.replace("_", "."): str(v) for k, v in config.items()})
+            admin.create_topics([topic], operation_timeout=5, request_timeout=10)[name].result(15)
+        except (KafkaException, TimeoutError):
+            pass  # or it is there by now
+        try:
+            return is_there(admin)
+        except KafkaException:
+            return False
+    until("topic %s is made" % name, made, 60)
 
 
 def read_topic(kafka, name, partitions=1, seconds=30):
