@@ -96,8 +96,9 @@ static void take_key(struct gw_batch *b, const struct ask *a,
     if (key_of(&b->keys, s->plan, a->key_field, datum, &it->has_key, &e) != ERR_OK) {
         struct span pointer =
             arena_printf(&b->problems.arena, "/" SPAN_FMT, SPAN_ARG(a->key_field));
-        av_problem_add(&b->problems, "key", pointer, offset, span_str("a key"), "%s",
-                       e.msg);
+        av_problem_add(&b->problems, "key", pointer, offset,
+                       span_str("a key: string, bytes, int, long, boolean or enum"),
+                       "%s", e.msg);
     }
     it->key_n = b->keys.n - it->key_at;
 }

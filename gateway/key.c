@@ -9,6 +9,7 @@ struct keyer {
     int depth;   // of the record we are in; 1 is the root
     bool wanted; // the value that comes is the key
     bool found, has;
+    const struct av_node *refused; // what the key is instead
 };
 
 static enum err_kind take(struct keyer *k, struct span text)
@@ -64,19 +65,19 @@ static enum err_kind on_symbol(struct av_visitor *v, const struct av_node *node,
     return take((struct keyer *)v, node->symbols[i]);
 }
 
-static enum err_kind refuse(const struct av_node *node, struct err *e)
+static enum err_kind refuse(struct keyer *k, const struct av_node *node, struct err *e)
 {
-    return err_set(
-        e, ERR_INVALID,
-        "a value of type %s, wanted string, bytes, int, long, boolean or enum",
-        av_type_name(node->type));
+    k->refused = node;
+    return err_set(e, ERR_INVALID, "a %s", av_type_name(node->type));
 }
 
 static enum err_kind on_real(struct av_visitor *v, const struct av_node *node, double x,
                              struct err *e)
 {
+    struct keyer *k = (struct keyer *)v;
+
     (void)x;
-    return ((struct keyer *)v)->wanted ? refuse(node, e) : ERR_OK;
+    return k->wanted ? refuse(k, node, e) : ERR_OK;
 }
 
 static enum err_kind on_begin(struct av_visitor *v, const struct av_node *node,
@@ -85,7 +86,7 @@ static enum err_kind on_begin(struct av_visitor *v, const struct av_node *node,
     struct keyer *k = (struct keyer *)v;
 
     k->depth++;
-    return k->wanted ? refuse(node, e) : ERR_OK;
+    return k->wanted ? refuse(k, node, e) : ERR_OK;
 }
 
 static enum err_kind on_end(struct av_visitor *v, const struct av_node *node,
@@ -129,7 +130,11 @@ enum err_kind key_of(struct buf *out, const struct av_plan *plan, struct span fi
 {
     struct keyer k = {.visitor = {&ops}, .out = out, .field = field};
 
-    TRY(av_decode_all(plan, datum, NULL, &k.visitor, e));
+    enum err_kind rc = av_decode_all(plan, datum, NULL, &k.visitor, e);
+    if (k.refused != NULL) // the decoder has said where in the Avro: nobody sent that
+        return err_set(e, ERR_INVALID, "a %s", av_type_name(k.refused->type));
+    if (rc != ERR_OK)
+        return rc;
     if (!k.found)
         return err_set(e, ERR_INVALID, "the schema has no field \"" SPAN_FMT "\"",
                        SPAN_ARG(field));

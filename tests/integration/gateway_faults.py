@@ -404,7 +404,7 @@ def the_gateway_dies_under_load(w, broker):
 
 def replicas_are_missing():
     """Three brokers, two of which must have a record; two of them go."""
-    base, data = 12000 + os.getpid() % 6000 // 20 * 20, tempfile.mkdtemp(prefix="avrogate-cluster-")
+    base, data = 10000 + os.getpid() % 1900 // 20 * 20, tempfile.mkdtemp(prefix="avrogate-cluster-")
     extra = os.path.join(data, "extra.properties")
     with open(extra, "w") as f:
         f.write(EXTRA)
