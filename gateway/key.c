@@ -68,7 +68,7 @@ static enum err_kind on_symbol(struct av_visitor *v, const struct av_node *node,
 static enum err_kind refuse(struct keyer *k, const struct av_node *node, struct err *e)
 {
     k->refused = node;
-    return err_set(e, ERR_INVALID, "a %s", av_type_name(node->type));
+    return err_set(e, ERR_INVALID, "a value of type %s", av_type_name(node->type));
 }
 
 static enum err_kind on_real(struct av_visitor *v, const struct av_node *node, double x,
@@ -132,7 +132,8 @@ enum err_kind key_of(struct buf *out, const struct av_plan *plan, struct span fi
 
     enum err_kind rc = av_decode_all(plan, datum, NULL, &k.visitor, e);
     if (k.refused != NULL) // the decoder has said where in the Avro: nobody sent that
-        return err_set(e, ERR_INVALID, "a %s", av_type_name(k.refused->type));
+        return err_set(e, ERR_INVALID, "a value of type %s",
+                       av_type_name(k.refused->type));
     if (rc != ERR_OK)
         return rc;
     if (!k.found)

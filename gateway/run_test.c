@@ -304,7 +304,7 @@ static void statuses_say_whose_fault_it_was(void)
     CHECK_INT(post(&w, RECORDS "?key_field=temperature", JSON, good, said), 422);
     CHECK(strstr(said,
                  "\"expected\":\"a key: string, bytes, int, long, boolean or enum\","
-                 "\"found\":\"a double\",\"rule\":\"key\"") != NULL);
+                 "\"found\":\"a value of type double\",\"rule\":\"key\"") != NULL);
     CHECK_INT(post(&w, RECORDS "?partition=2", JSON, good, said), 404);
     CHECK_INT(post(&w, "/v1/topics/full/records?subject=full-value", JSON, good, said),
               503);
