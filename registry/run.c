@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "registry/api.h"
+#include "registry/repair_run.h"
 #include "registry/topic.h"
 
 #include <signal.h>
@@ -54,7 +55,8 @@ static const struct conf_row rows[] = {
 const struct conf_program registry_program = {
     .name = "avrogate registry",
     .about = "A schema registry with Confluent's interface, whose state is a compacted "
-             "topic of Kafka.",
+             "topic of Kafka.  `avrogate registry fsck`, `backup`, `restore` and "
+             "`undelete` look after that topic; each has --help.",
     .examples = "  avrogate registry --bootstrap 127.0.0.1:9092 --allow-unsafe\n"
                 "  avrogate registry -c registry.yaml --listen 0.0.0.0:8081\n",
     .rows = rows,
@@ -214,7 +216,10 @@ int cmd_registry(int argc, char **argv)
     enum conf_outcome outcome = CONF_RUN;
     struct conf c = {0};
     struct err e = {0};
+    int status = 0;
 
+    if (reg_repair_cmd(argc, argv, &status))
+        return status;
     enum err_kind rc = conf_read(&c, &registry_program, argc, argv, &s, &outcome, &e);
     if (rc == ERR_OK && outcome == CONF_RUN)
         rc = serve(&s, &e);
