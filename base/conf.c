@@ -291,8 +291,7 @@ static enum err_kind apply_environment(const struct target *t, struct err *e)
     return ERR_OK;
 }
 
-static enum err_kind check_required(const struct target *t, const char *name,
-                                    struct err *e)
+static enum err_kind check_required(const struct target *t, struct err *e)
 {
     char flag[CONF_NAME], env[CONF_NAME];
 
@@ -306,10 +305,10 @@ static enum err_kind check_required(const struct target *t, const char *name,
         conf_flag_name(flag, row);
         conf_env_name(env, row);
         if (row->secret)
-            return err_set(e, ERR_INVALID, "%s: %s is missing (%s): %s", name, row->key,
-                           env, row->help);
-        return err_set(e, ERR_INVALID, "%s: %s is missing (--%s or %s): %s", name,
-                       row->key, flag, env, row->help);
+            return err_set(e, ERR_INVALID, "%s is missing (%s): %s", row->key, env,
+                           row->help);
+        return err_set(e, ERR_INVALID, "%s is missing (--%s or %s): %s", row->key, flag,
+                       env, row->help);
     }
     return ERR_OK;
 }
@@ -477,7 +476,9 @@ static enum err_kind read_all(const struct target *t, const struct conf_program 
                        f->operands[0]);
     t->c->operands = f->operands;
     t->c->n_operands = f->n_operands;
-    return check_required(t, f->file != NULL ? f->file : p->name, e);
+    enum err_kind rc = check_required(t, e);
+    // who reports it names the program; only the file is news
+    return rc != ERR_OK && f->file != NULL ? err_prefix(e, "%s", f->file) : rc;
 }
 
 static size_t count_rows(const struct conf_row *rows)
@@ -514,7 +515,7 @@ enum err_kind conf_read_text(struct conf *c, const struct conf_row *rows,
     *c = (struct conf){0};
     TRY(apply_fallbacks(&t, e));
     TRY(apply_yaml(&t, name, yaml, e));
-    return check_required(&t, name, e);
+    return check_required(&t, e) == ERR_OK ? ERR_OK : err_prefix(e, "%s", name);
 }
 
 void conf_free(struct conf *c)
