@@ -158,6 +158,19 @@ def make_topic(kafka, name, partitions=1, replication=1, **config):
     until("topic %s is made" % name, made, 60)
 
 
+def offsets(consumer, partition, seconds):
+    """First offset and the one after the last; asked again while the partition has no leader."""
+    from confluent_kafka import KafkaException
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return consumer.get_watermark_offsets(partition, timeout=10)
+        except KafkaException:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
 def read_topic(kafka, name, partitions=1, seconds=30):
     """Every message there is, partition by partition."""
     from confluent_kafka import Consumer, TopicPartition
@@ -166,7 +179,7 @@ def read_topic(kafka, name, partitions=1, seconds=30):
     try:
         left = {}
         for p in range(partitions):
-            low, high = c.get_watermark_offsets(TopicPartition(name, p), timeout=seconds)
+            low, high = offsets(c, TopicPartition(name, p), seconds)
             start += [TopicPartition(name, p, low)]
             if low < high:
                 left[p] = high
