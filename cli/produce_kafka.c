@@ -44,6 +44,7 @@ struct way_kafka {
     struct rc *rc;
     struct kf_admin *admin;
     struct kf_producer *producer;
+    size_t largest; // bytes of a record that it takes
     struct codecs codecs;
     struct topics topics;
     struct flight flight;
@@ -230,8 +231,10 @@ static void send_checked(struct way_kafka *w, const struct gw_batch *b,
 static enum err_kind check_and_send(struct way_kafka *w, const struct rc_schema *schema,
                                     struct span body, struct verdict *v, struct err *e)
 {
-    const struct gw_batch_limits limits = {
-        .records = v->n + 1, .frames = FRAMES_MOST, .problems = v->n * PROBLEMS_A_ROW};
+    const struct gw_batch_limits limits = {.records = v->n + 1,
+                                           .frames = FRAMES_MOST,
+                                           .record = w->largest,
+                                           .problems = v->n * PROBLEMS_A_ROW};
     struct codec *codec;
     struct gw_batch b;
 
@@ -322,7 +325,9 @@ static enum err_kind set_up(struct way_kafka *w, struct err *e)
     TRY(rc_open(&w->rc, &o, e));
     TRY(kf_admin_open(&w->admin, k->bootstrap, k->kafka, e));
     topics_init(&w->topics, w->admin, TOPIC_MS);
-    return kf_producer_open(&w->producer, k->bootstrap, k->kafka, e);
+    TRY(kf_producer_open(&w->producer, k->bootstrap, k->kafka, e));
+    w->largest = kf_largest(w->producer);
+    return ERR_OK;
 }
 
 enum err_kind way_kafka_open(struct way **out, const struct way_settings *s,
