@@ -486,7 +486,8 @@ static int ask(struct audit *a, const struct question *q)
     if (rc == ERR_OK)
         rc = buf_status(&a->out, &e);
     pg_close(&a->pg);
-    fwrite(a->out.p, 1, a->out.n, stdout);
+    if (a->out.n > 0)
+        fwrite(a->out.p, 1, a->out.n, stdout);
     buf_free(&a->out);
     if (rc != ERR_OK) {
         fprintf(stderr, "avrogate audit: %s\n", e.msg);
@@ -505,6 +506,7 @@ int cmd_audit(int argc, char **argv)
 
     if (conf_read(&conf, &program, argc, argv, &a.s, &outcome, &e) != ERR_OK) {
         fprintf(stderr, "avrogate audit: %s\n", e.msg);
+        conf_free(&conf);
         return 2;
     }
     const struct question *q = find_question(&conf);

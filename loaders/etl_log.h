@@ -9,7 +9,7 @@
  * that says `running` and whose lock is free belongs to nobody.  A batch that commits
  * says `running` again, so that a run that was only cut off comes back by itself.
  *
- * One thread.
+ * docs/etl-log.md has every column.  One thread.
  */
 #pragma once
 

@@ -176,9 +176,10 @@ static int run(const struct loader_settings *s, const sigset_t *signals, struct 
     return st.failed ? 1 : 0;
 }
 
-static int complain(const struct err *e)
+static int complain(struct conf *conf, const struct err *e)
 {
     fprintf(stderr, "avrogate load: %s\n", e->msg);
+    conf_free(conf);
     return 2;
 }
 
@@ -192,11 +193,11 @@ int cmd_load(int argc, char **argv)
     sigset_t signals;
 
     if (conf_read(&conf, &program, argc, argv, &s, &outcome, &e) != ERR_OK)
-        return complain(&e);
+        return complain(&conf, &e);
     int code = 0;
     if (outcome == CONF_RUN) {
         if (log_level_read(&level, span_str(s.log_level), &e) != ERR_OK)
-            return complain(&e);
+            return complain(&conf, &e);
         log_set_level(level);
         // Before any thread is made, so that all of them leave signals to this one.
         sigemptyset(&signals);
@@ -206,7 +207,7 @@ int cmd_load(int argc, char **argv)
         signal(SIGPIPE, SIG_IGN);
         code = run(&s, &signals, &e);
         if (code == 2)
-            complain(&e);
+            return complain(&conf, &e);
     }
     conf_free(&conf);
     return code;

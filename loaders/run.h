@@ -4,7 +4,8 @@
  *      reader (source_kafka.c) --queue--> pump (here) --> Postgres
  *
  * The pump's thread brings everything up, waiting for what is away, and takes it down
- * again; loader_state() tells how it stands.  Any thread may call these.
+ * again; loader_state() tells how it stands.  Any thread may call these.  What a user is
+ * promised, and which test provokes which fault, is in docs/loaders.md.
  */
 #pragma once
 
