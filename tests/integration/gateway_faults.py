@@ -15,8 +15,8 @@ SERVICES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "id", "type": "string"}, {"name": "pad", "type": "string", "default": ""}]}
 
 
-# A broker that was killed may come back when its session has ended: seconds instead of nine.
-EXTRA = "auto.create.topics.enable=false\nbroker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=300\n"
+# A broker that was killed may come back when its session has ended: five seconds instead of nine.
+EXTRA = "auto.create.topics.enable=false\nbroker.session.timeout.ms=5000\nbroker.heartbeat.interval.ms=300\n"
 
 
 class Broker:
@@ -34,11 +34,19 @@ class Broker:
         subprocess.run([os.path.join(SERVICES, "kafka.sh"), what], env=self.env, check=True, stdout=subprocess.DEVNULL)
 
     def signal(self, which):
+        os.kill(self.pid(), which)
+
+    def pid(self):
         with open(os.path.join(self.data, "kafka.pid")) as f:
-            os.kill(int(f.read()), which)
+            return int(f.read())
+
+    def is_stopped(self):
+        tasks = "/proc/%d/task" % self.pid()
+        return all(open("%s/%s/stat" % (tasks, t)).read().rsplit(")", 1)[1].split()[0] == "T" for t in os.listdir(tasks))
 
     def stop(self):
         self.signal(signal.SIGSTOP)
+        until("every thread of the broker has stopped", self.is_stopped)  # a busy machine takes its time
 
     def go_on(self):
         self.signal(signal.SIGCONT)

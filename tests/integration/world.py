@@ -71,7 +71,7 @@ def call(method, port, path, body=None, kind=None, headers=(), timeout=40):
         c.close()
 
 
-def until(what, condition, seconds=30):
+def until(what, condition, seconds=60):
     """Waits for a condition that must come; connection refusals are taken for "not yet"."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -109,7 +109,7 @@ class World:
         if wait:
             self.wait_ready()
 
-    def wait_ready(self, seconds=30):
+    def wait_ready(self, seconds=60):
         until("the gateway is ready", lambda: call("GET", self.gateway_port, "/readyz").status == 200, seconds)
 
     def signal(self, name, which):
@@ -158,28 +158,32 @@ def make_topic(kafka, name, partitions=1, replication=1, **config):
     until("topic %s is made" % name, made, 60)
 
 
-def offsets(consumer, partition, seconds):
-    """First offset and the one after the last; asked again while the partition has no leader."""
-    from confluent_kafka import KafkaException
-    end = time.monotonic() + seconds
+def offsets(settings, partition):
+    """First offset and the one after the last; asked anew while the cluster is still finding itself."""
+    from confluent_kafka import Consumer, KafkaException
+    end = time.monotonic() + 90
     while True:
+        c = Consumer(settings)  # a new one: the old one remembers that there was no leader
         try:
-            return consumer.get_watermark_offsets(partition, timeout=10)
+            return c.get_watermark_offsets(partition, timeout=10)
         except KafkaException:
             if time.monotonic() > end:
                 raise
-            time.sleep(0.2)
+            time.sleep(0.5)
+        finally:
+            c.close()
 
 
 def read_topic(kafka, name, partitions=1, seconds=30):
     """Every message there is, partition by partition."""
     from confluent_kafka import Consumer, TopicPartition
-    c = Consumer({"bootstrap.servers": kafka, "group.id": "reader", "enable.auto.commit": False, "isolation.level": "read_committed"})
+    settings = {"bootstrap.servers": kafka, "group.id": "reader", "enable.auto.commit": False, "isolation.level": "read_committed"}
+    c = Consumer(settings)
     found, start = [], []
     try:
         left = {}
         for p in range(partitions):
-            low, high = offsets(c, TopicPartition(name, p), seconds)
+            low, high = offsets(settings, TopicPartition(name, p))
             start += [TopicPartition(name, p, low)]
             if low < high:
                 left[p] = high
