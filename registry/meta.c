@@ -21,7 +21,7 @@ static enum err_kind read(const struct json **out, struct span text, struct aren
     return ERR_OK;
 }
 
-/* What was tidied before is sound. */
+/* Tidy or, from the settings and records of other registries, perhaps not. */
 static const struct json *tree(struct span tidy, struct arena *a)
 {
     const struct json *j = NULL;
@@ -266,9 +266,18 @@ enum err_kind reg_metadata_tidy(struct span *out, struct span json, struct arena
     return ERR_OK;
 }
 
+/* What other registries wrote and we could not follow counts as nothing. */
+static const struct json *sound_metadata(struct span text, struct arena *a)
+{
+    const struct json *j = tree(text, a);
+    struct err e = {0};
+
+    return j != NULL && check_shapes(j, metadata, &e) == ERR_OK ? j : NULL;
+}
+
 struct span reg_metadata_merge(struct span under, struct span over, struct arena *a)
 {
-    return write_metadata(tree(under, a), tree(over, a), a);
+    return write_metadata(sound_metadata(under, a), sound_metadata(over, a), a);
 }
 
 bool reg_metadata_property(struct span meta, struct span key, struct arena *a,
@@ -471,9 +480,17 @@ enum err_kind reg_rules_tidy(struct span *out, struct span json, struct arena *a
     return ERR_OK;
 }
 
+static const struct json *sound_rules(struct span text, struct arena *a)
+{
+    const struct json *j = tree(text, a);
+    struct err e = {0};
+
+    return j != NULL && check_rules(j, &e) == ERR_OK ? j : NULL;
+}
+
 struct span reg_rules_merge(struct span under, struct span over, struct arena *a)
 {
-    return write_rules(tree(under, a), tree(over, a), a);
+    return write_rules(sound_rules(under, a), sound_rules(over, a), a);
 }
 
 bool reg_rules_use(struct span rules, struct span type, struct arena *a)

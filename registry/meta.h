@@ -20,8 +20,8 @@ enum err_kind reg_metadata_tidy(struct span *out, struct span json, struct arena
 enum err_kind reg_rules_tidy(struct span *out, struct span json, struct arena *a,
                              struct err *e) MUST_USE;
 
-/* Both tidied: what `over` says goes before what `under` says, key by key, and rule by
- * rule by their names. */
+/* Tidied (what is neither that nor can be read counts as nothing): what `over` says
+ * goes before what `under` says, key by key, and rule by rule by their names. */
 struct span reg_metadata_merge(struct span under, struct span over, struct arena *a);
 struct span reg_rules_merge(struct span under, struct span over, struct arena *a);
 

@@ -126,6 +126,10 @@ static void what_is_over_wins(void)
                "{\"domainRules\":[{\"name\":\"b\",\"mode\":\"READ\",\"type\":\"A\","
                "\"disabled\":false},{\"name\":\"a\",\"mode\":\"READ\",\"type\":\"B\","
                "\"disabled\":false}]}");
+    CHECK_INT((long)reg_rules_merge(span_str("{\"domainRules\":[{\"mode\":\"READ\"}]}"),
+                                    (struct span){0}, &a)
+                  .n,
+              0); // another registry's, which nobody could follow
     CHECK(reg_rules_use(rules, span_str("B"), &a));
     CHECK(!reg_rules_use(rules, span_str("C"), &a));
     arena_free(&a);

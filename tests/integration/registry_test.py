@@ -248,6 +248,33 @@ def refusals(topic):
               (done.returncode, len(said), [w for w in words if w not in " ".join(said)]), (1, 1, []))
 
 
+def made_anew(topic):
+    """Whoever deletes and makes the topic again has lost what was in it; what we know must not be mixed with it."""
+    r = Registry(topic)
+    try:
+        r.register("s", V1), r.register("s", V2)
+        admin = AdminClient({"bootstrap.servers": kafka})
+        admin.delete_topics([topic])[topic].result(30)
+        for _ in range(100):
+            if topic not in admin.list_topics(timeout=10).topics:
+                break
+            time.sleep(0.1)
+        make_topic(topic, 1, "compact")
+        for _ in range(100):
+            ready = r.ask("GET", "/readyz")
+            if ready[1] and not ready[1]["topic_is_sound"]:
+                break
+            time.sleep(0.1)
+        check("a topic made anew is not ready", (ready[0], ready[1]["topic_is_sound"]), (503, False))
+        status, body = r.register("u", "int")
+        check("and not written to", (status, body["error_code"]), (500, 50001))
+        check("reads go on", r.ask("GET", "/subjects"), (200, ["s"]))
+        time.sleep(2)
+        check("which stays so", r.ask("GET", "/readyz")[0], 503)
+    finally:
+        r.process.kill()
+
+
 def main():
     topic = "registry-test-%d-%d" % (time.time(), os.getpid())
     r = Registry(topic)
@@ -258,6 +285,7 @@ def main():
         serdes(r)
         killed_while_writing(r, int(sys.argv[1]) if len(sys.argv) > 1 else 10)
         refusals(topic)
+        made_anew(topic + "-anew")
     finally:
         r.process.kill()
     sys.exit(failed != 0)
