@@ -90,6 +90,7 @@ class Registry:
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.daemon_threads = True
+        server.handle_error = lambda *a: None  # whoever is killed leaves in the middle of a request
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.url = "http://127.0.0.1:%d" % server.server_port
 
