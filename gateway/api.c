@@ -173,7 +173,18 @@ static bool has_key_field(const struct publish *p)
     return false;
 }
 
-static bool read_records(struct gateway *g, struct publish *p)
+/* Records that do not fit may be of a version registered a moment ago: what was learnt
+ * before they arrived is asked for again before they are refused.  Requests that doubt
+ * at the same time share the answer. */
+static bool is_worth_asking(struct gateway *g, const struct publish *p)
+{
+    return p->ask.schema_id == 0 && p->ask.version == 0 &&
+           rc_doubt_latest(g->rc, p->schema.subject, p->req->began_us / 1000);
+}
+
+enum reading { READ, REFUSED, DOUBTED };
+
+static enum reading read_records(struct gateway *g, struct publish *p)
 {
     struct err e = {0};
 
@@ -182,27 +193,29 @@ static bool read_records(struct gateway *g, struct publish *p)
                           "parameter key_field: schema %d has no field \"" SPAN_FMT
                           "\"",
                           p->schema.id, SPAN_ARG(p->ask.key_field));
-        return ANSWERED;
+        return REFUSED;
     }
     if (codec_get(&g->codecs, p->schema.id, p->schema.schema, p->ask.unknown_fields,
                   p->ask.bytes_as, &p->codec, &e) != ERR_OK) {
         refuse_schema(p, &e);
-        return ANSWERED;
+        return REFUSED;
     }
     const struct gw_batch_schema against = {p->codec->encoder, p->codec->plan,
                                             p->schema.id};
     gw_batch_init(&p->batch, &g->batch);
     enum err_kind rc = gw_batch_read(&p->batch, &p->ask, &against, p->req->body, &e);
+    if ((rc == ERR_CONFLICT || p->batch.bad > 0) && is_worth_asking(g, p))
+        return DOUBTED;
     if (rc != ERR_OK) {
         int status = rc == ERR_LIMIT ? 413 : rc == ERR_CONFLICT ? 422 : 400;
         http_answer_error(p->req, status, status, "%s", e.msg);
-        return ANSWERED;
+        return REFUSED;
     }
     p->main = mem_array(p->batch.n, sizeof *p->main);
     p->dlq = mem_array(p->batch.n, sizeof *p->dlq);
     p->checked_us = clock_us();
     count_phase("check", p->checked_us - p->began_us);
-    return true;
+    return READ;
 }
 
 static bool wants_sending(const struct publish *p)
@@ -293,6 +306,20 @@ static bool is_coded(const struct http_req *r)
     return coding.n > 0 && !http_same(coding, span_str("identity"));
 }
 
+static void answer_records(struct gateway *g, struct publish *p)
+{
+    switch (read_records(g, p)) {
+    case READ:
+        if (wants_sending(p))
+            send_records(g, p);
+        else
+            on_done(p);
+        return;
+    case DOUBTED: serve_later(g, p); return;
+    case REFUSED: publish_free(p); return;
+    }
+}
+
 static void serve(struct gateway *g, struct http_req *r, bool may_wait)
 {
     struct sent *s = mem_alloc(sizeof *s);
@@ -336,11 +363,8 @@ static void serve(struct gateway *g, struct http_req *r, bool may_wait)
         refuse_topic(p, &e);
     } else if (http_gone(r)) {
         http_answer_error(r, 499, 499, "the client left before anything was written");
-    } else if (read_records(g, p)) {
-        if (wants_sending(p))
-            send_records(g, p);
-        else
-            on_done(p);
+    } else {
+        answer_records(g, p);
         return;
     }
     publish_free(p);

@@ -22,6 +22,8 @@ struct entry {
     bool fetching;               // one of them is asking
     bool by_id;
     struct rc_schema value; // schema NULL = nothing yet
+    bool doubted;           // the last answer does not go on while it is renewed
+    int64_t asked_ms;       // when the last fetch began
     int64_t fresh_until;    // of `value`, or of the refusal
     enum err_kind refused;  // ERR_OK, or why there is no value
     uint64_t asked;         // how many fetches have ended
@@ -153,7 +155,7 @@ static bool is_settled(const struct entry *en)
 {
     if (en->value.schema != NULL && en->by_id)
         return true; // an id never changes its meaning
-    if (en->value.schema != NULL && en->fetching)
+    if (en->value.schema != NULL && en->fetching && !en->doubted)
         return true; // somebody is renewing it: the last answer goes on meanwhile
     return (en->value.schema != NULL || en->refused != ERR_OK) &&
            clock_ms() < en->fresh_until;
@@ -185,7 +187,8 @@ static void settle(struct rc *rc, struct entry *en, enum err_kind kind,
     int64_t now = clock_ms();
 
     en->asked++;
-    en->fetching = false;
+    en->fetching = en->doubted = false;
+
     en->refused = ERR_OK;
     if (kind == ERR_OK) {
         rc_schema_free(&en->value);
@@ -233,6 +236,7 @@ static void fetch_entry(struct rc *rc, struct entry *en, struct span path, int32
     struct err why = {0};
 
     en->fetching = true;
+    en->asked_ms = clock_ms();
     pthread_mutex_unlock(&rc->lock);
     enum err_kind kind = fetch_schema(rc->rest, path, deadline_ms, &fresh, &why);
     pthread_mutex_lock(&rc->lock);
@@ -319,6 +323,25 @@ enum err_kind rc_latest(struct rc *rc, struct span subject, int64_t deadline_ms,
                         struct rc_schema *out, struct err *e)
 {
     return rc_by_version(rc, subject, 0, deadline_ms, out, e);
+}
+
+bool rc_doubt_latest(struct rc *rc, struct span subject, int64_t before_ms)
+{
+    struct buf key = BUF_INIT(4096);
+
+    buf_put_str(&key, "v0 ");
+    buf_put(&key, subject);
+    pthread_mutex_lock(&rc->lock);
+    struct entry *en = key.over ? NULL : tab_get(&rc->entries, buf_span(&key));
+    bool doubt = en != NULL && en->value.schema != NULL && !en->value.stale &&
+                 en->asked_ms < before_ms;
+    if (doubt) {
+        en->doubted = true;
+        en->fresh_until = 0;
+    }
+    pthread_mutex_unlock(&rc->lock);
+    buf_free(&key);
+    return doubt;
 }
 
 static enum err_kind post_schema(struct rc *rc, struct span subject, const char *suffix,

@@ -54,6 +54,13 @@ enum err_kind rc_latest(struct rc *rc, struct span subject, int64_t deadline_ms,
 enum err_kind rc_by_version(struct rc *rc, struct span subject, int32_t version,
                             int64_t deadline_ms, struct rc_schema *out,
                             struct err *e) MUST_USE;
+/*
+ * Whoever finds that data does not fit the latest schema may doubt it: if it was learnt
+ * before `before_ms` (by clock_ms()) it is asked for anew by the next call, which waits
+ * for the answer, and this returns true.  What is stale is not doubted: the registry is
+ * away.
+ */
+bool rc_doubt_latest(struct rc *rc, struct span subject, int64_t before_ms);
 /* Registers `text`, or finds it registered.  ERR_CONFLICT when incompatible. */
 enum err_kind rc_register(struct rc *rc, struct span subject, struct span text,
                           int64_t deadline_ms, struct rc_schema *out,

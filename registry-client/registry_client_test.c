@@ -303,6 +303,39 @@ static void the_latest_goes_on_while_the_registry_is_away(void)
     http_server_close(f.server);
 }
 
+static void the_latest_may_be_doubted(void)
+{
+    struct fake f = {0};
+    struct rc_schema s = {0};
+    struct err e = {0};
+
+    fake_open(&f);
+    struct rc *rc = client_of(&f, NULL, 3600 * 1000);
+    struct span subject = span_str("orders-value");
+    CHECK(!rc_doubt_latest(rc, subject, clock_ms() + 1)); // nothing is known yet
+    CHECK_INT(rc_latest(rc, subject, soon(), &s, &e), ERR_OK);
+    rc_schema_free(&s);
+    f.latest = 2;
+    CHECK(!rc_doubt_latest(rc, subject, clock_ms() - 3600 * 1000)); // learnt since
+    CHECK_INT(rc_latest(rc, subject, 0, &s, &e), ERR_OK);
+    CHECK_INT(s.version, 1);
+    rc_schema_free(&s);
+    CHECK(rc_doubt_latest(rc, subject, clock_ms() + 1));
+    CHECK_INT(rc_latest(rc, subject, 0, &s, &e), ERR_UNAVAILABLE); // not from memory
+    CHECK_INT(rc_latest(rc, subject, soon(), &s, &e), ERR_OK);
+    CHECK_INT(s.version, 2);
+    rc_schema_free(&s);
+    // Away: what it said last goes on, and is not doubted again and again.
+    f.mood = AWAY;
+    CHECK(rc_doubt_latest(rc, subject, clock_ms() + 1));
+    CHECK_INT(rc_latest(rc, subject, soon(), &s, &e), ERR_OK);
+    CHECK(s.stale);
+    rc_schema_free(&s);
+    CHECK(!rc_doubt_latest(rc, subject, clock_ms() + 1));
+    rc_close(rc);
+    http_server_close(f.server);
+}
+
 static void another_url_answers_where_the_first_does_not(void)
 {
     struct fake f, g;
@@ -394,6 +427,7 @@ int main(void)
     RUN(references_are_fetched_with_it);
     RUN(there_is_none_is_remembered_for_a_moment);
     RUN(the_latest_goes_on_while_the_registry_is_away);
+    RUN(the_latest_may_be_doubted);
     RUN(another_url_answers_where_the_first_does_not);
     RUN(registering_gives_id_and_version);
     RUN(a_crowd_asks_once);

@@ -78,6 +78,13 @@ try:
     check("a bad one is refused", (status, said["records"][0]["errors"][0]["pointer"]), (422, "/temperature"))
     status, said = call("POST", "%s/v1/topics/%s/records" % (gateway, topic), "sensor,temperature,taken,note\na,1.5,2026-11-21T09:30:00Z,\n", "text/csv")
     check("a CSV row is accepted", (status, said.get("accepted")), (200, 1))
+    wider = dict(schema, fields=schema["fields"] + [{"name": "unit", "type": "string", "default": "C"}])
+    status, said = call("POST", "%s/subjects/%s-value/versions" % (registry, topic), json.dumps({"schema": json.dumps(wider)}))
+    check("version 2 is registered", status, 200)
+    status, said = call("POST", "%s/v1/topics/%s/records?dry_run=true" % (gateway, topic), '{"sensor":"x","temperature":1,"taken":1,"unit":"K"}')
+    check("and holds at once, whatever the gateway remembers", (status, said["schema"]["version"]), (200, 2))
+    status, said = call("POST", "%s/v1/topics/%s/records?dry_run=true" % (gateway, topic), "sensor,temperature,taken,unit\nx,1,1,K\n", "text/csv")
+    check("for CSV too", status, 200)
     with tempfile.TemporaryDirectory() as directory:
         check("the loader ends well", load(directory), 0)
         total = rows('SELECT count(*), sum(temperature) FROM "%s"' % topic)
