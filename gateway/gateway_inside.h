@@ -20,6 +20,7 @@ struct gateway {
     const struct gateway_settings *s;
     struct ask_defaults defaults;
     struct gw_batch_limits batch;
+    struct guard *guard;
     struct http_server *server;
     struct rc *rc;
     struct kf_admin *admin;

@@ -58,6 +58,7 @@ static const struct conf_row rows[] = {
      .min = 1, .max = 1000000, .help = "requests that wait for Kafka; 503 past it"},
     {"limits.connections", CONF_INT, AT(connections), .fallback = "10000", .min = 1,
      .max = 1000000, .help = "open connections"},
+    GUARD_ROWS(struct gateway_settings, guard),
     {"registry_timeout", CONF_DURATION, AT(registry_ms), .fallback = "5s", .min = 10,
      .max = 20000, .help = "wait for the registry where the schema is not at hand"},
     {"schema_ttl", CONF_DURATION, AT(schema_ttl_ms), .fallback = "5s", .min = 100,
@@ -182,6 +183,7 @@ static enum err_kind open_server(struct gateway *g, struct err *e)
     struct http_settings h = {.listen = g->s->listen.items,
                               .nlisten = g->s->listen.n,
                               .loops = (size_t)g->s->threads,
+                              .tls = guard_tls(g->guard),
                               .limits = g->s->http};
 
     if (h.limits.head == 0)
@@ -237,6 +239,7 @@ static void take_down(struct gateway *g)
         kf_admin_close(g->admin);
     }
     rc_close(g->rc);
+    guard_close(g->guard);
     codecs_free(&g->codecs);
     queue_free(&g->waiting);
     pthread_rwlock_destroy(&g->producer_lock);
@@ -263,6 +266,7 @@ static enum err_kind open_admin(struct gateway *g, struct err *e)
 
 static enum err_kind open_edges(struct gateway *g, struct err *e)
 {
+    TRY(guard_open(&g->guard, &g->s->guard, e));
     TRY(open_admin(g, e));
     topics_init(&g->topics, g->admin, ASK_MS);
     TRY(kf_producer_open(&g->producer, g->s->bootstrap, &g->s->kafka, e));
@@ -308,11 +312,12 @@ void gateway_close(struct gateway *g)
     take_down(g);
 }
 
-static void wait_for_signal(const sigset_t *signals)
+static void wait_for_signal(struct gateway *g, const sigset_t *signals)
 {
     int which;
 
-    sigwait(signals, &which);
+    while (sigwait(signals, &which) != 0 || which == SIGHUP)
+        guard_reload(g->guard);
     log_event(LOG_INFO, "stopping", LOG_S("signal", strsignal(which)), LOG_END);
 }
 
@@ -325,6 +330,7 @@ static int run(const struct gateway_settings *s)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); // every thread after this inherits it
     signal(SIGPIPE, SIG_IGN);
     if (gateway_open(&g, s, &e) != ERR_OK) {
@@ -334,7 +340,7 @@ static int run(const struct gateway_settings *s)
     log_event(LOG_INFO, "gateway listens", LOG_S("address", s->listen.items[0]),
               LOG_I("port", gateway_port(g)), LOG_S("kafka", s->bootstrap),
               LOG_S("registry", s->registry.items[0]), LOG_END);
-    wait_for_signal(&signals);
+    wait_for_signal(g, &signals);
     atomic_store(&g->draining, true);
     usleep(BALANCER_MS * 1000);
     gateway_close(g);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/conf.h"
+#include "guard/guard.h"
 #include "http/server.h"
 
 struct gateway_settings {
@@ -20,6 +21,7 @@ struct gateway_settings {
     int64_t registry_ms, schema_ttl_ms, drain_ms, threads, workers;
     int access_log; // 0 none, 1 errors, 2 all
     const char *log_level;
+    struct guard_settings guard;
     struct http_limits http; // not from the table: HTTP_LIMITS with the above in place
 
     struct gateway_room *room; // for `avrogate dev` alone; NULL = there is always room

@@ -114,15 +114,17 @@ static struct loop *least_loaded(struct http_server *s)
     return best;
 }
 
-/* Said without waiting, to whoever may listen. */
-static void turn_away(int fd)
+/* Said without waiting, to whoever may listen: under TLS nobody would understand. */
+static void turn_away(struct http_server *s, int fd)
 {
     static const char words[] =
         "HTTP/1.1 503 Service Unavailable\r\n"
         "Content-Type: application/json\r\nContent-Length: 64\r\n"
         "Retry-After: 1\r\nConnection: close\r\n\r\n"
         "{\"error_code\":503,\"message\":\"too many connections are open now\"}";
-    ssize_t n = send(fd, words, sizeof words - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t n = s->tls == NULL
+                    ? send(fd, words, sizeof words - 1, MSG_NOSIGNAL | MSG_DONTWAIT)
+                    : 0;
 
     (void)n;
     close(fd);
@@ -137,12 +139,12 @@ static void let_in(struct accepting *a, int fd, const struct sockaddr_storage *f
     key_of(ip, from);
     if (open >= s->limits.connections + s->limits.reserve) {
         atomic_fetch_add(&a->over_cap, 1);
-        turn_away(fd);
+        turn_away(s, fd);
         return;
     }
     if (!take_place(a, ip)) {
         atomic_fetch_add(&a->over_ip_cap, 1);
-        turn_away(fd);
+        turn_away(s, fd);
         return;
     }
 

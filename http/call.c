@@ -24,6 +24,7 @@ struct call *call_new(struct loop *l, struct conn *c)
     k->req.arena = arena;
     k->body = body;
     k->req.peer = arena_copy(&k->req.arena, span_str(c->peer)); // it may outlive c
+    k->req.certificate = arena_copy(&k->req.arena, socket_client(&c->socket));
     k->loop = l;
     k->conn = c;
     k->last_line = &k->lines;

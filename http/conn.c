@@ -423,12 +423,14 @@ static bool receive(struct conn *c, uint8_t *p, size_t room, size_t *n)
     switch (socket_recv(&c->socket, p, room, n)) {
     case SOCKET_DONE:
         loop_count(c->loop, COUNT_BYTES_IN, (int64_t)*n);
-        // a short read emptied the socket: more bytes are a new event, but the end of
-        // the stream was announced with this one
-        c->readable = *n == room || c->half_closed;
+        // more bytes may be a new event, but the end of the stream was announced with
+        // this one
+        c->readable = socket_may_have_more(&c->socket, *n, room) || c->half_closed;
         return true;
     case SOCKET_WAIT: c->readable = false; return false;
     default: // gone, or done sending before it was done asking
+        if (socket_is_shaking(&c->socket))
+            loop_count(c->loop, COUNT_BAD_HANDSHAKE, 1);
         close_conn(c);
         return false;
     }
@@ -662,7 +664,8 @@ void conn_begin(struct conn *c)
     if (c->next != NULL)
         c->next->before = c;
     l->conns = c;
-    if (l->draining || epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->socket.fd, &ev) != 0)
+    if (!socket_begin(&c->socket, c->socket.fd, l->server->tls) || l->draining ||
+        epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->socket.fd, &ev) != 0)
         close_conn(c);
     settle(c, (struct span){0});
 }
@@ -670,6 +673,8 @@ void conn_begin(struct conn *c)
 void conn_event(struct conn *c, uint32_t events)
 {
     if (events & (EPOLLIN | EPOLLRDHUP))
+        c->readable = true;
+    if ((events & EPOLLOUT) && socket_waits_to_send(&c->socket))
         c->readable = true;
     if (events & EPOLLRDHUP) {
         c->half_closed = true;

@@ -39,6 +39,7 @@ static struct http_server *make(const struct http_settings *settings,
 
     check_limits(&settings->limits);
     s->app = app;
+    s->tls = settings->tls;
     s->limits = settings->limits;
     s->head_limits =
         (struct http_head_limits){s->limits.head, s->limits.target, s->limits.fields};
@@ -143,6 +144,7 @@ static uint64_t *shown_at(struct http_counters *out, enum count what)
     case COUNT_MALFORMED: return &out->malformed;
     case COUNT_OVER_BODIES: return &out->over_bodies;
     case COUNT_OVER_QUEUE: return &out->over_queue;
+    case COUNT_BAD_HANDSHAKE: return &out->bad_handshakes;
     case COUNT_LATE_HEAD: return &out->late_head;
     case COUNT_LATE_BODY: return &out->late_body;
     case COUNT_LATE_IDLE: return &out->late_idle;

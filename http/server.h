@@ -27,6 +27,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "http/route.h"
+#include "http/tls.h"
 
 struct http_req { // read only, except that the arena is yours to allocate in
     enum http_method method;
@@ -36,6 +37,7 @@ struct http_req { // read only, except that the arena is yours to allocate in
     struct span body;
     struct span id;                  // X-Request-ID, taken or made
     struct span peer;                // "127.0.0.1:40332"
+    struct span certificate; // name in the client's verified one (RFC 2253), or empty
     const struct http_field *fields; // the header, in order
     size_t nfields;
     const struct http_field *params; // the query, decoded
@@ -158,6 +160,7 @@ struct http_settings {
     const char *const
         *listen; // "127.0.0.1:8081", "[::1]:0", ":8081"; port 0: any free one
     size_t nlisten;
+    struct http_tls *tls; // for every address; NULL: in the clear.  Outlives the server
     size_t loops; // threads; 0 = one per core
     size_t
         workers; // threads for HTTP_MAY_BLOCK rows; 0 = 16, none when no row is flagged
@@ -198,6 +201,7 @@ struct http_counters {    // since open, except where "now"
     uint64_t requests;    // answered, by status below
     uint64_t by_class[6]; // [2] = 2xx
     uint64_t malformed;   // refused by the message rules
+    uint64_t bad_handshakes; // of TLS that were begun and came to nothing
     uint64_t over_bodies; // 503: bodies
     uint64_t over_queue;  // 503: workers busy
     uint64_t late_head, late_body, late_idle, late_write, late_request;

@@ -27,6 +27,7 @@ enum count {
     COUNT_MALFORMED = COUNT_CLASS + 6,
     COUNT_OVER_BODIES,
     COUNT_OVER_QUEUE,
+    COUNT_BAD_HANDSHAKE,
     COUNT_LATE_HEAD,
     COUNT_LATE_BODY,
     COUNT_LATE_IDLE,
@@ -130,6 +131,7 @@ struct accepting;
 
 struct http_server {
     struct http_app *app;
+    struct http_tls *tls; // NULL: in the clear
     struct http_limits limits; // as given, then constant
     struct http_head_limits head_limits;
     struct http_routes *routes;

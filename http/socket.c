@@ -1,4 +1,4 @@
-#include "http/socket.h"
+#include "http/tls_inside.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,9 +17,40 @@ static bool is_later(int error)
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
+bool socket_begin(struct http_socket *s, int fd, struct http_tls *tls)
+{
+    *s = (struct http_socket){.fd = fd};
+    if (tls != NULL)
+        s->tls = tls_begin(tls, fd);
+    return tls == NULL || s->tls != NULL;
+}
+
+bool socket_may_have_more(const struct http_socket *s, size_t n, size_t room)
+{
+    return n == room || s->tls != NULL;
+}
+
+bool socket_waits_to_send(const struct http_socket *s)
+{
+    return s->tls != NULL && tls_waits_to_send(s->tls);
+}
+
+bool socket_is_shaking(const struct http_socket *s)
+{
+    return s->tls != NULL && !tls_is_agreed(s->tls);
+}
+
+struct span socket_client(const struct http_socket *s)
+{
+    return s->tls != NULL ? tls_client(s->tls) : (struct span){0};
+}
+
 enum socket_result socket_recv(struct http_socket *s, uint8_t *p, size_t room,
                                size_t *n)
 {
+    if (s->tls != NULL)
+        return tls_recv(s->tls, p, room, n);
+
     ssize_t got = recv(s->fd, p, room, 0);
 
     *n = got > 0 ? (size_t)got : 0;
@@ -45,6 +76,9 @@ static ssize_t send_pieces(int fd, const struct span pieces[2])
 enum socket_result socket_send(struct http_socket *s, const struct span pieces[2],
                                size_t *n)
 {
+    if (s->tls != NULL)
+        return tls_send(s->tls, pieces, n);
+
     ssize_t sent = send_pieces(s->fd, pieces);
 
     *n = sent > 0 ? (size_t)sent : 0;
@@ -55,11 +89,18 @@ enum socket_result socket_send(struct http_socket *s, const struct span pieces[2
 
 void socket_finish(struct http_socket *s)
 {
+    if (s->tls != NULL)
+        tls_finish(s->tls);
     shutdown(s->fd, SHUT_WR);
 }
 
 void socket_close(struct http_socket *s)
 {
+    if (s->tls != NULL) {
+        tls_finish(s->tls);
+        tls_end(s->tls);
+        s->tls = NULL;
+    }
     close(s->fd);
 }
 

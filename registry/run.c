@@ -44,6 +44,7 @@ static const struct conf_row rows[] = {
      .max = 1000000, .help = "connections open at once"},
     {"limits.per_ip", CONF_INT, AT(per_ip), .fallback = "4096", .min = 0,
      .max = 1000000, .help = "connections of one address; 0 = no cap"},
+    GUARD_ROWS(struct registry_settings, guard),
     {"loops", CONF_INT, AT(loops), .fallback = "0", .min = 0, .max = 256,
      .help = "threads that serve; 0 = one per core"},
     {"log_level", CONF_TEXT, AT(log_level), .fallback = "info",
@@ -68,6 +69,7 @@ struct registry {
     struct reg_writer *writer;
     struct reg_fresh *fresh;
     struct reg_api *api;
+    struct guard *guard;
     struct http_server *server;
     struct arena arena; // the cluster's id
     struct span cluster;
@@ -129,6 +131,7 @@ static enum err_kind open_http(struct registry *r, const struct reg_rules *rules
     struct http_settings http = {.listen = (const char *const *)s->listen.items,
                                  .nlisten = s->listen.n,
                                  .loops = (size_t)s->loops,
+                                 .tls = guard_tls(r->guard),
                                  .limits = HTTP_LIMITS};
 
     http.limits.body = (size_t)s->body;
@@ -148,7 +151,8 @@ enum err_kind registry_open(struct registry **out, const struct registry_setting
     struct registry *r = mem_alloc(sizeof *r);
 
     r->s = s;
-    if (open_kafka(r, &rules, e) != ERR_OK || open_http(r, &rules, e) != ERR_OK) {
+    if (guard_open(&r->guard, &s->guard, e) != ERR_OK ||
+        open_kafka(r, &rules, e) != ERR_OK || open_http(r, &rules, e) != ERR_OK) {
         registry_close(r);
         return e->kind;
     }
@@ -180,6 +184,7 @@ void registry_close(struct registry *r)
         http_server_close(r->server);
     reg_api_close(r->api);
     reg_tail_close(r->tail);
+    guard_close(r->guard);
     arena_free(&r->arena);
     free(r);
 }
@@ -189,6 +194,7 @@ static void block_signals(sigset_t *told)
     sigemptyset(told);
     sigaddset(told, SIGTERM);
     sigaddset(told, SIGINT);
+    sigaddset(told, SIGHUP);
     pthread_sigmask(SIG_BLOCK, told, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -204,7 +210,8 @@ static enum err_kind serve(const struct registry_settings *s, struct err *e)
     log_set_level(level);
     block_signals(&told); // before any thread is made, so that all leave them to us
     TRY(registry_open(&r, s, e));
-    sigwait(&told, &which);
+    while (sigwait(&told, &which) != 0 || which == SIGHUP)
+        guard_reload(r->guard);
     log_event(LOG_INFO, "told to stop", LOG_I("signal", which), LOG_END);
     registry_close(r);
     return ERR_OK;

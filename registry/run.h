@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/conf.h"
+#include "guard/guard.h"
 
 struct registry_settings {
     struct conf_list listen;
@@ -17,6 +18,7 @@ struct registry_settings {
     int incompatible_code; // 0: 409, 1: 40901
     int64_t write_ms, drain_ms, body, bodies, connections, per_ip, loops, queue;
     const char *log_level;
+    struct guard_settings guard;
 
     /* For `avrogate dev` alone: the topic's settings are not asked for, as the mock
      * cluster cannot tell them. */
