@@ -188,7 +188,6 @@ static void settle(struct rc *rc, struct entry *en, enum err_kind kind,
 
     en->asked++;
     en->fetching = en->doubted = false;
-
     en->refused = ERR_OK;
     if (kind == ERR_OK) {
         rc_schema_free(&en->value);

@@ -155,7 +155,7 @@ def make_topic(kafka, name, partitions=1, replication=1, **config):
             return is_there(admin)
         except KafkaException:
             return False
-    until("topic %s is made" % name, made, 60)
+    until("topic %s is made" % name, made, 120)
 
 
 def offsets(settings, partition):
