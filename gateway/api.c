@@ -427,6 +427,23 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/", get_root, 0, 0, 0},
 };
 
+/* What a path does to the topic it names.  One that names none and is not the root tells
+ * of all of them. */
+static void ask_guard(struct gateway *g, struct http_req *r)
+{
+    bool reads = r->method == HTTP_GET || r->method == HTTP_HEAD;
+    struct guard_ask ask = {reads ? ACL_READ : ACL_WRITE, ACL_TOPIC, GUARD_ALL, {0}};
+
+    if (strcmp(r->route->pattern, "/") == 0)
+        ask.over = GUARD_NOTHING;
+    for (size_t i = 0; i < r->nparts; i++)
+        if (span_eq(r->parts[i].name, span_str("topic"))) {
+            ask.over = GUARD_ONE;
+            ask.name = r->parts[i].value;
+        }
+    guard_admit(g->guard, r, &ask);
+}
+
 /* Before the body is read: is there room for one more request at all? */
 static void admit(struct http_app *app, struct http_req *r)
 {
@@ -434,6 +451,8 @@ static void admit(struct http_app *app, struct http_req *r)
 
     if (atomic_load(&g->in_flight_requests) >= (size_t)g->s->in_flight_requests)
         answer_retry(r, 503, "not_written", "too many requests are waiting for Kafka");
+    else
+        ask_guard(g, r);
 }
 
 /* The deadline passed first: what is in flight may still arrive. */
@@ -455,10 +474,10 @@ static void on_finished(struct http_app *app, const struct http_done *d)
     if (g->s->access_log == 0 || (g->s->access_log == 1 && d->status < 400))
         return;
     log_event(LOG_INFO, "request", LOG_S("method", http_method_name(d->method)),
-              LOG_B("path", d->path), LOG_I("status", d->status), LOG_I("us", d->us),
-              LOG_I("bytes_in", d->bytes_in), LOG_I("bytes_out", d->bytes_out),
-              LOG_B("peer", d->peer), LOG_B("request_id", d->id),
-              LOG_I("gone", d->gone), LOG_END);
+              LOG_B("path", d->path), LOG_B("who", d->who), LOG_I("status", d->status),
+              LOG_I("us", d->us), LOG_I("bytes_in", d->bytes_in),
+              LOG_I("bytes_out", d->bytes_out), LOG_B("peer", d->peer),
+              LOG_B("request_id", d->id), LOG_I("gone", d->gone), LOG_END);
 }
 
 void api_install(struct gateway *g)

@@ -1,15 +1,17 @@
-#include "guard/guard.h"
+#include "guard/guard_inside.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
-struct guard {
-    const struct guard_settings *s;
-    struct http_tls *tls;
-};
-
-/* Half of a pair is a wish for security that would come to nothing in silence. */
+/* Half of a wish for security would come to nothing in silence. */
 static enum err_kind check_settings(const struct guard_settings *s, struct err *e)
 {
     if ((s->tls_cert == NULL) != (s->tls_key == NULL))
@@ -21,27 +23,267 @@ static enum err_kind check_settings(const struct guard_settings *s, struct err *
     return ERR_OK;
 }
 
-static enum err_kind open_tls(struct guard *g, struct err *e)
+/* Files. */
+
+static enum err_kind read_to_end(struct buf *out, int fd, struct err *e)
+{
+    ssize_t n;
+
+    for (;;) {
+        uint8_t *p = buf_room(out, 64 << 10);
+        if (p == NULL)
+            return buf_status(out, e);
+        n = read(fd, p, 64 << 10);
+        if (n == 0)
+            return ERR_OK;
+        if (n < 0 && errno != EINTR)
+            return err_set(e, ERR_INVALID, "%s", strerror(errno));
+        buf_added(out, n > 0 ? (size_t)n : 0);
+    }
+}
+
+static enum err_kind read_file(struct buf *out, const char *path, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return err_set(e, ERR_INVALID, "%s", strerror(errno));
+    enum err_kind rc = read_to_end(out, fd, e);
+    close(fd);
+    return rc;
+}
+
+static enum err_kind load_passwords(struct guard *g, struct err *e)
+{
+    struct buf text = BUF_INIT(PASSWORDS_FILE + (64 << 10));
+    struct passwords *fresh = NULL, *old;
+
+    enum err_kind rc = read_file(&text, g->s->passwords, e);
+    if (rc == ERR_OK)
+        rc = passwords_read(&fresh, buf_span(&text), e);
+    if (text.cap > 0)
+        OPENSSL_cleanse(text.p, text.cap);
+    buf_free(&text);
+    if (rc != ERR_OK)
+        return err_prefix(e, "%s", g->s->passwords);
+    pthread_rwlock_wrlock(&g->lock);
+    old = g->passwords;
+    g->passwords = fresh;
+    pthread_rwlock_unlock(&g->lock);
+    proven_forget(&g->proven); // after: what is proven from now on is proven by these
+    passwords_free(old);
+    return ERR_OK;
+}
+
+static enum err_kind load_acl(struct guard *g, struct err *e)
+{
+    struct buf text = BUF_INIT(ACL_FILE + (64 << 10));
+    struct acl *fresh = NULL, *old;
+
+    enum err_kind rc = read_file(&text, g->s->acl, e);
+    if (rc == ERR_OK)
+        rc = acl_read(&fresh, buf_span(&text), e);
+    buf_free(&text);
+    if (rc != ERR_OK)
+        return err_prefix(e, "%s", g->s->acl);
+    pthread_rwlock_wrlock(&g->lock);
+    old = g->acl;
+    g->acl = fresh;
+    pthread_rwlock_unlock(&g->lock);
+    acl_free(old);
+    return ERR_OK;
+}
+
+static enum err_kind load_tls(struct guard *g, struct err *e)
 {
     const struct http_tls_files files = {.cert = g->s->tls_cert,
                                          .key = g->s->tls_key,
                                          .client_ca = g->s->tls_client_ca,
                                          .client_may_lack = g->s->tls_client_cert == 1};
 
-    return files.cert != NULL ? http_tls_open(&g->tls, &files, e) : ERR_OK;
+    return g->tls == NULL ? http_tls_open(&g->tls, &files, e)
+                          : http_tls_reload(g->tls, e);
+}
+
+/* What is made of the files, and by which of them it is asked for. */
+static const struct part {
+    const char *name;
+    size_t asked_by; // offsetof a path in struct guard_settings; NULL there: not at all
+    enum err_kind (*load)(struct guard *g, struct err *e);
+} parts[] = {
+    {"tls", offsetof(struct guard_settings, tls_cert), load_tls},
+    {"passwords", offsetof(struct guard_settings, passwords), load_passwords},
+    {"acl", offsetof(struct guard_settings, acl), load_acl},
+};
+
+#define PARTS (sizeof parts / sizeof *parts)
+
+static const char *path_of(const struct guard *g, size_t at)
+{
+    return *(const char *const *)(const void *)((const char *)g->s + at);
+}
+
+static bool is_asked_for(const struct guard *g, const struct part *p)
+{
+    return path_of(g, p->asked_by) != NULL;
+}
+
+void guard_reload(struct guard *g)
+{
+    for (size_t i = 0; i < PARTS; i++) {
+        struct err e = {0};
+        if (!is_asked_for(g, &parts[i]))
+            continue;
+        if (parts[i].load(g, &e) == ERR_OK)
+            log_event(LOG_INFO, "read again", LOG_S("what", parts[i].name), LOG_END);
+        else
+            log_err(LOG_ERROR, "not read again, what was read before stays", &e);
+    }
+}
+
+/* Watching. */
+
+/* true: it is not as it was when last looked at. */
+static bool look_at(struct watched *f)
+{
+    struct stat st;
+    int64_t now[4] = {0};
+
+    if (stat(f->path, &st) == 0) {
+        now[0] = (int64_t)st.st_ino;
+        now[1] = st.st_size;
+        now[2] = st.st_mtim.tv_sec;
+        now[3] = st.st_mtim.tv_nsec;
+    }
+    bool news = memcmp(now, f->seen, sizeof now) != 0;
+    memcpy(f->seen, now, sizeof now);
+    return news;
+}
+
+/* A file still being written changes from look to look: it is read when it has not. */
+static void look_around(struct guard *g)
+{
+    bool news = false, settled = true;
+
+    for (size_t i = 0; i < g->nfiles; i++) {
+        struct watched *f = &g->files[i];
+        bool changed = look_at(f);
+        settled &= !changed;
+        f->changed |= changed;
+        news |= f->changed;
+    }
+    if (!news || !settled)
+        return;
+    for (size_t i = 0; i < g->nfiles; i++)
+        g->files[i].changed = false;
+    guard_reload(g);
+}
+
+/* Sleeps; false: it is over. */
+static bool sleep_a_while(struct guard *g)
+{
+    int64_t until = clock_ms() + g->s->reload_ms;
+    struct timespec t = {until / 1000, until % 1000 * 1000000};
+    int rc = 0;
+
+    pthread_mutex_lock(&g->watch_lock);
+    while (!g->stopped && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&g->stop_watching, &g->watch_lock, &t);
+    bool stopped = g->stopped;
+    pthread_mutex_unlock(&g->watch_lock);
+    return !stopped;
+}
+
+static void *watch(void *arg)
+{
+    struct guard *g = arg;
+
+    pthread_setname_np(pthread_self(), "guard-watch");
+    while (sleep_a_while(g))
+        look_around(g);
+    return NULL;
+}
+
+static void note_files(struct guard *g)
+{
+    const char *const paths[] = {g->s->tls_cert, g->s->tls_key, g->s->tls_client_ca,
+                                 g->s->passwords, g->s->acl};
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (paths[i] != NULL) {
+            g->files[g->nfiles].path = paths[i];
+            look_at(&g->files[g->nfiles++]);
+        }
+}
+
+/* Life. */
+
+static void start_thread(pthread_t *t, void *(*run)(void *arg), struct guard *g)
+{
+    if (pthread_create(t, NULL, run, g) != 0) {
+        perror("guard: a thread cannot start");
+        abort();
+    }
+}
+
+static void start_threads(struct guard *g)
+{
+    if (g->s->passwords != NULL) {
+        for (int i = 0; i < HASHERS; i++)
+            start_thread(&g->hashers[i], guard_hash, g);
+        g->is_hashing = true;
+    }
+    if (g->nfiles > 0 && g->s->reload_ms > 0) {
+        start_thread(&g->watcher, watch, g);
+        g->is_watching = true;
+    }
+}
+
+static void stop_threads(struct guard *g)
+{
+    queue_close(&g->hashing);
+    for (int i = 0; g->is_hashing && i < HASHERS; i++)
+        pthread_join(g->hashers[i], NULL);
+    pthread_mutex_lock(&g->watch_lock);
+    g->stopped = true;
+    pthread_cond_signal(&g->stop_watching);
+    pthread_mutex_unlock(&g->watch_lock);
+    if (g->is_watching)
+        pthread_join(g->watcher, NULL);
+}
+
+static struct guard *make(const struct guard_settings *s)
+{
+    struct guard *g = mem_alloc(sizeof *g);
+    pthread_condattr_t attr;
+
+    g->s = s;
+    pthread_rwlock_init(&g->lock, NULL);
+    pthread_mutex_init(&g->watch_lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&g->stop_watching, &attr);
+    pthread_condattr_destroy(&attr);
+    queue_init(&g->hashing, HASHES);
+    proven_init(&g->proven);
+    return g;
 }
 
 enum err_kind guard_open(struct guard **out, const struct guard_settings *s,
                          struct err *e)
 {
     TRY(check_settings(s, e));
-    struct guard *g = mem_alloc(sizeof *g);
-    g->s = s;
-    enum err_kind rc = open_tls(g, e);
-    if (rc != ERR_OK) {
-        guard_close(g);
-        return rc;
-    }
+    struct guard *g = make(s);
+    note_files(g); // before they are read: a change meanwhile is seen
+    for (size_t i = 0; i < PARTS; i++)
+        if (is_asked_for(g, &parts[i]) && parts[i].load(g, e) != ERR_OK) {
+            guard_close(g);
+            return e->kind;
+        }
+    if (s->passwords != NULL && s->tls_cert == NULL)
+        log_event(LOG_WARN, "passwords are asked for, and come in the clear",
+                  LOG_S("passwords", s->passwords), LOG_END);
+    start_threads(g);
     *out = g;
     return ERR_OK;
 }
@@ -50,27 +292,19 @@ void guard_close(struct guard *g)
 {
     if (g == NULL)
         return;
+    stop_threads(g);
     http_tls_close(g->tls);
+    passwords_free(g->passwords);
+    acl_free(g->acl);
+    proven_free(&g->proven);
+    queue_free(&g->hashing);
+    pthread_cond_destroy(&g->stop_watching);
+    pthread_mutex_destroy(&g->watch_lock);
+    pthread_rwlock_destroy(&g->lock);
     free(g);
 }
 
 struct http_tls *guard_tls(const struct guard *g)
 {
     return g->tls;
-}
-
-static void tell(const char *what, enum err_kind rc, const struct err *e)
-{
-    if (rc == ERR_OK)
-        log_event(LOG_INFO, "read again", LOG_S("what", what), LOG_END);
-    else
-        log_err(LOG_ERROR, "not read again, the old one stays", e);
-}
-
-void guard_reload(struct guard *g)
-{
-    struct err e = {0};
-
-    if (g->tls != NULL)
-        tell("tls", http_tls_reload(g->tls, &e), &e);
 }

@@ -1,16 +1,19 @@
 /*
- * guard.h - who may come in: the settings that the registry and the gateway share, and
- * what was read from the files they name.
+ * guard.h - who may come in, and what they may do: the settings that the registry and
+ * the gateway share, and what was read from the files they name.
  *
  *      static const struct conf_row rows[] = { ..., GUARD_ROWS(struct my, guard), {0}};
  *
- * A program opens one before its server and closes it after.  guard_reload() reads
- * every file again; one that cannot be read leaves what it would have replaced.  Any
- * thread.
+ * A program opens one before its server and closes it after.  Its http_app.admit ends
+ * with guard_admit(), and its lists ask guard_may() of each thing they would show.
+ *
+ * Files that changed are read again by themselves or by guard_reload(); one that cannot
+ * be read leaves what it would have replaced.  Any thread.
  */
 #pragma once
 
 #include "base/conf.h"
+#include "guard/acl.h"
 #include "http/server.h"
 
 #include <stddef.h>
@@ -18,20 +21,34 @@
 struct guard_settings {
     const char *tls_cert, *tls_key, *tls_client_ca;
     int tls_client_cert; // 0: required, 1: optional
+    const char *passwords, *acl;
+    int64_t reload_ms;
 };
 
-#define GUARD_ROWS(type, member)                                                   \
-    {"tls.cert", CONF_TEXT, offsetof(type, member.tls_cert), .argument = "FILE",   \
-     .help = "our certificate and what leads to its root, PEM; turns TLS on"},     \
-        {"tls.key", CONF_TEXT, offsetof(type, member.tls_key), .argument = "FILE", \
-         .help = "its key, PEM, without a passphrase"},                            \
-        {"tls.client_ca", CONF_TEXT, offsetof(type, member.tls_client_ca),         \
-         .argument = "FILE",                                                       \
-         .help = "who vouches for clients' certificates, PEM; turns mTLS on"},     \
-    {                                                                              \
-        "tls.client_cert", CONF_CHOICE, offsetof(type, member.tls_client_cert),    \
-            .choices = "required|optional", .fallback = "required",                \
-            .help = "with tls.client_ca: may a client come without one"            \
+#define GUARD_ROWS(type, member)                                                      \
+    {"tls.cert", CONF_TEXT, offsetof(type, member.tls_cert), .argument = "FILE",      \
+     .help = "our certificate and what leads to its root, PEM; turns TLS on"},        \
+        {"tls.key", CONF_TEXT, offsetof(type, member.tls_key), .argument = "FILE",    \
+         .help = "its key, PEM, without a passphrase"},                               \
+        {"tls.client_ca", CONF_TEXT, offsetof(type, member.tls_client_ca),            \
+         .argument = "FILE",                                                          \
+         .help = "who vouches for clients' certificates, PEM; turns mTLS on"},        \
+        {"tls.client_cert",                                                           \
+         CONF_CHOICE,                                                                 \
+         offsetof(type, member.tls_client_cert),                                      \
+         .choices = "required|optional",                                              \
+         .fallback = "required",                                                      \
+         .help = "with tls.client_ca: may a client come without one"},                \
+        {"auth.passwords", CONF_TEXT, offsetof(type, member.passwords),               \
+         .argument = "FILE",                                                          \
+         .help = "NAME:HASH a line, as htpasswd -B makes; turns basic auth on"},      \
+        {"auth.acl", CONF_TEXT, offsetof(type, member.acl), .argument = "FILE",       \
+         .help = "who may do what, see docs/security.md; turns permissions on"},      \
+    {                                                                                 \
+        "auth.reload", CONF_DURATION, offsetof(type, member.reload_ms),               \
+            .fallback = "5s", .max = 86400000,                                        \
+            .help = "how often the files of tls and auth are looked at for changes; " \
+                    "0 = on SIGHUP only"                                              \
     }
 
 struct guard;
@@ -45,3 +62,29 @@ struct http_tls *guard_tls(const struct guard *g); // NULL: in the clear
 
 /* Reads every file again and logs what came of each. */
 void guard_reload(struct guard *g);
+
+enum guard_over {
+    GUARD_NOTHING, // nothing that permissions are about: it is enough to be known
+    GUARD_ONE,     // the subject or topic `name`
+    GUARD_ALL,     // every one there is and will be
+};
+
+struct guard_ask {
+    enum acl_op op;
+    enum acl_kind kind;
+    enum guard_over over;
+    struct span name; // of GUARD_ONE; lives as long as the request
+};
+
+/*
+ * Who is it, and may they?  Sets r->who and lets in, answers 401, 403 or 503, or puts
+ * the verdict off while a password is hashed on a thread of ours: within http_app.admit
+ * only, as its last act.  A program without `auth` lets everybody in.
+ */
+void guard_admit(struct guard *g, struct http_req *r, const struct guard_ask *ask);
+
+/* May `who` (http_req.who) do that?  From memory. */
+bool guard_may(struct guard *g, struct span who, const struct guard_ask *ask);
+
+/* Answers 403 and leaves a line in the log: where only the body says what is asked. */
+void guard_refuse(struct http_req *r, const struct guard_ask *ask);

@@ -85,6 +85,17 @@ static void hand_in(struct call *k, int status, const char *type)
         loop_mail(l, k);
 }
 
+void http_admit_later(struct http_req *r)
+{
+    call_of(r)->asking = true;
+}
+
+/* A mail without a status. */
+void http_admit(struct http_req *r)
+{
+    loop_mail(call_of(r)->loop, call_of(r));
+}
+
 void http_answer(struct http_req *r, int status, const char *type, struct span body)
 {
     struct call *k = call_of(r);

@@ -46,6 +46,7 @@ static void tell_done(struct call *k, bool gone)
         .path = k->req.path,
         .id = k->req.id,
         .peer = k->req.peer,
+        .who = k->req.who,
         .status = k->status,
         .bytes_in = k->held,
         .bytes_out = call_has_body(k) ? k->out.n : 0,
@@ -73,6 +74,7 @@ static void log_let_go(const struct call *k)
         .path = k->req.path,
         .id = k->req.id,
         .peer = k->req.peer,
+        .who = k->asking ? (struct span){0} : k->req.who,
         .bytes_in = k->held,
         .us = clock_us() - k->req.began_us,
         .gone = true,
@@ -327,7 +329,28 @@ static bool is_always(const struct call *k)
     return k->req.route != NULL && (k->req.route->flags & HTTP_ALWAYS);
 }
 
-/* May this request come in?  false: it was answered, and the rest of it is not read. */
+/* It was answered before its body was read. */
+static void leave_rest(struct conn *c)
+{
+    bool whole = !c->body.chunked && c->body.left == 0;
+
+    c->last |= !whole;
+    c->unread |= !whole;
+}
+
+/* The door has yet to decide; until it does this is a request like those in Kafka. */
+static void wait_for_verdict(struct conn *c)
+{
+    struct loop *l = c->loop;
+
+    c->call->req.due_ms = c->due = l->now + l->server->limits.request_ms;
+    atomic_store_explicit(&c->call->gone, c->half_closed, memory_order_relaxed);
+    set_state(c, CONN_WAIT);
+    loop_count(l, COUNT_IN_FLIGHT, 1);
+}
+
+/* May this request come in?  false: not yet, or it was answered, and the rest of it is
+ * not read. */
 static bool admit(struct conn *c)
 {
     struct loop *l = c->loop;
@@ -349,12 +372,12 @@ static bool admit(struct conn *c)
     bool answered = l->running == NULL;
     l->running = NULL;
     if (answered) {
-        bool whole = !c->body.chunked && c->body.left == 0;
-        c->last |= !whole;
-        c->unread |= !whole;
+        leave_rest(c);
         write_answer(c);
+    } else if (k->asking) {
+        wait_for_verdict(c);
     }
-    return !answered;
+    return !answered && !k->asking;
 }
 
 static uint64_t body_most(const struct call *k)
@@ -383,6 +406,19 @@ static void begin_body(struct conn *c, uint64_t declared)
     buf_room(&k->body, declared < BODY_AT_ONCE ? (size_t)declared : BODY_AT_ONCE);
 }
 
+/* Its head is in, and so may the rest be. */
+static void go_on(struct conn *c)
+{
+    if (!c->body.chunked && c->body.left == 0) {
+        serve(c);
+    } else if (c->expected && c->call->found != HTTP_FOUND) {
+        c->last = c->unread = true; // its body may come or not
+        reply_unfound(c);
+    } else {
+        begin_body(c, c->body.chunked ? 0 : c->body.left);
+    }
+}
+
 static void begin_call(struct conn *c, struct span *in)
 {
     struct span head = span_of(in->p + c->scan.start, c->scan.end - c->scan.start);
@@ -404,15 +440,8 @@ static void begin_call(struct conn *c, struct span *in)
     c->expected = h.expects_100;
     if (body == HTTP_REFUSED)
         refuse_body(c, &no);
-    else if (!admit(c))
-        return;
-    else if (body == HTTP_WHOLE)
-        serve(c);
-    else if (c->expected && k->found != HTTP_FOUND) {
-        c->last = c->unread = true; // its body may come or not
-        reply_unfound(c);
-    } else
-        begin_body(c, h.length);
+    else if (admit(c))
+        go_on(c);
 }
 
 /* Up to `room` bytes to `p`.  false: none now, or none ever. */
@@ -707,7 +736,14 @@ void conn_answered(struct call *k)
         call_free(k);
         return;
     }
-    write_answer(c);
+    if (k->asking && k->status == 0) {
+        k->asking = false;
+        go_on(c);
+    } else {
+        if (k->asking)
+            leave_rest(c);
+        write_answer(c);
+    }
     run(c);
 }
 
@@ -717,6 +753,8 @@ static void copy_for_log(struct call *to, const struct call *from)
     to->req.route = from->req.route;
     to->req.path = arena_copy(&to->req.arena, from->req.path);
     to->req.id = arena_copy(&to->req.arena, from->req.id);
+    if (!from->asking) // else somebody may be finding it out right now
+        to->req.who = arena_copy(&to->req.arena, from->req.who);
     to->req.began_us = from->req.began_us;
     to->keep_alive = from->keep_alive;
     to->old = from->old;
@@ -739,6 +777,8 @@ static void expire(struct conn *c)
     if (body.n == 0)
         buf_put_str(&body, "{\"error_code\":504,\"message\":\"no answer in time\"}");
     copy_for_log(k, late);
+    if (late->asking)
+        leave_rest(c);
     let_go(late);
     c->call = k;
     c->loop->running = k;

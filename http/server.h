@@ -35,9 +35,10 @@ struct http_req { // read only, except that the arena is yours to allocate in
     struct span path;  // as sent, without the query; "/subjects/a%2Fb"
     struct span query; // as sent, without the '?'
     struct span body;
-    struct span id;                  // X-Request-ID, taken or made
-    struct span peer;                // "127.0.0.1:40332"
+    struct span id;          // X-Request-ID, taken or made
+    struct span peer;        // "127.0.0.1:40332"
     struct span certificate; // name in the client's verified one (RFC 2253), or empty
+    struct span who;         // whose request it is: set by http_app.admit, else empty
     const struct http_field *fields; // the header, in order
     size_t nfields;
     const struct http_field *params; // the query, decoded
@@ -57,6 +58,12 @@ struct span http_part(const struct http_req *r, const char *name);
 
 /* The first query parameter called `name`; false when absent. */
 bool http_param(const struct http_req *r, const char *name, struct span *out);
+
+/* Only within http_app.admit, as its last act but for passing `r` on: the verdict comes
+ * later, by http_admit() or an answer, from any thread, once.  Until then the body is
+ * not read, and the deadline runs. */
+void http_admit_later(struct http_req *r);
+void http_admit(struct http_req *r);
 
 /* Has the client left (or closed its sending side)?  Any thread that holds `r`. */
 bool http_gone(const struct http_req *r);
@@ -85,7 +92,7 @@ void http_answer_retry_after(struct http_req *r, int seconds);
 struct http_done {
     enum http_method method; // GET when there was no readable request
     const char *pattern;     // of its row; "" when none matched
-    struct span path, id, peer;
+    struct span path, id, peer, who;
     int status;                 // 0: the client left, or was cut off, before any
     size_t bytes_in, bytes_out; // bodies
     int64_t us;                 // from head to the last byte given to the kernel
@@ -103,8 +110,8 @@ struct http_app {
         *error_type; // content type of the server's own 4xx/5xx; NULL: application/json
 
     /* Asked when a head is in and its row found, before any of the body is read; may
-     * answer at once (401, 429, 503), else does nothing.  Rows flagged HTTP_ALWAYS are
-     * not asked about.  May be NULL. */
+     * answer at once (401, 429, 503), put the verdict off (http_admit_later()), else
+     * lets it in.  Rows flagged HTTP_ALWAYS are not asked about.  May be NULL. */
     void (*admit)(struct http_app *app, struct http_req *r);
 
     /* The deadline of `r` passed: writes the body of the client's answer to `body` and
@@ -161,7 +168,7 @@ struct http_settings {
         *listen; // "127.0.0.1:8081", "[::1]:0", ":8081"; port 0: any free one
     size_t nlisten;
     struct http_tls *tls; // for every address; NULL: in the clear.  Outlives the server
-    size_t loops; // threads; 0 = one per core
+    size_t loops;         // threads; 0 = one per core
     size_t
         workers; // threads for HTTP_MAY_BLOCK rows; 0 = 16, none when no row is flagged
     struct http_limits limits;
@@ -190,20 +197,20 @@ void http_server_drain(struct http_server *s, int64_t within_ms);
  * Kafka between drain and close), ends the threads, frees. */
 void http_server_close(struct http_server *s);
 
-struct http_counters {    // since open, except where "now"
-    uint64_t open;        // connections now
-    uint64_t in_flight;   // requests with a handler now
-    uint64_t body_bytes;  // of bodies held now
-    uint64_t queued;      // requests waiting for a worker now
-    uint64_t accepted;    // connections
-    uint64_t over_cap;    // connections refused: total
-    uint64_t over_ip_cap; // connections refused: one address
-    uint64_t requests;    // answered, by status below
-    uint64_t by_class[6]; // [2] = 2xx
-    uint64_t malformed;   // refused by the message rules
+struct http_counters {       // since open, except where "now"
+    uint64_t open;           // connections now
+    uint64_t in_flight;      // requests with a handler now
+    uint64_t body_bytes;     // of bodies held now
+    uint64_t queued;         // requests waiting for a worker now
+    uint64_t accepted;       // connections
+    uint64_t over_cap;       // connections refused: total
+    uint64_t over_ip_cap;    // connections refused: one address
+    uint64_t requests;       // answered, by status below
+    uint64_t by_class[6];    // [2] = 2xx
+    uint64_t malformed;      // refused by the message rules
     uint64_t bad_handshakes; // of TLS that were begun and came to nothing
-    uint64_t over_bodies; // 503: bodies
-    uint64_t over_queue;  // 503: workers busy
+    uint64_t over_bodies;    // 503: bodies
+    uint64_t over_queue;     // 503: workers busy
     uint64_t late_head, late_body, late_idle, late_write, late_request;
     uint64_t gone;                // clients that left before their answer
     uint64_t bytes_in, bytes_out; // all that was received and sent

@@ -60,6 +60,7 @@ struct call {
     struct span allow;
     bool keep_alive; // as the client asked
     bool old;        // HTTP/1.0
+    bool asking;     // the verdict of http_app.admit was put off
 
     // the answer: whoever has the call, then the loop
     int status;
@@ -131,7 +132,7 @@ struct accepting;
 
 struct http_server {
     struct http_app *app;
-    struct http_tls *tls; // NULL: in the clear
+    struct http_tls *tls;      // NULL: in the clear
     struct http_limits limits; // as given, then constant
     struct http_head_limits head_limits;
     struct http_routes *routes;

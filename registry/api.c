@@ -1,4 +1,5 @@
 #include "registry/api_inside.h"
+#include "registry/may.h"
 #include "registry/openapi.h"
 
 #include <assert.h>
@@ -240,20 +241,32 @@ static void describe(struct reg_api *api)
 }
 
 /* Before everything has been read "there is none" would be a guess. */
-static void turn_away_unread(struct http_app *app, struct http_req *r)
+static bool has_read(struct reg_api *api)
 {
-    struct reg_api *api = (struct reg_api *)app;
     struct reg_tail_view view;
 
     if (atomic_load(&api->has_read))
-        return;
+        return true;
     reg_tail_view(api->tail, &view);
-    if (view.caught_up) {
+    if (view.caught_up)
         atomic_store(&api->has_read, true);
+    return view.caught_up;
+}
+
+static void admit(struct http_app *app, struct http_req *r)
+{
+    struct reg_api *api = (struct reg_api *)app;
+    struct guard_ask ask;
+
+    if (!has_read(api)) {
+        http_answer_retry_after(r, 1);
+        answer_code(r, 503, "The registry is still reading its topic");
         return;
     }
-    http_answer_retry_after(r, 1);
-    answer_code(r, 503, "The registry is still reading its topic");
+    if (api->o.guard == NULL)
+        return;
+    reg_ask_of(&ask, r, &r->arena);
+    guard_admit(api->o.guard, r, &ask);
 }
 
 /* A write that is late: clients know this code and ask again. */
@@ -276,7 +289,7 @@ struct reg_api *reg_api_open(const struct reg_api_options *o, struct reg_tail *t
     api->app = (struct http_app){.routes = api->routes,
                                  .nroutes = api->nroutes,
                                  .error_type = REG_JSON,
-                                 .admit = turn_away_unread,
+                                 .admit = admit,
                                  .expired = say_expired,
                                  .done = count_request};
     return api;

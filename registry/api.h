@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "guard/guard.h"
 #include "http/server.h"
 #include "registry/append.h"
 #include "registry/fresh.h"
@@ -17,6 +18,7 @@ struct reg_api_options {
     size_t body;      // bytes of a request
     struct reg_rules rules;
     const char *topic;
+    struct guard *guard; // NULL: everybody may do everything
     struct span cluster; // Kafka's id, "" when not known
 };
 

@@ -1,4 +1,5 @@
 #include "registry/api_inside.h"
+#include "registry/may.h"
 #include "registry/meta.h"
 #include "wire/guid.h"
 
@@ -99,6 +100,7 @@ const struct reg_subject *subject_found(struct reading *rd, struct span name,
         const struct reg_subject *other = tab_get(&c->subjects, name);
 
         if (reg_subject_lives(other, deleted) &&
+            reg_may(rd->api, rd->r, ACL_READ, other->qualified) &&
             (!reg_subject_lives(found, deleted) ||
              by_bytes(c->name, found->context->name) < 0))
             found = other;
@@ -237,11 +239,17 @@ static const struct reg_version *place_in(const struct reg_schema *schema,
     return v;
 }
 
-/* The place in `subject`; in any when it is empty. */
-static const struct reg_version *a_place(const struct reg_schema *schema,
+/* The place in `subject`; in any when it is empty.  Never one not to be shown. */
+static const struct reg_version *a_place(struct reading *rd,
+                                         const struct reg_schema *schema,
                                          struct span subject)
 {
-    return subject.n > 0 ? place_in(schema, subject) : schema->places;
+    const struct reg_version *v = place_in(schema, subject);
+
+    if (subject.n == 0)
+        return reg_place_shown(rd->api, rd->r, schema);
+    return v != NULL && reg_may(rd->api, rd->r, ACL_READ, v->subject->qualified) ? v
+                                                                                 : NULL;
 }
 
 /* The schema of `id` where `subject` stands; one that says no context and does not have
@@ -277,9 +285,10 @@ static const struct reg_schema *schema_asked(struct reading *rd)
         return NULL;
     }
     const struct reg_schema *schema = schema_for(rd->s, subject_param(rd), (int32_t)id);
-    if (schema == NULL)
-        REFUSE_READ(rd, REG_SCHEMA_NOT_FOUND, "Schema %d not found", (int)id);
-    return schema;
+    if (reg_place_shown(rd->api, rd->r, schema) != NULL)
+        return schema;
+    REFUSE_READ(rd, REG_SCHEMA_NOT_FOUND, "Schema %d not found", (int)id);
+    return NULL;
 }
 
 void read_by_id(struct reading *rd)
@@ -291,7 +300,7 @@ void read_by_id(struct reading *rd)
         return;
     struct api_schema answer = meaning_of(schema, more, rd->a);
     const struct reg_version *v =
-        a_place(schema, subject_split(subject_param(rd)).name);
+        a_place(rd, schema, subject_split(subject_param(rd)).name);
     if (more && v != NULL) {
         answer.subject = v->subject->qualified;
         answer.version = v->version;
@@ -334,7 +343,8 @@ static struct api_place *places_asked(struct reading *rd, size_t *n)
     *n = 0;
     for (const struct reg_version *v = schema->places; v != NULL; v = v->next_place)
         if ((deleted || !v->deleted) &&
-            (only.n == 0 || span_eq(only, v->subject->name)))
+            (only.n == 0 || span_eq(only, v->subject->name)) &&
+            reg_may(rd->api, rd->r, ACL_READ, v->subject->qualified))
             all[(*n)++] = (struct api_place){v->subject->qualified, v->version};
     qsort(all, *n, sizeof *all, by_place);
     return all;
@@ -389,7 +399,9 @@ void read_by_guid(struct reading *rd)
     if (!guid_asked(rd, md5))
         return;
     for (size_t at = 0; schema == NULL && (c = tab_each(&rd->s->contexts, &at, NULL));)
-        schema = reg_schema_by_md5(c, md5);
+        for (schema = reg_schema_by_md5(c, md5);
+             schema != NULL && reg_place_shown(rd->api, rd->r, schema) == NULL;)
+            schema = schema->same;
     if (schema == NULL) {
         REFUSE_READ(rd, REG_SCHEMA_NOT_FOUND, "Schema " WHOLE_FMT " not found",
                     WHOLE(http_part(rd->r, "guid")));
@@ -410,6 +422,8 @@ void read_ids_of_guid(struct reading *rd)
     buf_put_u8(&rd->out, '[');
     for (size_t at = 0; (c = tab_each(&rd->s->contexts, &at, NULL)) != NULL;)
         for (const struct reg_schema *s = reg_schema_by_md5(c, md5); s; s = s->same) {
+            if (reg_place_shown(rd->api, rd->r, s) == NULL)
+                continue;
             buf_put_str(&rd->out, any ? ",{\"context\":" : "{\"context\":");
             json_put_string(&rd->out, c->name);
             buf_printf(&rd->out, ",\"id\":%d}", (int)s->id);
@@ -449,7 +463,8 @@ void read_subjects(struct reading *rd)
     struct span *names = arena_array(rd->a, n, sizeof *names);
 
     for (size_t i = 0; i < n; i++)
-        if (counts(!reg_subject_lives(all[i], false), deleted, only))
+        if (counts(!reg_subject_lives(all[i], false), deleted, only) &&
+            reg_may(rd->api, rd->r, ACL_READ, all[i]->qualified))
             names[kept++] = all[i]->qualified;
     page(rd->r, SIZE_MAX, &first, &kept);
     api_texts_put(&rd->out, names + first, kept);
@@ -485,7 +500,7 @@ static void add_aliases(struct reading *rd, struct span subject)
     size_t n = 0;
 
     for (size_t at = 0; tab_each(&rd->s->scopes, &at, &key) != NULL;)
-        if (!span_eq(key, subject) &&
+        if (!span_eq(key, subject) && reg_may(rd->api, rd->r, ACL_READ, key) &&
             span_eq(reg_subject_meant(rd->s, key, rd->a), subject))
             names[n++] = key;
     if (n == 0)
@@ -494,6 +509,17 @@ static void add_aliases(struct reading *rd, struct span subject)
     buf_put_str(&rd->out, ",\"aliases\":");
     api_texts_put(&rd->out, names, n);
     buf_put_u8(&rd->out, '}');
+}
+
+/* Those they may read, moved to the front. */
+static size_t keep_shown(struct reading *rd, const struct reg_subject **all, size_t n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (reg_may(rd->api, rd->r, ACL_READ, all[i]->qualified))
+            all[kept++] = all[i];
+    return kept;
 }
 
 void read_schemas(struct reading *rd)
@@ -506,6 +532,7 @@ void read_schemas(struct reading *rd)
     const struct reg_subject **subjects =
         reg_subjects(rd->s, prefix_asked(rd, ""), rd->a, &n);
 
+    n = keep_shown(rd, subjects, n);
     for (size_t i = 0; i < n; i++)
         all_n += subjects[i]->n;
     const struct reg_version **all = arena_array(rd->a, all_n, sizeof *all);

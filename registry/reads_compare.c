@@ -1,4 +1,5 @@
 #include "registry/api_inside.h"
+#include "registry/may.h"
 #include "wire/explain.h"
 
 static bool normalize_asked(const struct reading *rd, struct span subject)
@@ -14,6 +15,7 @@ static bool candidate_asked(struct reading *rd, struct reg_candidate *c)
     struct api_schema sent;
 
     return schema_body(rd->r, rd->a, &sent, &rd->no) &&
+           reg_may_refer(rd->api, rd->r, &sent, subject, rd->a, &rd->no) &&
            reg_candidate_make(c, rd->s, subject, &sent, normalize_asked(rd, subject),
                               rd->a, &rd->no);
 }

@@ -1,4 +1,5 @@
 #include "registry/api_inside.h"
+#include "registry/may.h"
 
 #include <stdlib.h>
 
@@ -40,6 +41,19 @@ void read_mode(struct reading *rd)
     api_mode_put(&rd->out, reg_mode_in_force(rd->s, subject));
 }
 
+/* Has it a subject they may read?  An empty one tells nothing. */
+static bool is_shown(struct reading *rd, const struct reg_context *c)
+{
+    const struct reg_subject *s;
+
+    if (c->subjects.n == 0)
+        return true;
+    for (size_t at = 0; (s = tab_each(&c->subjects, &at, NULL)) != NULL;)
+        if (reg_may(rd->api, rd->r, ACL_READ, s->qualified))
+            return true;
+    return false;
+}
+
 void read_contexts(struct reading *rd)
 {
     const struct reg_context *c;
@@ -48,7 +62,7 @@ void read_contexts(struct reading *rd)
 
     all[n++].subject = span_str("."); // there before anything is in it
     for (size_t at = 0; (c = tab_each(&rd->s->contexts, &at, NULL)) != NULL;)
-        if (c->name.n > 1)
+        if (c->name.n > 1 && is_shown(rd, c))
             all[n++].subject = c->name;
     qsort(all, n, sizeof *all, by_place);
     struct span *names = arena_array(rd->a, n, sizeof *names);

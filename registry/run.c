@@ -127,6 +127,7 @@ static enum err_kind open_http(struct registry *r, const struct reg_rules *rules
                                   .body = (size_t)s->body,
                                   .rules = *rules,
                                   .topic = s->topic,
+                                  .guard = r->guard,
                                   .cluster = r->cluster};
     struct http_settings http = {.listen = (const char *const *)s->listen.items,
                                  .nlisten = s->listen.n,

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "registry/api_inside.h"
+#include "registry/may.h"
 
 #define WHY_LOGGED 300
 
@@ -37,13 +38,13 @@ static void tell(const struct writing *w, const struct reg_decision *d)
     if (d->no.code != 0) {
         log_event(LOG_INFO, "refused", LOG_S("what", verbs[c->verb]),
                   LOG_B("subject", c->subject), LOG_I("code", d->no.code),
-                  LOG_B("why", cut(d->no.message)), LOG_B("client", w->r->peer),
-                  LOG_B("request", w->r->id), LOG_END);
+                  LOG_B("why", cut(d->no.message)), LOG_B("who", w->r->who),
+                  LOG_B("client", w->r->peer), LOG_B("request", w->r->id), LOG_END);
         return;
     }
     log_event(d->n > 0 ? LOG_INFO : LOG_DEBUG, d->n > 0 ? "changed" : "no change",
               LOG_S("what", verbs[c->verb]), LOG_B("subject", c->subject),
-              LOG_I("id", d->id), LOG_I("version", d->version),
+              LOG_I("id", d->id), LOG_I("version", d->version), LOG_B("who", w->r->who),
               LOG_B("client", w->r->peer), LOG_B("request", w->r->id), LOG_END);
 }
 
@@ -156,7 +157,9 @@ void post_version(struct http_app *app, struct http_req *r)
 
     if (type == NULL)
         return;
-    if (!schema_body(r, &r->arena, &c.schema, &no)) {
+    if (!schema_body(r, &r->arena, &c.schema, &no) ||
+        !reg_may_refer((struct reg_api *)app, r, &c.schema, c.subject, &r->arena,
+                       &no)) {
         answer_refusal(r, type, &no);
         return;
     }
@@ -176,6 +179,10 @@ void put_config(struct http_app *app, struct http_req *r)
     if (api_config_read(&c.config, r->body, &r->arena, &e) != ERR_OK) {
         reg_refuse(&no, &r->arena, REG_INVALID_LEVEL,
                    "The request is no JSON we can read: %s", e.msg);
+        answer_refusal(r, type, &no);
+        return;
+    }
+    if (!reg_may_alias((struct reg_api *)app, r, &c.config, &r->arena, &no)) {
         answer_refusal(r, type, &no);
         return;
     }

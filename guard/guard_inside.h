@@ -1,0 +1,46 @@
+/*
+ * guard_inside.h - guard.c holds the files and reads them again, admit.c asks them.
+ */
+#pragma once
+
+#include "base/queue.h"
+#include "guard/acl.h"
+#include "guard/guard.h"
+#include "guard/passwords.h"
+#include "guard/proven.h"
+
+#include <stdatomic.h>
+
+#define HASHERS 2 // threads that hash passwords: as much of the machine as logins get
+#define HASHES 64 // requests that may wait for one
+
+struct watched { // a file as it was when last looked at
+    const char *path;
+    int64_t seen[4]; // device and inode, size, time of change: 0 when absent
+    bool changed;    // and not read again yet
+};
+
+struct guard {
+    const struct guard_settings *s;
+    struct http_tls *tls;
+
+    pthread_rwlock_t lock;
+    // under lock, which nobody holds for long
+    struct passwords *passwords; // NULL: no passwords are asked for
+    struct acl *acl;             // NULL: whoever is in may do everything
+
+    struct proven proven;
+    struct queue hashing; // of struct hashing, admit.c
+    pthread_t hashers[HASHERS];
+    bool is_hashing;
+
+    pthread_t watcher;
+    bool is_watching;
+    pthread_mutex_t watch_lock;
+    pthread_cond_t stop_watching;
+    bool stopped; // under watch_lock
+    struct watched files[5];
+    size_t nfiles;
+};
+
+void *guard_hash(void *guard); // a thread's life: until `hashing` is closed

@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+"""Who may come in and what they may do: a registry and a gateway under TLS, with passwords and permissions, on a real Kafka.
+
+Certificates and hashes are made here by openssl.  Wants AVROGATE and AVROGATE_TEST_KAFKA; skipped (77) without them.
+Talks to 127.0.0.1 only.
+"""
+import base64, http.client, json, os, shutil, signal, socket, ssl, subprocess, sys, tempfile, time, uuid
+
+from world import AVROGATE, KAFKA, check, check_that, free_port, make_topic, need, until
+import world
+
+need("AVROGATE", "AVROGATE_TEST_KAFKA")
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+home = tempfile.mkdtemp(prefix="avrogate-security-")
+run = uuid.uuid4().hex[:8]
+TOPIC, SECRET_TOPIC = "sec-%s-orders" % run, "sec-%s-salaries" % run
+SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}
+OTHER = {"type": "record", "name": "S", "fields": [{"name": "b", "type": "int"}]}
+JSON = "application/json"
+
+
+def path(name):
+    return os.path.join(home, name)
+
+
+def write(name, text):
+    """As the documentation says to: whole, by a rename."""
+    with open(path(name + ".new"), "w") as f:
+        f.write(text)
+    os.rename(path(name + ".new"), path(name))
+
+
+def openssl(*argv, text=None):
+    return subprocess.run(["openssl", *argv], input=text, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def authority(name):
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=" + name,
+            "-keyout", path(name + ".key"), "-out", path(name + ".pem"))
+
+
+def certificate(name, subject, by="ca"):
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", subject, "-keyout", path(name + ".key"),
+            "-out", path(name + ".csr"))
+    write("ext", "subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    openssl("x509", "-req", "-in", path(name + ".csr"), "-CA", path(by + ".pem"), "-CAkey", path(by + ".key"), "-CAcreateserial", "-days", "1",
+            "-extfile", path("ext"), "-out", path(name + ".pem"))
+
+
+def people(**passwords):
+    write("passwords", "".join("%s:%s\n" % (n, openssl("passwd", "-6", "-stdin", text=p)) for n, p in passwords.items()))
+
+
+def context(cert=None):
+    c = ssl.create_default_context(cafile=path("ca.pem"))
+    if cert:
+        c.load_cert_chain(path(cert + ".pem"), path(cert + ".key"))
+    return c
+
+
+def ask(method, port, where, body=None, user=None, cert=None, headers=()):
+    """(status, JSON or text, headers); (None, why, {}) when TLS was refused."""
+    fields = dict(headers)
+    if user:
+        fields["Authorization"] = "Basic " + base64.b64encode(user.encode()).decode()
+    if body is not None and not isinstance(body, (str, bytes)):
+        body = json.dumps(body)
+        fields.setdefault("Content-Type", JSON)
+    c = http.client.HTTPSConnection("127.0.0.1", port, context=context(cert), timeout=40)
+    try:
+        c.request(method, where, body, fields)
+        r = c.getresponse()
+        text = r.read()
+        try:
+            return r.status, json.loads(text), r.headers
+        except ValueError:
+            return r.status, text.decode(), r.headers
+    except (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected) as why:
+        return None, str(why), {}
+    finally:
+        c.close()
+
+
+def status(*argv, **more):
+    return ask(*argv, **more)[0]
+
+
+class Program:
+    def __init__(self, name, *argv, env=None):
+        self.name, self.log = name, path(name + ".log")
+        self.process = subprocess.Popen([AVROGATE, name, *argv], stderr=open(self.log, "a"), env={**os.environ, **(env or {})})
+
+    def lines(self, **has):
+        out = []
+        for line in open(self.log):
+            try:
+                e = json.loads(line)
+            except ValueError:
+                continue
+            if all(e.get(k) == v for k, v in has.items()):
+                out.append(e)
+        return out
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(40)
+
+
+def refuses_to_start():
+    def start(*flags):
+        p = subprocess.run([AVROGATE, "registry", "--bootstrap", KAFKA, "--allow-unsafe", "--topic", "_sec" + run, "--listen", "127.0.0.1:0",
+                            *flags], capture_output=True, text=True, timeout=60)
+        return p.returncode, p.stderr
+    rc, why = start("--tls-cert", path("server.pem"))
+    check_that("a certificate without its key is refused", rc == 2 and "tls.key" in why, why)
+    rc, why = start("--tls-cert", path("server.pem"), "--tls-key", path("alice.key"))
+    check_that("another's key is refused, by file", rc == 2 and path("alice.key") in why, why)
+    rc, why = start("--auth-passwords", path("nowhere"))
+    check_that("a file of passwords that is not there is refused, by name", rc == 2 and path("nowhere") in why, why)
+    write("bad", "user:alice reed subject:a\n")
+    rc, why = start("--auth-acl", path("bad"))
+    check_that("permissions that are none are refused, by line", rc == 2 and "line 1" in why and "reed" in why, why)
+    write("bad", "alice:hunter2\n")
+    rc, why = start("--auth-passwords", path("bad"))
+    check_that("a password that is no hash is refused, and not quoted", rc == 2 and "line 1" in why and "hunter2" not in why, why)
+
+
+ACL = """# who              may                    where
+user:root              all                    *
+user:alice             read,write             subject:{topic}*
+user:alice             write                  topic:{topic}
+user:reader            read                   subject:{topic}*
+cert:CN=etl,O=Shop     read,write,configure   subject:etl-*
+""".format(topic=TOPIC)
+ROOT, ALICE, READER = "root:toor", "alice:s3cret:with:colons", "reader:r\u00e4der"
+
+
+def the_registry(port, registry):
+    value, hidden = TOPIC + "-value", SECRET_TOPIC + "-value"
+    versions = "/subjects/%s/versions"
+
+    def register(subject, schema, **who):
+        return ask("POST", port, versions % subject, {"schema": json.dumps(schema)}, **who)
+
+    check("who says nothing is asked who they are", status("GET", port, "/subjects"), 401)
+    check("and told how to say it", ask("GET", port, "/subjects")[2]["WWW-Authenticate"], 'Basic realm="avrogate", charset="UTF-8"')
+    check("a wrong password is none", status("GET", port, "/subjects", user="alice:wrong"), 401)
+    check("nor is that of somebody who is not there", status("GET", port, "/subjects", user="mallory:s3cret"), 401)
+    check("nor what is no base64", status("GET", port, "/subjects", headers={"Authorization": "Basic !!!"}), 401)
+    check("nor another scheme", status("GET", port, "/subjects", headers={"Authorization": "Bearer abc"}), 401)
+    check("health needs neither", status("GET", port, "/readyz"), 200)
+
+    check("root registers where nobody else may look", register(hidden, OTHER, user=ROOT)[0], 200)
+    s, answer, _ = register(value, SCHEMA, user=ALICE)
+    check("alice registers where she may, by a password with colons", s, 200)
+    mine = answer["id"]
+    check("and not elsewhere", register(hidden, SCHEMA, user=ALICE)[:2],
+          (403, {"error_code": 40301, "message": "user:alice may not write subject " + hidden}))
+    check("reader reads, by a password of UTF-8", status("GET", port, "/subjects/%s/versions/1" % value, user=READER), 200)
+    check("and does not write", register(value, SCHEMA, user=READER)[0], 403)
+    check("nobody but root deletes", status("DELETE", port, "/subjects/" + value, user=ALICE), 403)
+    check("nor sets what holds for all", status("PUT", port, "/config", {"compatibility": "NONE"}, user=ALICE), 403)
+    check("nor in the default context by its other name", status("PUT", port, "/config/:.:", {"compatibility": "NONE"}, user=ALICE), 403)
+    check("a subject has one name for permissions, however it is spelt",
+          [status("GET", port, p, user=ALICE) for p in ("/subjects/:.:%s/versions" % value, "/contexts/:.:/subjects/%s/versions" % value,
+                                                        "/subjects/:.:%s/versions" % hidden, "/contexts/./subjects/%s/versions" % hidden)],
+          [200, 200, 403, 403])
+
+    theirs = ask("GET", port, "/subjects/%s/versions/1" % hidden, user=ROOT)[1]["id"]
+    check("lists show what may be read", ask("GET", port, "/subjects?subjectPrefix=sec-" + run, user=ALICE)[1], [value])
+    check("and all of it to root", sorted(ask("GET", port, "/subjects?subjectPrefix=sec-" + run, user=ROOT)[1]), sorted([value, hidden]))
+    check("schemas too", [s["subject"] for s in ask("GET", port, "/schemas", user=ALICE)[1]], [value])
+    check("an id is shown where it stands somewhere readable",
+          [status("GET", port, "/schemas/ids/%d%s" % (i, tail), user=ALICE) for i in (mine, theirs) for tail in ("", "/schema", "/subjects", "/versions")],
+          [200] * 4 + [404] * 4)
+    guid = ask("GET", port, "/subjects/%s/versions/1" % hidden, user=ROOT, headers={"Confluent-Accept-Unknown-Properties": "true"})[1]["guid"]
+    check("and a guid", [status("GET", port, "/schemas/guids/" + guid, user=u) for u in (ROOT, ALICE)], [200, 404])
+    register(SECRET_TOPIC + "-copy", SCHEMA, user=ROOT)
+    check("of the places of one id those that may be seen", ask("GET", port, "/schemas/ids/%d/subjects" % mine, user=ALICE)[1], [value])
+
+    text = {"schema": json.dumps({"type": "record", "name": "T", "fields": [{"name": "s", "type": "S"}]}),
+            "references": [{"name": "S", "subject": hidden, "version": 1}]}
+    check("what refers to a subject unseen is refused", [status("POST", port, p, text, user=ALICE) for p in (
+        versions % value, "/compatibility/subjects/%s/versions" % value)], [403, 403])
+    check("an alias needs leave for what it names", status("PUT", port, "/config/etl-a", {"alias": hidden}, cert="etl"), 403)
+    check("and takes it where it is given", status("PUT", port, "/config/etl-a", {"alias": "etl-b"}, cert="etl"), 200)
+
+    check("a certificate is a name of its own", register("etl-b", SCHEMA, cert="etl")[0], 200)
+    check("and no other", status("GET", port, versions % value, cert="etl"), 403)
+    check("one of another authority is none", status("GET", port, "/subjects", cert="forged"), None)
+    check("a password counts before a certificate", status("GET", port, versions % value, cert="etl", user=READER), 200)
+
+    client = SchemaRegistryClient({"url": "https://127.0.0.1:%d" % port, "ssl.ca.location": path("ca.pem"), "basic.auth.user.info": ALICE})
+    check("Confluent's client registers over TLS with a password", client.register_schema(value, Schema(json.dumps(SCHEMA), "AVRO")), mine)
+    try:
+        client.register_schema(hidden, Schema(json.dumps(SCHEMA), "AVRO"))
+        check("and is told 403 elsewhere", "no error", 40301)
+    except SchemaRegistryError as e:
+        check("and is told 403 elsewhere", (e.http_status_code, e.error_code), (403, 40301))
+
+    changed = registry.lines(event="changed", subject=value)
+    check("each change says who", [e["who"] for e in changed], ["user:alice"])
+    refused = registry.lines(event="refused", who="user:alice", name=hidden, what="write")
+    check_that("each refusal too, with what and from where", refused and refused[0]["client"].startswith("127.0.0.1:") and refused[0]["path"], refused)
+    check_that("and who could not be believed", registry.lines(event="refused", why="wrong name or password", who="alice"))
+    text = open(registry.log).read()
+    check_that("no password and no hash stands in the log", not any(w in text for w in ("s3cret", "toor", "$6$", base64.b64encode(ALICE.encode()).decode())))
+
+
+def many_at_once(port):
+    """A hundred clients with the right password: hashed a few times, and nobody waits for them to be served from memory."""
+    began = time.monotonic()
+    got = [status("GET", port, "/subjects/%s-value/versions" % TOPIC, user=ALICE) for _ in range(100)]
+    check("a password once good is good for the next hundred", set(got), {200})
+    print("# 100 requests with a password, each on a new TLS connection: %.2f s" % (time.monotonic() - began))
+
+
+def reload(port, registry):
+    people(root="toor", alice="changed", reader="r\u00e4der")
+    until("a changed password is taken by itself", lambda: status("GET", port, "/subjects", user="alice:changed") == 200, 15)
+    check("and the old one is forgotten at once", status("GET", port, "/subjects", user=ALICE), 401)
+
+    write("acl", ACL.replace("user:reader            read ", "user:reader            write"))
+    registry.process.send_signal(signal.SIGHUP)
+    until("permissions are read again on SIGHUP", lambda: status("GET", port, "/subjects/%s-value/versions" % TOPIC, user=READER) == 403, 15)
+
+    write("acl", "nonsense\n")
+    registry.process.send_signal(signal.SIGHUP)
+    until("what is nonsense is said", lambda: any(path("acl") in json.dumps(e) for e in registry.lines(level="error")), 15)
+    check("and the last good permissions stay", status("GET", port, "/subjects/%s-value/versions" % TOPIC, user="alice:changed"), 200)
+    write("acl", ACL)
+
+    def serial():
+        return ssl.get_server_certificate(("127.0.0.1", port), ca_certs=path("ca.pem"))
+    before = serial()
+    c = http.client.HTTPSConnection("127.0.0.1", port, context=context(), timeout=20)
+    c.request("GET", "/readyz")
+    c.getresponse().read()
+    certificate("server", "/CN=localhost")
+    until("a new certificate is shown by itself", lambda: serial() != before, 20)
+    c.request("GET", "/readyz")
+    check("to those who come, while who was there goes on", c.getresponse().status, 200)
+    c.close()
+
+
+def the_gateway(port, gateway):
+    def post(topic, **who):
+        return ask("POST", port, "/v1/topics/%s/records" % topic, {"a": 1}, **who)[0]
+    check("the gateway too asks who it is", post(TOPIC), 401)
+    check("alice writes to her topic", post(TOPIC, user="alice:changed"), 200)
+    check("and to no other, there or not", [post(t, user="alice:changed") for t in (SECRET_TOPIC, "sec-nowhere")], [403, 403])
+    check("who may read may not write", post(TOPIC, user=READER), 403)
+    check("a body is not waited for from who may not", ask("POST", port, "/v1/topics/%s/records" % SECRET_TOPIC, b"x" * 100, user=READER,
+                                                           headers={"Content-Type": JSON, "Expect": "100-continue"})[0], 403)
+    check_that("its refusals are logged", gateway.lines(event="refused", who="user:reader", name=TOPIC, what="write", kind="topic"))
+    check_that("and who asked, in the access log", gateway.lines(event="request", who="user:alice", status=200))
+
+
+authority("ca")
+authority("elsewhere")
+certificate("server", "/CN=localhost")
+certificate("alice", "/CN=alice")
+certificate("etl", "/O=Shop/CN=etl")
+certificate("forged", "/O=Shop/CN=etl", by="elsewhere")
+people(root="toor", alice="s3cret:with:colons", reader="r\u00e4der")
+write("acl", ACL)
+programs = []
+try:
+    refuses_to_start()
+    shared = ["--bootstrap", KAFKA, "--tls-cert", path("server.pem"), "--tls-key", path("server.key"), "--tls-client-ca", path("ca.pem"),
+              "--tls-client-cert", "optional", "--auth-passwords", path("passwords"), "--auth-acl", path("acl")]
+    port = free_port()
+    registry = Program("registry", *shared, "--allow-unsafe", "--topic", "_sec" + run, "--listen", "127.0.0.1:%d" % port, "--auth-reload", "300ms")
+    programs.append(registry)
+    until("the registry is ready", lambda: status("GET", port, "/readyz") == 200)
+    the_registry(port, registry)
+    many_at_once(port)
+    reload(port, registry)
+
+    for topic in (TOPIC, SECRET_TOPIC):
+        make_topic(KAFKA, topic)
+    door = free_port()
+    gateway = Program("gateway", *shared, "--listen", "127.0.0.1:%d" % door, "--registry", "https://127.0.0.1:%d" % port, "--registry-user", "root",
+                      "--registry-ca", path("ca.pem"), "--access-log", "all", env={"AVROGATE_REGISTRY_PASSWORD": "toor"})
+    programs.append(gateway)
+    until("the gateway is ready", lambda: status("GET", door, "/readyz") == 200)
+    the_gateway(door, gateway)
+finally:
+    ended = [p.end() for p in reversed(programs)]
+    if world.failed:
+        for p in programs:
+            print("--- " + p.log + "\n" + open(p.log).read()[-6000:])
+    shutil.rmtree(home)
+check("all end when told", ended, [0] * len(programs))
+sys.exit(1 if world.failed else 0)
