@@ -235,12 +235,13 @@ static enum err_kind check_and_send(struct way_kafka *w, const struct rc_schema 
                                            .frames = FRAMES_MOST,
                                            .record = w->largest,
                                            .problems = v->n * PROBLEMS_A_ROW};
+    const struct av_encode_options how = {.unknown_fields = w->ask.unknown_fields,
+                                          .bytes_as = w->ask.bytes_as};
     struct codec *codec;
     struct gw_batch b;
 
     TRY(check_key_field(w, schema, e));
-    TRY(codec_get(&w->codecs, schema->id, schema->schema, w->ask.unknown_fields,
-                  w->ask.bytes_as, &codec, e));
+    TRY(codec_get(&w->codecs, schema->id, schema->schema, &how, &codec, e));
     const struct gw_batch_schema against = {codec->encoder, codec->plan, schema->id};
     gw_batch_init(&b, &limits);
     enum err_kind rc = gw_batch_read(&b, &w->ask, &against, body, e);

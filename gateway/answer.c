@@ -112,7 +112,7 @@ static void put_dead_letter(struct buf *out, const struct publish *p,
 
 static bool is_shown(const struct publish *p, size_t i)
 {
-    bool bad = p->batch.items[i].frame_n == 0;
+    bool bad = p->batch.items[i].refused;
 
     return bad || p->main[i].outcome != OUTCOME_NONE ||
            (p->ask.dry_run && p->batch.bad == 0);
@@ -129,7 +129,7 @@ static void put_records(struct buf *out, const struct publish *p)
         buf_put_str(out, some ? ",{\"index\":" : "{\"index\":");
         json_put_int(out, (int64_t)i);
         some = true;
-        if (p->batch.items[i].frame_n == 0) {
+        if (p->batch.items[i].refused) {
             put_problems(out, &p->batch.items[i]);
             put_dead_letter(out, p, &p->dlq[i]);
         } else {

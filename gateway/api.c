@@ -6,6 +6,7 @@
 #include "gateway/key.h"
 #include "gateway/room.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -72,12 +73,6 @@ static void on_done(struct publish *p)
     publish_free(p);
 }
 
-/* on_done() of what was sent: gives back what admission took. */
-struct sent {
-    struct publish publish; // first: done() gets it
-    struct gateway *gateway;
-};
-
 static void on_sent_done(struct publish *p)
 {
     struct gateway *g = ((struct sent *)p)->gateway;
@@ -88,7 +83,7 @@ static void on_sent_done(struct publish *p)
         room_settle(g->s->room, p);
     release_bytes(g, bytes);
     atomic_fetch_sub(&g->in_flight_requests, 1);
-    on_done(p);
+    ((struct sent *)p)->answer(p);
 }
 
 /* Registry and topic of a request; from memory unless it `may_wait`.  ERR_UNAVAILABLE
@@ -195,8 +190,10 @@ static enum reading read_records(struct gateway *g, struct publish *p)
                           p->schema.id, SPAN_ARG(p->ask.key_field));
         return REFUSED;
     }
-    if (codec_get(&g->codecs, p->schema.id, p->schema.schema, p->ask.unknown_fields,
-                  p->ask.bytes_as, &p->codec, &e) != ERR_OK) {
+    const struct av_encode_options o = {.unknown_fields = p->ask.unknown_fields,
+                                        .bytes_as = p->ask.bytes_as};
+    if (codec_get(&g->codecs, p->schema.id, p->schema.schema, &o, &p->codec, &e) !=
+        ERR_OK) {
         refuse_schema(p, &e);
         return REFUSED;
     }
@@ -226,33 +223,28 @@ static bool wants_sending(const struct publish *p)
 }
 
 /* Everything a send needs is taken here and given back by on_sent_done(), or here where
- * something is missing.  false: 503 has been answered. */
-static bool admit_sending(struct gateway *g, struct publish *p)
+ * something is missing. */
+static enum err_kind admit_sending(struct gateway *g, struct publish *p, struct err *e)
 {
-    char topic[264], why[400];
+    char topic[264];
 
-    if (p->req->due_ms - clock_ms() < SEND_MS) {
-        answer_retry(p->req, 503, "not_written",
-                     "registry and topic were too long in coming; they are known now, "
-                     "retry");
-        return ANSWERED;
-    }
-    if (g->s->room != NULL && !room_take(g->s->room, p, topic)) {
-        snprintf(why, sizeof why,
-                 "topic %s of the embedded Kafka is full until what it holds has been "
-                 "loaded",
-                 topic);
-        answer_retry(p->req, 503, "not_written", why);
-        return ANSWERED;
-    }
+    if (p->req->due_ms - clock_ms() < SEND_MS)
+        return err_set(
+            e, ERR_UNAVAILABLE,
+            "registry and topic were too long in coming; they are known now, "
+            "retry");
+    if (g->s->room != NULL && !room_take(g->s->room, p, topic))
+        return err_set(e, ERR_UNAVAILABLE,
+                       "topic %s of the embedded Kafka is full until what it holds has "
+                       "been loaded",
+                       topic);
     if (admit_bytes(g, p->bytes)) {
         atomic_fetch_add(&g->in_flight_requests, 1);
-        return true;
+        return ERR_OK;
     }
     if (g->s->room != NULL)
         room_settle(g->s->room, p);
-    answer_retry(p->req, 503, "not_written", "too many bytes are waiting for Kafka");
-    return ANSWERED;
+    return err_set(e, ERR_UNAVAILABLE, "too many bytes are waiting for Kafka");
 }
 
 static void take_back(struct gateway *g, const struct publish *p)
@@ -263,16 +255,15 @@ static void take_back(struct gateway *g, const struct publish *p)
     atomic_fetch_sub(&g->in_flight_requests, 1);
 }
 
-static void send_records(struct gateway *g, struct publish *p)
+enum err_kind api_send(struct sent *s, struct err *e)
 {
     const struct kf_producer *healthy = NULL;
+    struct gateway *g = s->gateway;
+    struct publish *p = &s->publish;
 
     p->bytes = p->batch.frames.n + p->req->body.n;
     p->sent = p->batch.n;
-    if (!admit_sending(g, p)) {
-        publish_free(p);
-        return;
-    }
+    TRY(admit_sending(g, p, e));
     p->done = on_sent_done;
     pthread_rwlock_rdlock(&g->producer_lock);
     if (g->producer != NULL && kf_healthy(g->producer))
@@ -281,9 +272,20 @@ static void send_records(struct gateway *g, struct publish *p)
         publish_start(p, g->producer);
     pthread_rwlock_unlock(&g->producer_lock);
     if (healthy != NULL)
-        return;
+        return ERR_OK;
     take_back(g, p);
-    answer_retry(p->req, 503, "not_written", "the producer is being rebuilt");
+    return err_set(e, ERR_UNAVAILABLE, "the producer is being rebuilt");
+}
+
+static void send_records(struct sent *s)
+{
+    struct publish *p = &s->publish;
+    struct err e = {0};
+
+    s->answer = on_done;
+    if (api_send(s, &e) == ERR_OK)
+        return;
+    answer_retry(p->req, 503, "not_written", e.msg);
     publish_free(p);
 }
 
@@ -299,7 +301,7 @@ static void serve_later(struct gateway *g, struct publish *p)
 
 /* Is the body compressed?  It is taken as it is only: a small body that unpacks to a
  * large one is not worth its danger here. */
-static bool is_coded(const struct http_req *r)
+bool api_is_coded(const struct http_req *r)
 {
     struct span coding = http_header(r, "Content-Encoding");
 
@@ -311,7 +313,7 @@ static void answer_records(struct gateway *g, struct publish *p)
     switch (read_records(g, p)) {
     case READ:
         if (wants_sending(p))
-            send_records(g, p);
+            send_records((struct sent *)p);
         else
             on_done(p);
         return;
@@ -330,7 +332,7 @@ static void serve(struct gateway *g, struct http_req *r, bool may_wait)
     s->gateway = g;
     p->req = r;
     p->began_us = clock_us();
-    if (is_coded(r)) {
+    if (api_is_coded(r)) {
         http_answer_header(r, "Accept-Encoding", span_str("identity"));
         http_answer_error(r, 415, 415,
                           "content encoding \"" SPAN_FMT
@@ -377,7 +379,10 @@ static void post_records(struct http_app *app, struct http_req *r)
 
 void api_serve_waiting(struct gateway *g, struct http_req *r)
 {
-    serve(g, r, true);
+    if (r->route->handler == post_records)
+        serve(g, r, true);
+    else
+        rest_serve_waiting(g, r);
 }
 
 static void get_healthz(struct http_app *app, struct http_req *r)
@@ -419,7 +424,7 @@ static void get_root(struct http_app *app, struct http_req *r)
                  "\"}"));
 }
 
-static const struct http_route routes[] = {
+static const struct http_route own[] = {
     {HTTP_POST, RECORDS, post_records, 0, 0, 0},
     {HTTP_GET, "/healthz", get_healthz, HTTP_ALWAYS, 0, 0},
     {HTTP_GET, "/readyz", get_readyz, HTTP_ALWAYS, 0, 0},
@@ -427,8 +432,26 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/", get_root, 0, 0, 0},
 };
 
-/* What a path does to the topic it names.  One that names none and is not the root tells
- * of all of them. */
+#define OWN (sizeof own / sizeof *own)
+#define ROUTES_MOST 40
+
+/* Ours and REST Proxy's; filled once, before the first server. */
+static struct http_route routes[ROUTES_MOST];
+static size_t n_routes;
+
+static void gather_routes(void)
+{
+    size_t n;
+    const struct http_route *rest = rest_routes(&n);
+
+    assert(OWN + n <= ROUTES_MOST);
+    memcpy(routes, own, sizeof own);
+    memcpy(routes + OWN, rest, n * sizeof *rest);
+    n_routes = OWN + n;
+}
+
+/* What a path does to the topic it names.  One that names none and is not the root
+ * tells of all of them. */
 static void ask_guard(struct gateway *g, struct http_req *r)
 {
     bool reads = r->method == HTTP_GET || r->method == HTTP_HEAD;
@@ -469,7 +492,7 @@ static void on_finished(struct http_app *app, const struct http_done *d)
 {
     const struct gateway *g = (const struct gateway *)app;
 
-    if (strcmp(d->pattern, RECORDS) == 0)
+    if (d->method == HTTP_POST && d->pattern[0] != '\0')
         count_status(d->status);
     if (g->s->access_log == 0 || (g->s->access_log == 1 && d->status < 400))
         return;
@@ -482,8 +505,11 @@ static void on_finished(struct http_app *app, const struct http_done *d)
 
 void api_install(struct gateway *g)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, gather_routes);
     g->app = (struct http_app){.routes = routes,
-                               .nroutes = sizeof routes / sizeof *routes,
+                               .nroutes = n_routes,
                                .error_type = JSON_TYPE,
                                .admit = admit,
                                .expired = expired,

@@ -25,7 +25,12 @@ void gw_batch_free(struct gw_batch *b)
 
 struct span gw_batch_frame(const struct gw_batch *b, size_t i)
 {
-    return span_of(b->frames.p + b->items[i].frame_at, b->items[i].frame_n);
+    const struct item *it = &b->items[i];
+
+    if (it->is_null)
+        return (struct span){0};
+    return it->frame_n > 0 ? span_of(b->frames.p + it->frame_at, it->frame_n)
+                           : span_str("");
 }
 
 struct span gw_batch_key(const struct gw_batch *b, size_t i)
@@ -52,7 +57,7 @@ bool gw_batch_blames_size(const struct gw_batch *b)
     return b->bad > 0;
 }
 
-static enum err_kind add_item(struct gw_batch *b, struct item **out, struct err *e)
+enum err_kind gw_batch_add(struct gw_batch *b, struct item **out, struct err *e)
 {
     if (b->n == b->limits.records)
         return err_set(e, ERR_LIMIT, "more than %zu records in one request",
@@ -156,7 +161,7 @@ static enum err_kind take_record(struct reading *r, read_one read, struct err *e
     size_t n_before = b->problems.n;
     struct item *it = NULL;
 
-    TRY(add_item(b, &it, e));
+    TRY(gw_batch_add(b, &it, e));
     allow_problems(b);
     frame_write_head(&b->frames, r->s->id);
     bool good = read(r, it) == ERR_OK, fits = true;
@@ -171,6 +176,7 @@ static enum err_kind take_record(struct reading *r, read_one read, struct err *e
     else
         buf_cut(&b->frames, it->frame_at);
     settle(b, it, before, n_before);
+    it->refused = !good;
     b->bad += !good;
     if (!good && fits && frames_are_full(b, it))
         return err_set(e, ERR_LIMIT, "more than %zu bytes of Avro in one request",

@@ -18,8 +18,10 @@
 
 struct item {
     struct span text;         // the record as it was sent
-    size_t frame_at, frame_n; // in batch.frames; n 0 = refused
+    size_t frame_at, frame_n; // in batch.frames
     size_t key_at, key_n;     // in batch.keys
+    bool refused;             // nothing of it is sent, but to the DLQ
+    bool is_null;             // its value is a tombstone
     bool has_key;
     const struct av_problem *first; // the first of its problems in batch.problems
     size_t n_problems;
@@ -45,6 +47,10 @@ struct gw_batch {
 void gw_batch_init(struct gw_batch *b, const struct gw_batch_limits *lim);
 void gw_batch_free(struct gw_batch *b);
 
+/* One more, all zero, whose frame begins where the last one ends.  ERR_LIMIT. */
+enum err_kind gw_batch_add(struct gw_batch *b, struct item **out,
+                           struct err *e) MUST_USE;
+
 /* What the records are checked against. */
 struct gw_batch_schema {
     const struct av_encoder *encoder;
@@ -62,6 +68,7 @@ enum err_kind gw_batch_read(struct gw_batch *b, const struct ask *a,
                             const struct gw_batch_schema *s, struct span body,
                             struct err *e) MUST_USE;
 
+/* p NULL for a tombstone. */
 struct span gw_batch_frame(const struct gw_batch *b, size_t i);
 /* p NULL when it has no key. */
 struct span gw_batch_key(const struct gw_batch *b, size_t i);

@@ -33,15 +33,12 @@ void codecs_free(struct codecs *t)
 }
 
 static enum err_kind compile(struct codec **out, struct av_schema *schema,
-                             enum av_unknown unknown, enum av_bytes_as bytes_as,
-                             struct err *e)
+                             const struct av_encode_options *o, struct err *e)
 {
-    const struct av_encode_options o = {.unknown_fields = unknown,
-                                        .bytes_as = bytes_as};
     struct codec *c = mem_alloc(sizeof *c);
 
     atomic_init(&c->users, 1);
-    enum err_kind rc = av_encoder_new(&c->encoder, schema, &o, e);
+    enum err_kind rc = av_encoder_new(&c->encoder, schema, o, e);
     if (rc == ERR_OK)
         rc = av_plan_new(&c->plan, schema, schema, e);
     if (rc != ERR_OK) {
@@ -76,15 +73,16 @@ static void keep(struct codecs *t, int64_t key, struct codec *c)
 }
 
 enum err_kind codec_get(struct codecs *t, int32_t id, struct av_schema *schema,
-                        enum av_unknown unknown, enum av_bytes_as bytes_as,
-                        struct codec **out, struct err *e)
+                        const struct av_encode_options *o, struct codec **out,
+                        struct err *e)
 {
-    int64_t key = (int64_t)id << 8 | (int64_t)unknown << 4 | (int64_t)bytes_as;
+    int64_t key = (int64_t)id << 8 | (int64_t)o->unknown_fields << 4 |
+                  (int64_t)o->strict_avro_json << 3 | (int64_t)o->bytes_as;
 
     *out = find(t, key);
     if (*out != NULL)
         return ERR_OK;
-    TRY(compile(out, schema, unknown, bytes_as, e));
+    TRY(compile(out, schema, o, e));
     keep(t, key, *out);
     return ERR_OK;
 }

@@ -30,8 +30,9 @@ struct codecs {
 void codecs_init(struct codecs *t, size_t most);
 void codecs_free(struct codecs *t);
 
-/* The codec of schema `id`, which is `schema`; codec_release() when done. */
+/* The codec of schema `id`, which is `schema`; codec_release() when done.  Of the
+ * options these count: unknown_fields, bytes_as, strict_avro_json. */
 enum err_kind codec_get(struct codecs *t, int32_t id, struct av_schema *schema,
-                        enum av_unknown unknown, enum av_bytes_as bytes_as,
-                        struct codec **out, struct err *e) MUST_USE;
+                        const struct av_encode_options *o, struct codec **out,
+                        struct err *e) MUST_USE;
 void codec_release(struct codec *c); // NULL is fine

@@ -43,7 +43,7 @@ void count_answer(const struct publish *p)
 
     snprintf(topic, sizeof topic, "%.*s", (int)p->ask.topic.n, p->ask.topic.p);
     for (size_t i = 0; i < p->batch.n; i++) {
-        n[p->main[i].outcome] += p->batch.items[i].frame_n > 0;
+        n[p->main[i].outcome] += !p->batch.items[i].refused;
         dead += p->dlq[i].outcome == OUTCOME_WRITTEN;
         dead_lost += p->dlq[i].outcome > OUTCOME_WRITTEN;
     }

@@ -27,6 +27,10 @@ struct gateway {
     struct topics topics;
     struct codecs codecs;
 
+    pthread_mutex_t rest_lock;
+    struct tab registered; // under rest_lock: "subject\0text" -> struct registered
+    char cluster_id[128];  // under rest_lock: "" until it is known
+
     struct queue waiting; // of http_req: what could not be answered from memory
     pthread_t *workers;
     size_t n_workers;
@@ -46,6 +50,23 @@ struct gateway {
  */
 void api_install(struct gateway *g);
 void api_serve_waiting(struct gateway *g, struct http_req *r);
+/* Is the body compressed?  Nobody here unpacks one. */
+bool api_is_coded(const struct http_req *r);
+
+/* A publish on its way; `answer` is called with it once, when all is known. */
+struct sent {
+    struct publish publish; // first: done() gets it
+    struct gateway *gateway;
+    void (*answer)(struct publish *p);
+};
+/* Admits and sends.  ERR_UNAVAILABLE: nothing was sent and `s` is still the caller's,
+ * to be answered 503. */
+enum err_kind api_send(struct sent *s, struct err *e) MUST_USE;
+
+/* rest.c: REST Proxy's interface; rest_v2.c and rest_v3.c have its answers. */
+const struct http_route *rest_routes(size_t *n);
+void rest_serve_waiting(struct gateway *g, struct http_req *r);
+void rest_free(struct gateway *g);
 
 /* count.c: everything /metrics says of the gateway. */
 void count_install(void);

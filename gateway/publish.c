@@ -10,8 +10,10 @@
 static void note_report(struct written *w, const struct kf_report *r)
 {
     if (r->kind == ERR_OK) {
-        *w = (struct written){
-            .outcome = OUTCOME_WRITTEN, .partition = r->partition, .offset = r->offset};
+        *w = (struct written){.outcome = OUTCOME_WRITTEN,
+                              .partition = r->partition,
+                              .offset = r->offset,
+                              .timestamp_ms = r->timestamp_ms};
         return;
     }
     *w = (struct written){.outcome = r->maybe ? OUTCOME_UNKNOWN : OUTCOME_NOT_WRITTEN,
@@ -41,13 +43,16 @@ static size_t send_good(struct publish *p, struct kf_producer *producer,
     struct kf_record *records = mem_array(good + 1, sizeof *records);
 
     for (size_t i = 0; i < p->batch.n; i++) {
-        if (p->batch.items[i].frame_n == 0)
+        if (p->batch.items[i].refused)
             continue;
         p->order[n] = (uint32_t)i;
-        records[n++] = (struct kf_record){
-            .key = p->ask.key.p != NULL ? p->ask.key : gw_batch_key(&p->batch, i),
-            .value = gw_batch_frame(&p->batch, i),
-            .partition = p->ask.partition};
+        struct kf_record *r = &records[n++];
+        if (p->extra != NULL)
+            *r = p->extra[i];
+        else
+            r->partition = p->ask.partition;
+        r->key = p->ask.key.p != NULL ? p->ask.key : gw_batch_key(&p->batch, i);
+        r->value = gw_batch_frame(&p->batch, i);
     }
     kf_send_batch(producer, topic, records, n, &p->waiter, 0);
     free(records);
@@ -102,7 +107,7 @@ static void send_bad(struct publish *p, struct kf_producer *producer, const char
 
     for (size_t i = 0; i < p->batch.n; i++) {
         const struct item *it = &p->batch.items[i];
-        if (it->frame_n > 0)
+        if (!it->refused)
             continue;
         struct kf_header *headers =
             arena_array(&p->req->arena, DLQ_HEADERS, sizeof *headers);
@@ -138,6 +143,8 @@ void publish_start(struct publish *p, struct kf_producer *producer)
 
 void publish_free(struct publish *p)
 {
+    if (p->drop != NULL)
+        p->drop(p);
     gw_batch_free(&p->batch);
     rc_schema_free(&p->schema);
     codec_release(p->codec);

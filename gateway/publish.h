@@ -29,7 +29,8 @@ struct written {
     enum err_kind kind; // of a failure
     int32_t partition;
     int64_t offset;
-    const char *reason; // librdkafka's words
+    int64_t timestamp_ms; // the record's, -1 when unknown
+    const char *reason;   // librdkafka's words
 };
 
 struct publish {
@@ -37,6 +38,7 @@ struct publish {
     struct http_req *req;
     struct ask ask;
     struct gw_batch batch;
+    const struct kf_record *extra; // an item: partition, headers, time; NULL = of `ask`
     struct rc_schema schema;
     struct codec *codec;
     struct written *main,
@@ -47,6 +49,7 @@ struct publish {
     int64_t began_us, checked_us;
     atomic_size_t left; // reports to come, and one for the sender
     void (*done)(struct publish *p);
+    void (*drop)(struct publish *p); // frees what it is a part of; NULL = nothing
 };
 
 /* `p->batch` holds one frame a good item.  Sends the good ones to the topic, and under

@@ -11,7 +11,7 @@
 
 static bool is_good(const struct publish *p, size_t i)
 {
-    return p->batch.items[i].frame_n > 0;
+    return !p->batch.items[i].refused;
 }
 
 static size_t cost(const struct publish *p, size_t i)

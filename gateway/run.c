@@ -206,6 +206,7 @@ static void set_up(struct gateway *g, const struct gateway_settings *s)
     queue_init(&g->waiting, GATEWAY_WAITING);
     pthread_rwlock_init(&g->producer_lock, NULL);
     pthread_mutex_init(&g->ready_lock, NULL);
+    pthread_mutex_init(&g->rest_lock, NULL);
     set_not_ready(g, "starting");
     count_install();
 }
@@ -241,6 +242,7 @@ static void take_down(struct gateway *g)
     rc_close(g->rc);
     guard_close(g->guard);
     codecs_free(&g->codecs);
+    rest_free(g);
     queue_free(&g->waiting);
     pthread_rwlock_destroy(&g->producer_lock);
     pthread_mutex_destroy(&g->ready_lock);

@@ -383,3 +383,141 @@ enum err_kind kf_cluster_id(struct kf_admin *a, struct arena *mem, struct span *
     rd_kafka_mem_free(a->rk, text);
     return ERR_OK;
 }
+
+enum err_kind kf_brokers(struct kf_admin *a, struct arena *mem,
+                         const struct kf_broker **out, size_t *n, int32_t *controller,
+                         int timeout_ms, struct err *e)
+{
+    int64_t deadline_ms = clock_ms() + timeout_ms;
+    const rd_kafka_metadata_t *md = NULL;
+
+    TRY(ask(a, NULL, &md, timeout_ms, e));
+    struct kf_broker *all = arena_array(mem, (size_t)md->broker_cnt + 1, sizeof *all);
+    for (int i = 0; i < md->broker_cnt; i++)
+        all[i] =
+            (struct kf_broker){.id = md->brokers[i].id,
+                               .host = arena_str(mem, span_str(md->brokers[i].host)),
+                               .port = md->brokers[i].port};
+    *out = all;
+    *n = (size_t)md->broker_cnt;
+    rd_kafka_metadata_destroy(md);
+    *controller = rd_kafka_controllerid(a->rk, left_of(deadline_ms));
+    return ERR_OK;
+}
+
+static const int32_t *copy_ids(struct arena *mem, const int32_t *ids, int n)
+{
+    int32_t *copy = arena_array(mem, (size_t)n + 1, sizeof *copy);
+
+    if (n > 0)
+        memcpy(copy, ids, (size_t)n * sizeof *copy);
+    return copy;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct kf_partition *p = a, *q = b;
+
+    return (p->id > q->id) - (p->id < q->id);
+}
+
+static const struct kf_partition *copy_partitions(struct arena *mem,
+                                                  const rd_kafka_metadata_topic_t *t)
+{
+    struct kf_partition *all =
+        arena_array(mem, (size_t)t->partition_cnt + 1, sizeof *all);
+
+    for (int i = 0; i < t->partition_cnt; i++) {
+        const rd_kafka_metadata_partition_t *p = &t->partitions[i];
+        all[i] = (struct kf_partition){
+            .id = p->id,
+            .leader = p->leader,
+            .copies = copy_ids(mem, p->replicas, p->replica_cnt),
+            .in_sync = copy_ids(mem, p->isrs, p->isr_cnt),
+            .n_copies = (size_t)p->replica_cnt,
+            .n_in_sync = (size_t)p->isr_cnt,
+        };
+    }
+    qsort(all, (size_t)t->partition_cnt, sizeof *all, by_id);
+    return all;
+}
+
+enum err_kind kf_topic_shapes(struct kf_admin *a, struct arena *mem,
+                              const struct kf_topic_shape **out, size_t *n,
+                              int timeout_ms, struct err *e)
+{
+    const rd_kafka_metadata_t *md = NULL;
+    size_t m = 0;
+
+    TRY(ask(a, NULL, &md, timeout_ms, e));
+    struct kf_topic_shape *all =
+        arena_array(mem, (size_t)md->topic_cnt + 1, sizeof *all);
+    for (int i = 0; i < md->topic_cnt; i++) {
+        const rd_kafka_metadata_topic_t *t = &md->topics[i];
+
+        if (t->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            continue; // as in kf_topics()
+        all[m++] = (struct kf_topic_shape){
+            .name = arena_str(mem, span_str(t->topic)),
+            .internal = strncmp(t->topic, "__", 2) == 0,
+            .partitions = copy_partitions(mem, t),
+            .n = (size_t)t->partition_cnt,
+        };
+    }
+    rd_kafka_metadata_destroy(md);
+    *out = all;
+    *n = m;
+    return ERR_OK;
+}
+
+static enum err_kind copy_settings(const rd_kafka_event_t *answer, const char *topic,
+                                   struct arena *mem, struct conf_pairs *out,
+                                   struct err *e)
+{
+    size_t n = 0, m = 0, kept = 0;
+    const rd_kafka_DescribeConfigs_result_t *result =
+        rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)(uintptr_t)answer);
+    const rd_kafka_ConfigResource_t **resources =
+        rd_kafka_DescribeConfigs_result_resources(result, &n);
+
+    if (n != 1)
+        return err_set(e, ERR_UNAVAILABLE, "settings of topic %s: no answer", topic);
+    rd_kafka_resp_err_t code = rd_kafka_ConfigResource_error(resources[0]);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kf_fail(e, code, "settings of topic %s", topic);
+
+    const rd_kafka_ConfigEntry_t **entries =
+        rd_kafka_ConfigResource_configs(resources[0], &m);
+    struct conf_pair *all = arena_array(mem, m + 1, sizeof *all);
+    for (size_t i = 0; i < m; i++) {
+        const char *text = rd_kafka_ConfigEntry_value(entries[i]);
+
+        if (text != NULL) // a secret has none
+            all[kept++] = (struct conf_pair){
+                .name = arena_str(mem, span_str(rd_kafka_ConfigEntry_name(entries[i]))),
+                .value = arena_str(mem, span_str(text))};
+    }
+    *out = (struct conf_pairs){.items = all, .n = kept};
+    return ERR_OK;
+}
+
+enum err_kind kf_topic_settings(struct kf_admin *a, const char *topic,
+                                struct arena *mem, struct conf_pairs *out,
+                                int timeout_ms, struct err *e)
+{
+    rd_kafka_ConfigResource_t *about =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    if (about == NULL)
+        return err_set(e, ERR_INVALID, "\"%s\" is no name of a topic", topic);
+
+    struct request r = request_open(a, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
+    rd_kafka_DescribeConfigs(a->rk, &about, 1, r.options, r.queue);
+    rd_kafka_resp_err_t code = request_wait(&r, timeout_ms);
+    enum err_kind rc =
+        code == RD_KAFKA_RESP_ERR_NO_ERROR
+            ? copy_settings(r.answer, topic, mem, out, e)
+            : kf_fail_heard(e, &a->voice, code, "settings of topic %s", topic);
+    request_free(&r);
+    rd_kafka_ConfigResource_destroy(about);
+    return rc;
+}

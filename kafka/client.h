@@ -57,3 +57,35 @@ enum err_kind kf_ping(struct kf_admin *a, int timeout_ms, struct err *e) MUST_US
 /* From memory once it is known. */
 enum err_kind kf_cluster_id(struct kf_admin *a, struct arena *mem, struct span *id,
                             int timeout_ms, struct err *e) MUST_USE;
+
+struct kf_broker {
+    int32_t id;
+    const char *host;
+    int port;
+};
+/* Every broker there is, in `mem`, and which of them is the controller (-1: unknown).
+ */
+enum err_kind kf_brokers(struct kf_admin *a, struct arena *mem,
+                         const struct kf_broker **out, size_t *n, int32_t *controller,
+                         int timeout_ms, struct err *e) MUST_USE;
+
+struct kf_partition {
+    int32_t id, leader;              // leader -1: nobody, now
+    const int32_t *copies, *in_sync; // broker ids
+    size_t n_copies, n_in_sync;
+};
+struct kf_topic_shape {
+    const char *name;
+    bool internal;
+    const struct kf_partition *partitions; // by id
+    size_t n;
+};
+/* Every topic with its partitions, in `mem`.  Creates none, whatever the cluster does
+ * with topics it is asked for by name. */
+enum err_kind kf_topic_shapes(struct kf_admin *a, struct arena *mem,
+                              const struct kf_topic_shape **out, size_t *n,
+                              int timeout_ms, struct err *e) MUST_USE;
+/* Every setting of a topic that has a value, in `mem`; fails as kf_topic_setting(). */
+enum err_kind kf_topic_settings(struct kf_admin *a, const char *topic,
+                                struct arena *mem, struct conf_pairs *out,
+                                int timeout_ms, struct err *e) MUST_USE;

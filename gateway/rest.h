@@ -1,0 +1,103 @@
+/*
+ * rest.h - REST Proxy's interface among its own files: one request, from body to
+ * answer.
+ *
+ *      rest_read.c   body -> records           rest.c      schemas, topic, frames, send
+ *      rest_v2.c     v2's answers and GETs     rest_v3.c   v3's
+ *
+ * v2 refuses a request for one bad record, v3 the record alone: that is all the
+ * difference struct rest_kind knows.  A request has one thread at a time, as in
+ * http/server.h; a struct rest is a publish with more behind it.
+ */
+#pragma once
+
+#include "gateway/gateway_inside.h"
+#include "gateway/rest_read.h"
+
+#define REST_JSON_TYPE "application/json"
+#define REST_ASK_MS 2000
+
+/* A schema the records of a request are read with, found once for all of them. */
+struct rest_schema {
+    bool is_key;
+    struct rest_ref ref;
+    struct span subject; // "" where nobody said
+    struct rc_schema schema;
+    struct codec *codec;
+    int code; // not 0: there is none, and why
+    struct span why;
+};
+
+struct rest;
+
+struct rest_kind {
+    bool all_or_none; // one bad record refuses all
+    bool has_cluster; // its path says which
+    /* The body as records; ERR_UNAVAILABLE never. */
+    enum err_kind (*read)(struct rest *t, struct span body, int *code, struct err *e);
+    /* Answers, once everything is known. */
+    void (*answer)(struct rest *t);
+};
+
+struct rest {
+    struct sent sent; // first: its publish is the request
+    const struct rest_kind *kind;
+    struct rest_limits limits;
+    struct rest_body body;
+    struct rest_schema *schemas; // owned
+    size_t n_schemas;
+    struct span cluster;
+    const char *type; // of the answer
+};
+
+static inline struct publish *rest_publish(struct rest *t)
+{
+    return &t->sent.publish;
+}
+
+/* The schema of a datum that has one; NULL when it has none. */
+const struct rest_schema *rest_schema_of(const struct rest *t,
+                                         const struct rest_datum *d, bool is_key);
+/* What a record's report says in REST Proxy's codes; 0: it is written. */
+int rest_report_code(const struct written *w);
+/* The status of that: 504 where it may have been written. */
+int rest_report_status(const struct written *w);
+
+/* {"error_code":..,"message":..}; with Retry-After where trying again is right. */
+void rest_refuse(struct http_req *r, const char *type, int code, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+/* The same for what Kafka or the registry answered. */
+void rest_refuse_kafka(struct http_req *r, const char *type, const struct err *e);
+/* Sends the body with that status, unless it is over its limit. */
+void rest_answer(struct http_req *r, int status, const char *type, struct buf *body);
+
+/* The cluster's id, in `a`; blocks at most REST_ASK_MS, or not at all: then
+ * ERR_UNAVAILABLE. */
+enum err_kind rest_cluster_id(struct gateway *g, struct arena *a, struct span *id,
+                              bool may_wait, struct err *e) MUST_USE;
+/* The topic among those that are, allocated in the request's arena; else it has been
+ * answered: NULL. */
+const struct kf_topic_shape *rest_find_topic(struct gateway *g, struct http_req *r,
+                                             const char *type, int missing);
+/* "12" -> 12; -1 when it is no number. */
+int32_t rest_number(struct span text);
+
+extern const struct rest_kind rest_v2_records, rest_v3_records, rest_v3_batch;
+
+/* Answered on a worker: they ask Kafka. */
+void rest_v2_topics(struct gateway *g, struct http_req *r);
+void rest_v2_topic(struct gateway *g, struct http_req *r);
+void rest_v2_partitions(struct gateway *g, struct http_req *r);
+void rest_v2_partition(struct gateway *g, struct http_req *r);
+void rest_v2_offsets(struct gateway *g, struct http_req *r);
+void rest_v2_brokers(struct gateway *g, struct http_req *r);
+void rest_v3_clusters(struct gateway *g, struct http_req *r);
+void rest_v3_cluster(struct gateway *g, struct http_req *r);
+void rest_v3_brokers(struct gateway *g, struct http_req *r);
+void rest_v3_broker(struct gateway *g, struct http_req *r);
+void rest_v3_topics(struct gateway *g, struct http_req *r);
+void rest_v3_topic(struct gateway *g, struct http_req *r);
+void rest_v3_partitions(struct gateway *g, struct http_req *r);
+void rest_v3_partition(struct gateway *g, struct http_req *r);
+void rest_v3_replicas(struct gateway *g, struct http_req *r);
+void rest_v3_replica(struct gateway *g, struct http_req *r);
