@@ -690,12 +690,31 @@ static enum step find_schemas(struct gateway *g, struct rest *t, bool with_text,
     return STEP_ANSWERED;
 }
 
+/* As in api.c: what does not fit the latest version, as far as we know it, may fit one
+ * that was registered a moment ago. */
+static bool is_worth_asking(struct gateway *g, struct rest *t)
+{
+    int64_t since_ms = rest_publish(t)->req->began_us / 1000;
+    bool worth = false;
+
+    for (size_t i = 0; i < t->n_schemas; i++) {
+        const struct rest_schema *s = &t->schemas[i];
+
+        if (s->code == 0 && s->ref.id == 0 && s->ref.version == 0 &&
+            s->ref.text.p == NULL)
+            worth |= rc_doubt_latest(g->rc, s->subject, since_ms);
+    }
+    return worth;
+}
+
 static enum step frame_all(struct gateway *g, struct rest *t, int32_t partitions)
 {
     struct err e = {0};
 
     if (frame_records(g, t, partitions, &e) != ERR_OK)
         return refuse(t, REST_TOO_LARGE, e.msg);
+    if (rest_publish(t)->batch.bad > 0 && is_worth_asking(g, t))
+        return STEP_LATER;
     return STEP_ON;
 }
 

@@ -197,7 +197,7 @@ const struct rest_kind rest_v3_batch = {
 /* ---- what there is: each thing has a kind, a link to itself and links to others ----
  */
 
-/* Where links begin: "http://host:port/v3/clusters/ID". */
+/* Where links begin: "http://host:port/v3/clusters/ID", as the client called us. */
 struct links {
     struct span base;    // http://host:port
     struct span cluster; // the cluster's id
@@ -213,7 +213,9 @@ static bool open_links(struct gateway *g, struct http_req *r, struct links *l)
         rest_refuse_kafka(r, REST_JSON_TYPE, &e);
         return false;
     }
-    l->base = arena_printf(&r->arena, "http://%.*s", (int)host.n, (const char *)host.p);
+    l->base = arena_printf(&r->arena, "%s://%.*s",
+                           guard_tls(g->guard) != NULL ? "https" : "http", (int)host.n,
+                           (const char *)host.p);
     if (r->nparts == 0 || span_eq(http_part(r, "cluster"), l->cluster))
         return true;
     rest_refuse(r, REST_JSON_TYPE, REST_NOT_FOUND,

@@ -196,6 +196,9 @@ def v3_records(w, cluster, value_id):
         a = send({"entries": entries}, p=batch)
         check("a batch of %s" % what, (a.status, a.json["error_code"]), (422, 42208))
     check("and Kafka has what was said", [m.value() for m in read_topic(w.kafka, s)[9:]], [b"0", b"2", b"3", b"z", b"b1"])
+    w.register(s + "-value", {**USER, "fields": USER["fields"] + [{"name": "age", "type": "int", "default": 0}]})
+    a = send({"value": {"data": {**BOB, "age": 7}}})
+    check("a version registered a moment ago is the latest", (a.status, a.json["value"]["schema_version"]), (200, 2))
 
 
 def faults(w, value_id):
