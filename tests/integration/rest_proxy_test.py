@@ -55,6 +55,8 @@ def v2_avro(w):
     check("and the keys", [decode(m.key(), {"type": "string"}) if m.key() else None for m in found], [(0, key_id, k) for k in "abc"] + [None])
     money = post(w, "/topics/%s-money" % t, {"value_schema": json.dumps(MONEY), "records": [{"value": {"amount": "12"}}]})
     check("a decimal is Avro's own JSON, bytes as text", (money.status, decode(read_topic(w.kafka, t + "-money")[0].value(), MONEY)[2]["amount"]), (200, decimal.Decimal("125.94")))
+    old = post(w, "/topics/%s-money" % t, {"value_schema_id": value_id, "records": [{"value": BOB}]}, "application/vnd.kafka.avro.v1+json", "application/vnd.kafka.v1+json, application/json; q=0.8")
+    check("clients of v1 too", (old.status, old.headers["Content-Type"], old.json["value_schema_id"]), (200, "application/vnd.kafka.v1+json", value_id))
     return value_id, key_id
 
 
