@@ -39,6 +39,9 @@ static void refuse_stranger(struct guard *g, struct http_req *r,
     if (g->s->passwords != NULL)
         http_answer_header(r, "WWW-Authenticate",
                            span_str("Basic realm=\"avrogate\", charset=\"UTF-8\""));
+    if (g->s->jwks != NULL)
+        http_answer_header(r, "WWW-Authenticate",
+                           span_str("Bearer realm=\"avrogate\""));
     http_answer_error(r, 401, 401, "Unauthorized");
 }
 
@@ -138,13 +141,45 @@ static void check_later(struct guard *g, struct http_req *r,
     http_answer_error(r, 503, 503, "too many passwords are being checked");
 }
 
-static void admit_with_password(struct guard *g, struct http_req *r,
-                                const struct guard_ask *ask, struct span header)
+/* A token is looked at each time, its signature once in a while. */
+static bool is_signed(struct guard *g, const struct jwt *t, struct span token)
+{
+    if (proven_has(&g->proven, token, clock_ms()))
+        return true;
+    uint64_t age = proven_age(&g->proven);
+    pthread_rwlock_rdlock(&g->lock);
+    bool good = g->keys != NULL && jwt_is_signed(t, g->keys);
+    pthread_rwlock_unlock(&g->lock);
+    if (good)
+        proven_put(&g->proven, token, age, clock_ms());
+    return good;
+}
+
+static void admit_with_token(struct guard *g, struct http_req *r,
+                             const struct guard_ask *ask, struct span token)
+{
+    struct err e = {0};
+    struct jwt t;
+
+    if (jwt_read(&t, token, &g->tokens, wall_ms() / 1000, &r->arena, &e) != ERR_OK) {
+        refuse_stranger(g, r, ask, (struct span){0}, e.msg);
+    } else if (!is_signed(g, &t, token)) {
+        refuse_stranger(g, r, ask, (struct span){0}, "no key of ours signed the token");
+    } else {
+        set_who(r, "token:", t.who);
+        is_permitted(g, r, ask);
+    }
+}
+
+static void admit_with_header(struct guard *g, struct http_req *r,
+                              const struct guard_ask *ask, struct span header)
 {
     struct credential given;
 
-    if (g->s->passwords == NULL || !is_scheme(&header, "Basic") ||
-        !read_basic(&given, header, &r->arena)) {
+    if (g->s->jwks != NULL && is_scheme(&header, "Bearer")) {
+        admit_with_token(g, r, ask, header);
+    } else if (g->s->passwords == NULL || !is_scheme(&header, "Basic") ||
+               !read_basic(&given, header, &r->arena)) {
         refuse_stranger(g, r, ask, (struct span){0},
                         "authorization of a kind not taken");
     } else if (proven_has(&g->proven, given.both, clock_ms())) {
@@ -159,17 +194,17 @@ void guard_admit(struct guard *g, struct http_req *r, const struct guard_ask *as
 {
     struct span header = http_header(r, "Authorization");
 
-    if (g->s->passwords == NULL && g->s->acl == NULL) {
+    if (g->s->passwords == NULL && g->s->jwks == NULL && g->s->acl == NULL) {
         if (r->certificate.n > 0)
             set_who(r, "cert:", r->certificate);
         return;
     }
     if (header.n > 0) {
-        admit_with_password(g, r, ask, header);
+        admit_with_header(g, r, ask, header);
     } else if (r->certificate.n > 0) {
         set_who(r, "cert:", r->certificate);
         is_permitted(g, r, ask);
-    } else if (g->s->passwords != NULL) {
+    } else if (g->s->passwords != NULL || g->s->jwks != NULL) {
         refuse_stranger(g, r, ask, (struct span){0}, "no credentials");
     } else {
         set_who(r, "anonymous", (struct span){0});

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,10 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define KEYS_EVERY_MS 300000 // from a URL
+#define KEYS_PATIENCE_MS 5000
+#define LEEWAY_S 30
 
 /* Half of a wish for security would come to nothing in silence. */
 static enum err_kind check_settings(const struct guard_settings *s, struct err *e)
@@ -20,6 +25,31 @@ static enum err_kind check_settings(const struct guard_settings *s, struct err *
     if (s->tls_client_ca != NULL && s->tls_cert == NULL)
         return err_set(e, ERR_INVALID,
                        "tls.client_ca is given, but without tls.cert there is no TLS");
+    if (s->jwks != NULL && (s->issuer == NULL || s->audience == NULL))
+        return err_set(
+            e, ERR_INVALID,
+            "auth.jwks is given, wanted auth.jwt_issuer and auth.jwt_audience "
+            "as well: a token for others is none for us");
+    return ERR_OK;
+}
+
+static enum err_kind set_tokens(struct jwt_rules *out, const struct guard_settings *s,
+                                struct err *e)
+{
+    enum jwt_alg alg;
+
+    *out = (struct jwt_rules){.issuer = s->issuer,
+                              .audience = s->audience,
+                              .claim = s->claim,
+                              .leeway = LEEWAY_S};
+    for (size_t i = 0; s->jwks != NULL && i < s->algorithms.n; i++) {
+        if (!jwt_alg_read(&alg, span_str(s->algorithms.items[i])))
+            return err_set(e, ERR_INVALID,
+                           "auth.jwt_algorithms has \"%s\", wanted RS256, PS256, ES256 "
+                           "or EdDSA",
+                           s->algorithms.items[i]);
+        out->algs |= 1U << alg;
+    }
     return ERR_OK;
 }
 
@@ -94,6 +124,70 @@ static enum err_kind load_acl(struct guard *g, struct err *e)
     return ERR_OK;
 }
 
+static bool begins(const char *s, const char *with)
+{
+    return strncmp(s, with, strlen(with)) == 0;
+}
+
+static bool is_url(const char *s)
+{
+    return s != NULL && (begins(s, "https://") || begins(s, "http://"));
+}
+
+/* Keys that came in the clear are anybody's, unless they never left this machine. */
+static bool is_safe(const char *url)
+{
+    return begins(url, "https://") || begins(url, "http://127.0.0.1:") ||
+           begins(url, "http://127.0.0.1/");
+}
+
+static enum err_kind ask_keys(struct buf *out, const struct guard_settings *s,
+                              struct err *e)
+{
+    const struct http_client_settings how = {.ca_file = s->jwks_ca};
+    const struct http_call call = {.method = HTTP_GET,
+                                   .url = s->jwks,
+                                   .deadline_ms = clock_ms() + KEYS_PATIENCE_MS,
+                                   .body_max = JWKS_FILE};
+    struct http_reply reply = {0};
+    struct http_client *c = NULL;
+
+    if (!is_safe(s->jwks))
+        return err_set(e, ERR_INVALID, "wanted https");
+    TRY(http_client_open(&c, &how, e));
+    enum err_kind rc = http_client_call(c, &call, &reply, e);
+    if (rc == ERR_OK && reply.status != 200)
+        rc = err_set(e, ERR_UNAVAILABLE, "answered %d", reply.status);
+    if (rc == ERR_OK)
+        buf_put(out, reply.body);
+    http_reply_free(&reply);
+    http_client_close(c);
+    return rc;
+}
+
+static enum err_kind load_keys(struct guard *g, struct err *e)
+{
+    struct buf text = BUF_INIT(JWKS_FILE + (64 << 10));
+    struct jwks *fresh = NULL, *old;
+
+    enum err_kind rc =
+        is_url(g->s->jwks) ? ask_keys(&text, g->s, e) : read_file(&text, g->s->jwks, e);
+    if (rc == ERR_OK)
+        rc = jwks_read(&fresh, buf_span(&text), e);
+    buf_free(&text);
+    atomic_store(&g->keys_due,
+                 clock_ms() + (rc == ERR_OK ? KEYS_EVERY_MS : g->s->reload_ms));
+    if (rc != ERR_OK)
+        return err_prefix(e, "%s", g->s->jwks);
+    pthread_rwlock_wrlock(&g->lock);
+    old = g->keys;
+    g->keys = fresh;
+    pthread_rwlock_unlock(&g->lock);
+    proven_forget(&g->proven);
+    jwks_free(old);
+    return ERR_OK;
+}
+
 static enum err_kind load_tls(struct guard *g, struct err *e)
 {
     const struct http_tls_files files = {.cert = g->s->tls_cert,
@@ -114,6 +208,7 @@ static const struct part {
     {"tls", offsetof(struct guard_settings, tls_cert), load_tls},
     {"passwords", offsetof(struct guard_settings, passwords), load_passwords},
     {"acl", offsetof(struct guard_settings, acl), load_acl},
+    {"keys", offsetof(struct guard_settings, jwks), load_keys},
 };
 
 #define PARTS (sizeof parts / sizeof *parts)
@@ -128,17 +223,39 @@ static bool is_asked_for(const struct guard *g, const struct part *p)
     return path_of(g, p->asked_by) != NULL;
 }
 
+static void read_again(struct guard *g, const struct part *p)
+{
+    struct err e = {0};
+
+    if (p->load(g, &e) == ERR_OK)
+        log_event(LOG_INFO, "read again", LOG_S("what", p->name), LOG_END);
+    else
+        log_err(LOG_ERROR, "not read again, what was read before stays", &e);
+}
+
 void guard_reload(struct guard *g)
 {
-    for (size_t i = 0; i < PARTS; i++) {
-        struct err e = {0};
-        if (!is_asked_for(g, &parts[i]))
-            continue;
-        if (parts[i].load(g, &e) == ERR_OK)
-            log_event(LOG_INFO, "read again", LOG_S("what", parts[i].name), LOG_END);
-        else
-            log_err(LOG_ERROR, "not read again, what was read before stays", &e);
-    }
+    for (size_t i = 0; i < PARTS; i++)
+        if (is_asked_for(g, &parts[i]))
+            read_again(g, &parts[i]);
+}
+
+/* An issuer that is away must not keep us from starting: until it is back its tokens
+ * are none. */
+static bool may_come_later(const struct guard *g, const struct part *p,
+                           const struct err *e)
+{
+    return p->load == load_keys && is_url(g->s->jwks) && e->kind == ERR_UNAVAILABLE;
+}
+
+static enum err_kind load_first(struct guard *g, const struct part *p, struct err *e)
+{
+    if (!is_asked_for(g, p) || p->load(g, e) == ERR_OK)
+        return ERR_OK;
+    if (!may_come_later(g, p, e))
+        return e->kind;
+    log_err(LOG_ERROR, "no keys yet, tokens are refused until there are", e);
+    return ERR_OK;
 }
 
 /* Watching. */
@@ -164,6 +281,9 @@ static bool look_at(struct watched *f)
 static void look_around(struct guard *g)
 {
     bool news = false, settled = true;
+
+    if (is_url(g->s->jwks) && clock_ms() >= atomic_load(&g->keys_due))
+        read_again(g, &parts[PARTS - 1]);
 
     for (size_t i = 0; i < g->nfiles; i++) {
         struct watched *f = &g->files[i];
@@ -206,8 +326,9 @@ static void *watch(void *arg)
 
 static void note_files(struct guard *g)
 {
-    const char *const paths[] = {g->s->tls_cert, g->s->tls_key, g->s->tls_client_ca,
-                                 g->s->passwords, g->s->acl};
+    const char *const paths[] = {
+        g->s->tls_cert,  g->s->tls_key, g->s->tls_client_ca,
+        g->s->passwords, g->s->acl,     is_url(g->s->jwks) ? NULL : g->s->jwks};
 
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         if (paths[i] != NULL) {
@@ -233,7 +354,7 @@ static void start_threads(struct guard *g)
             start_thread(&g->hashers[i], guard_hash, g);
         g->is_hashing = true;
     }
-    if (g->nfiles > 0 && g->s->reload_ms > 0) {
+    if ((g->nfiles > 0 || is_url(g->s->jwks)) && g->s->reload_ms > 0) {
         start_thread(&g->watcher, watch, g);
         g->is_watching = true;
     }
@@ -272,17 +393,21 @@ static struct guard *make(const struct guard_settings *s)
 enum err_kind guard_open(struct guard **out, const struct guard_settings *s,
                          struct err *e)
 {
+    struct jwt_rules tokens;
+
     TRY(check_settings(s, e));
+    TRY(set_tokens(&tokens, s, e));
     struct guard *g = make(s);
+    g->tokens = tokens;
     note_files(g); // before they are read: a change meanwhile is seen
     for (size_t i = 0; i < PARTS; i++)
-        if (is_asked_for(g, &parts[i]) && parts[i].load(g, e) != ERR_OK) {
+        if (load_first(g, &parts[i], e) != ERR_OK) {
             guard_close(g);
             return e->kind;
         }
-    if (s->passwords != NULL && s->tls_cert == NULL)
-        log_event(LOG_WARN, "passwords are asked for, and come in the clear",
-                  LOG_S("passwords", s->passwords), LOG_END);
+    if ((s->passwords != NULL || s->jwks != NULL) && s->tls_cert == NULL)
+        log_event(LOG_WARN, "passwords or tokens are asked for, and come in the clear",
+                  LOG_END);
     start_threads(g);
     *out = g;
     return ERR_OK;
@@ -296,6 +421,7 @@ void guard_close(struct guard *g)
     http_tls_close(g->tls);
     passwords_free(g->passwords);
     acl_free(g->acl);
+    jwks_free(g->keys);
     proven_free(&g->proven);
     queue_free(&g->hashing);
     pthread_cond_destroy(&g->stop_watching);

@@ -22,33 +22,53 @@ struct guard_settings {
     const char *tls_cert, *tls_key, *tls_client_ca;
     int tls_client_cert; // 0: required, 1: optional
     const char *passwords, *acl;
+    const char *jwks, *jwks_ca; // of jwks: a file, or a URL
+    const char *issuer, *audience, *claim;
+    struct conf_list algorithms;
     int64_t reload_ms;
 };
 
-#define GUARD_ROWS(type, member)                                                      \
-    {"tls.cert", CONF_TEXT, offsetof(type, member.tls_cert), .argument = "FILE",      \
-     .help = "our certificate and what leads to its root, PEM; turns TLS on"},        \
-        {"tls.key", CONF_TEXT, offsetof(type, member.tls_key), .argument = "FILE",    \
-         .help = "its key, PEM, without a passphrase"},                               \
-        {"tls.client_ca", CONF_TEXT, offsetof(type, member.tls_client_ca),            \
-         .argument = "FILE",                                                          \
-         .help = "who vouches for clients' certificates, PEM; turns mTLS on"},        \
-        {"tls.client_cert",                                                           \
-         CONF_CHOICE,                                                                 \
-         offsetof(type, member.tls_client_cert),                                      \
-         .choices = "required|optional",                                              \
-         .fallback = "required",                                                      \
-         .help = "with tls.client_ca: may a client come without one"},                \
-        {"auth.passwords", CONF_TEXT, offsetof(type, member.passwords),               \
-         .argument = "FILE",                                                          \
-         .help = "NAME:HASH a line, as htpasswd -B makes; turns basic auth on"},      \
-        {"auth.acl", CONF_TEXT, offsetof(type, member.acl), .argument = "FILE",       \
-         .help = "who may do what, see docs/security.md; turns permissions on"},      \
-    {                                                                                 \
-        "auth.reload", CONF_DURATION, offsetof(type, member.reload_ms),               \
-            .fallback = "5s", .max = 86400000,                                        \
-            .help = "how often the files of tls and auth are looked at for changes; " \
-                    "0 = on SIGHUP only"                                              \
+#define GUARD_ROWS(type, member)                                                       \
+    {"tls.cert", CONF_TEXT, offsetof(type, member.tls_cert), .argument = "FILE",       \
+     .help = "our certificate and what leads to its root, PEM; turns TLS on"},         \
+        {"tls.key", CONF_TEXT, offsetof(type, member.tls_key), .argument = "FILE",     \
+         .help = "its key, PEM, without a passphrase"},                                \
+        {"tls.client_ca", CONF_TEXT, offsetof(type, member.tls_client_ca),             \
+         .argument = "FILE",                                                           \
+         .help = "who vouches for clients' certificates, PEM; turns mTLS on"},         \
+        {"tls.client_cert",                                                            \
+         CONF_CHOICE,                                                                  \
+         offsetof(type, member.tls_client_cert),                                       \
+         .choices = "required|optional",                                               \
+         .fallback = "required",                                                       \
+         .help = "with tls.client_ca: may a client come without one"},                 \
+        {"auth.passwords", CONF_TEXT, offsetof(type, member.passwords),                \
+         .argument = "FILE",                                                           \
+         .help = "NAME:HASH a line, as htpasswd -B makes; turns basic auth on"},       \
+        {"auth.jwks", CONF_TEXT, offsetof(type, member.jwks), .argument = "FILE|URL",  \
+         .help = "keys that sign bearer tokens (JWKS); turns tokens on"},              \
+        {"auth.jwks_ca", CONF_TEXT, offsetof(type, member.jwks_ca),                    \
+         .argument = "FILE", .help = "certificate authority of that URL, PEM"},        \
+        {"auth.jwt_issuer", CONF_TEXT, offsetof(type, member.issuer),                  \
+         .help = "what a token's iss must be; wanted with auth.jwks"},                 \
+        {"auth.jwt_audience", CONF_TEXT, offsetof(type, member.audience),              \
+         .help = "what must be in its aud; wanted with auth.jwks"},                    \
+        {"auth.jwt_claim", CONF_TEXT, offsetof(type, member.claim), .fallback = "sub", \
+         .help = "the claim that is the principal's name"},                            \
+        {"auth.jwt_algorithms",                                                        \
+         CONF_LIST,                                                                    \
+         offsetof(type, member.algorithms),                                            \
+         .fallback = "RS256,PS256,ES256,EdDSA",                                        \
+         .min = 1,                                                                     \
+         .max = 4,                                                                     \
+         .help = "signatures taken; there are no others"},                             \
+        {"auth.acl", CONF_TEXT, offsetof(type, member.acl), .argument = "FILE",        \
+         .help = "who may do what, see docs/security.md; turns permissions on"},       \
+    {                                                                                  \
+        "auth.reload", CONF_DURATION, offsetof(type, member.reload_ms),                \
+            .fallback = "5s", .max = 86400000,                                         \
+            .help = "how often the files of tls and auth are looked at for changes; "  \
+                    "0 = on SIGHUP only"                                               \
     }
 
 struct guard;

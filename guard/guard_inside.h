@@ -6,6 +6,7 @@
 #include "base/queue.h"
 #include "guard/acl.h"
 #include "guard/guard.h"
+#include "guard/jwt.h"
 #include "guard/passwords.h"
 #include "guard/proven.h"
 
@@ -28,6 +29,10 @@ struct guard {
     // under lock, which nobody holds for long
     struct passwords *passwords; // NULL: no passwords are asked for
     struct acl *acl;             // NULL: whoever is in may do everything
+    struct jwks *keys;           // NULL: not asked for, or not had yet
+    // end of lock
+    struct jwt_rules tokens;  // constant
+    _Atomic int64_t keys_due; // of a URL: clock_ms() when it is asked again
 
     struct proven proven;
     struct queue hashing; // of struct hashing, admit.c
@@ -39,7 +44,7 @@ struct guard {
     pthread_mutex_t watch_lock;
     pthread_cond_t stop_watching;
     bool stopped; // under watch_lock
-    struct watched files[5];
+    struct watched files[6];
     size_t nfiles;
 };
 

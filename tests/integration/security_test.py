@@ -108,6 +108,28 @@ class Program:
         return self.process.wait(40)
 
 
+def part(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def keys(*names):
+    """The public halves of RSA keys, as an issuer publishes them."""
+    out = []
+    for name in names:
+        if not os.path.exists(path(name + ".rsa")):
+            openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", path(name + ".rsa"))
+        n = openssl("rsa", "-in", path(name + ".rsa"), "-noout", "-modulus").split("=")[1]
+        out.append({"kty": "RSA", "kid": name, "use": "sig", "alg": "RS256", "e": "AQAB", "n": part(bytes.fromhex(n))})
+    return json.dumps({"keys": out})
+
+
+def token(who, key="k1", alg="RS256", **claims):
+    claims = {"iss": "https://issuer", "aud": "avrogate", "exp": int(time.time()) + 600, "sub": who, **claims}
+    text = part(json.dumps({"alg": alg, "kid": key}).encode()) + "." + part(json.dumps(claims).encode())
+    sig = subprocess.run(["openssl", "dgst", "-sha256", "-sign", path(key + ".rsa")], input=text.encode(), check=True, capture_output=True).stdout
+    return text + "." + (part(sig) if alg != "none" else "")
+
+
 def refuses_to_start():
     def start(*flags):
         p = subprocess.run([AVROGATE, "registry", "--bootstrap", KAFKA, "--allow-unsafe", "--topic", "_sec" + run, "--listen", "127.0.0.1:0",
@@ -122,6 +144,12 @@ def refuses_to_start():
     write("bad", "user:alice reed subject:a\n")
     rc, why = start("--auth-acl", path("bad"))
     check_that("permissions that are none are refused, by line", rc == 2 and "line 1" in why and "reed" in why, why)
+    rc, why = start("--auth-jwks", path("jwks"))
+    check_that("keys without an issuer and an audience are refused", rc == 2 and "jwt_audience" in why, why)
+    rc, why = start("--auth-jwks", path("jwks"), "--auth-jwt-issuer", "i", "--auth-jwt-audience", "a", "--auth-jwt-algorithms", "RS256,HS256")
+    check_that("and a signature that everybody who verifies can make", rc == 2 and "HS256" in why, why)
+    rc, why = start("--auth-jwks", "http://issuer.example/jwks", "--auth-jwt-issuer", "i", "--auth-jwt-audience", "a")
+    check_that("and keys in the clear", rc == 2 and "https" in why, why)
     write("bad", "alice:hunter2\n")
     rc, why = start("--auth-passwords", path("bad"))
     check_that("a password that is no hash is refused, and not quoted", rc == 2 and "line 1" in why and "hunter2" not in why, why)
@@ -132,6 +160,7 @@ user:root              all                    *
 user:alice             read,write             subject:{topic}*
 user:alice             write                  topic:{topic}
 user:reader            read                   subject:{topic}*
+token:job-7            read,write             subject:{topic}*
 cert:CN=etl,O=Shop     read,write,configure   subject:etl-*
 """.format(topic=TOPIC)
 ROOT, ALICE, READER = "root:toor", "alice:s3cret:with:colons", "reader:r\u00e4der"
@@ -145,11 +174,12 @@ def the_registry(port, registry):
         return ask("POST", port, versions % subject, {"schema": json.dumps(schema)}, **who)
 
     check("who says nothing is asked who they are", status("GET", port, "/subjects"), 401)
-    check("and told how to say it", ask("GET", port, "/subjects")[2]["WWW-Authenticate"], 'Basic realm="avrogate", charset="UTF-8"')
+    check("and told how to say it", ask("GET", port, "/subjects")[2].get_all("WWW-Authenticate"),
+          ['Basic realm="avrogate", charset="UTF-8"', 'Bearer realm="avrogate"'])
     check("a wrong password is none", status("GET", port, "/subjects", user="alice:wrong"), 401)
     check("nor is that of somebody who is not there", status("GET", port, "/subjects", user="mallory:s3cret"), 401)
     check("nor what is no base64", status("GET", port, "/subjects", headers={"Authorization": "Basic !!!"}), 401)
-    check("nor another scheme", status("GET", port, "/subjects", headers={"Authorization": "Bearer abc"}), 401)
+    check("nor another scheme", status("GET", port, "/subjects", headers={"Authorization": "Digest abc"}), 401)
     check("health needs neither", status("GET", port, "/readyz"), 200)
 
     check("root registers where nobody else may look", register(hidden, OTHER, user=ROOT)[0], 200)
@@ -209,6 +239,27 @@ def the_registry(port, registry):
     check_that("no password and no hash stands in the log", not any(w in text for w in ("s3cret", "toor", "$6$", base64.b64encode(ALICE.encode()).decode())))
 
 
+def tokens(port, registry):
+    def bear(t, where="/subjects/%s-value/versions" % TOPIC):
+        return status("GET", port, where, headers={"Authorization": "Bearer " + t})
+    good = token("job-7")
+    check("a token is a name of its own", [bear(good), bear(good), bear(good, "/subjects/%s-value/versions" % SECRET_TOPIC)], [200, 200, 403])
+    check("one of another key is none", bear(token("job-7", key="k2")), 401)
+    head, claims, sig = good.split(".")
+    check("nor one changed after it was signed", bear(".".join([head, part(json.dumps({"sub": "root"}).encode()), sig])), 401)
+    check("nor one of alg none, HS256, another audience, another issuer, too late, too early, no end",
+          [bear(t) for t in (token("job-7", alg="none"), token("job-7", alg="HS256"), token("job-7", aud="them"), token("job-7", iss="them"),
+                             token("job-7", exp=int(time.time()) - 60), token("job-7", nbf=int(time.time()) + 90), token("job-7", exp=None))], [401] * 7)
+    client = SchemaRegistryClient({"url": "https://127.0.0.1:%d" % port, "ssl.ca.location": path("ca.pem"),
+                                   "bearer.auth.credentials.source": "STATIC_TOKEN", "bearer.auth.token": good,
+                                   "bearer.auth.logical.cluster": "lsrc-1", "bearer.auth.identity.pool.id": "pool-1"})
+    check("Confluent's client reads with a token", client.get_latest_version(TOPIC + "-value").version, 1)
+    write("jwks", keys("k2"))
+    until("a new key is taken by itself", lambda: bear(token("job-7", key="k2")) == 200, 15)
+    check("and what the old one signed is refused at once", bear(good), 401)
+    check_that("no token stands in the log", sig[:40] not in open(registry.log).read())
+
+
 def many_at_once(port):
     """A hundred clients with the right password: hashed a few times, and nobody waits for them to be served from memory."""
     began = time.monotonic()
@@ -266,17 +317,21 @@ certificate("etl", "/O=Shop/CN=etl")
 certificate("forged", "/O=Shop/CN=etl", by="elsewhere")
 people(root="toor", alice="s3cret:with:colons", reader="r\u00e4der")
 write("acl", ACL)
+write("jwks", keys("k1"))
+keys("k2")
 programs = []
 try:
     refuses_to_start()
     shared = ["--bootstrap", KAFKA, "--tls-cert", path("server.pem"), "--tls-key", path("server.key"), "--tls-client-ca", path("ca.pem"),
-              "--tls-client-cert", "optional", "--auth-passwords", path("passwords"), "--auth-acl", path("acl")]
+              "--tls-client-cert", "optional", "--auth-passwords", path("passwords"), "--auth-acl", path("acl"),
+              "--auth-jwks", path("jwks"), "--auth-jwt-issuer", "https://issuer", "--auth-jwt-audience", "avrogate"]
     port = free_port()
     registry = Program("registry", *shared, "--allow-unsafe", "--topic", "_sec" + run, "--listen", "127.0.0.1:%d" % port, "--auth-reload", "300ms")
     programs.append(registry)
     until("the registry is ready", lambda: status("GET", port, "/readyz") == 200)
     the_registry(port, registry)
     many_at_once(port)
+    tokens(port, registry)
     reload(port, registry)
 
     for topic in (TOPIC, SECRET_TOPIC):
