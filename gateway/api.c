@@ -21,6 +21,12 @@
 /* A step of a request ended it: the answer has been given. */
 #define ANSWERED false
 
+/* The status is our own endpoints' code; REST Proxy's have one of theirs. */
+static int code_of(const struct http_req *r, int status)
+{
+    return rest_is_route(r->route) ? rest_outcome_code(status) : status;
+}
+
 static void answer_retry(struct http_req *r, int status, const char *outcome,
                          const char *message)
 {
@@ -28,7 +34,7 @@ static void answer_retry(struct http_req *r, int status, const char *outcome,
 
     http_answer_retry_after(
         r, 1 + (int)(clock_us() % 3)); // jitter, so that they do not return together
-    buf_printf(&body, "{\"error_code\":%d,\"message\":", status);
+    buf_printf(&body, "{\"error_code\":%d,\"message\":", code_of(r, status));
     json_put_string(&body, span_str(message));
     buf_printf(&body, ",\"outcome\":\"%s\"}", outcome);
     http_answer_take(r, status, JSON_TYPE, &body);
@@ -481,10 +487,11 @@ static void admit(struct http_app *app, struct http_req *r)
 /* The deadline passed first: what is in flight may still arrive. */
 static int expired(struct http_app *app, const struct http_req *r, struct buf *body)
 {
-    (void)app, (void)r;
-    buf_put_str(body,
-                "{\"error_code\":504,\"message\":\"no answer within the deadline\","
-                "\"outcome\":\"unknown\"}");
+    (void)app;
+    buf_printf(body,
+               "{\"error_code\":%d,\"message\":\"no answer within the deadline\","
+               "\"outcome\":\"unknown\"}",
+               code_of(r, 504));
     return 504;
 }
 

@@ -65,6 +65,8 @@ enum err_kind api_send(struct sent *s, struct err *e) MUST_USE;
 
 /* rest.c: REST Proxy's interface; rest_v2.c and rest_v3.c have its answers. */
 const struct http_route *rest_routes(size_t *n);
+bool rest_is_route(const struct http_route *route);
+int rest_outcome_code(int status); // of a 503 that wrote nothing, of a 504
 void rest_serve_waiting(struct gateway *g, struct http_req *r);
 void rest_free(struct gateway *g);
 

@@ -828,6 +828,16 @@ const struct http_route *rest_routes(size_t *n)
     return routes;
 }
 
+bool rest_is_route(const struct http_route *route)
+{
+    return route->handler == on_post || route->handler == on_get;
+}
+
+int rest_outcome_code(int status)
+{
+    return status == 504 ? REST_KAFKA_ERROR : REST_KAFKA_RETRIABLE;
+}
+
 static size_t row_of(const struct http_req *r)
 {
     size_t i = 0;

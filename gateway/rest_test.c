@@ -229,6 +229,35 @@ static void nothing_is_a_success_without_a_broker(void)
     close_world(&w);
 }
 
+static void what_is_late_or_too_much_has_rest_proxys_code(void)
+{
+    struct world w;
+
+    open_world(&w);
+    CHECK_INT(call(&w, "/topics/t", AVRO, BY_ID), 200);
+    w.s.in_flight_requests = 0;
+    CHECK_INT(call(&w, "/topics/t", AVRO, BY_ID), 503);
+    CHECK(says(&w, "{\"error_code\":50003,"));
+    CHECK_INT(call(&w, "/v1/topics/t/records?schema_id=7", JSON, "null"), 503);
+    CHECK(says(&w, "{\"error_code\":503,"));
+    w.s.in_flight_requests = 100;
+    CHECK_INT(call(&w, "/topics/t", AVRO, BY_ID), 200);
+
+    struct http_route late = {.pattern = "/topics"};
+    const struct http_req r = {.route = &late};
+    struct buf body = BUF_INIT(1000);
+    CHECK_INT(w.gateway->app.expired(&w.gateway->app, &r, &body), 504);
+    buf_put_u8(&body, '\0');
+    CHECK(strstr((const char *)body.p, "\"error_code\":504,") != NULL); // not a row
+    buf_reset(&body);
+    late = w.gateway->app.routes[w.gateway->app.nroutes - 1];
+    CHECK_INT(w.gateway->app.expired(&w.gateway->app, &r, &body), 504);
+    buf_put_u8(&body, '\0');
+    CHECK(strstr((const char *)body.p, "\"error_code\":50002,") != NULL);
+    buf_free(&body);
+    close_world(&w);
+}
+
 static void what_kafka_refuses_has_its_code(void)
 {
     static const struct {
@@ -360,6 +389,7 @@ int main(void)
     RUN(v2_answers_with_offsets_or_names_the_record);
     RUN(a_schemas_text_is_registered_once);
     RUN(nothing_is_a_success_without_a_broker);
+    RUN(what_is_late_or_too_much_has_rest_proxys_code);
     RUN(what_kafka_refuses_has_its_code);
     RUN(bytes_are_avros_and_empty_is_not_null);
     RUN(a_stream_refuses_the_bad_alone);
