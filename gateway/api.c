@@ -456,14 +456,33 @@ static void gather_routes(void)
     n_routes = OWN + n;
 }
 
-/* What a path does to the topic it names.  One that names none and is not the root
- * tells of all of them. */
+/* They name no topic, and tell of none but those api_shows(). */
+static const char *const open_patterns[] = {
+    "/",
+    "/topics",
+    "/brokers",
+    "/v3/clusters",
+    "/v3/clusters/{cluster}",
+    "/v3/clusters/{cluster}/brokers",
+    "/v3/clusters/{cluster}/brokers/{broker}",
+    "/v3/clusters/{cluster}/topics",
+};
+
+static bool is_open(const char *pattern)
+{
+    for (size_t i = 0; i < sizeof open_patterns / sizeof *open_patterns; i++)
+        if (strcmp(pattern, open_patterns[i]) == 0)
+            return true;
+    return false;
+}
+
+/* What a path does to the topic it names; one nobody thought of, to all of them. */
 static void ask_guard(struct gateway *g, struct http_req *r)
 {
     bool reads = r->method == HTTP_GET || r->method == HTTP_HEAD;
     struct guard_ask ask = {reads ? ACL_READ : ACL_WRITE, ACL_TOPIC, GUARD_ALL, {0}};
 
-    if (strcmp(r->route->pattern, "/") == 0)
+    if (reads && is_open(r->route->pattern))
         ask.over = GUARD_NOTHING;
     for (size_t i = 0; i < r->nparts; i++)
         if (span_eq(r->parts[i].name, span_str("topic"))) {
@@ -471,6 +490,13 @@ static void ask_guard(struct gateway *g, struct http_req *r)
             ask.name = r->parts[i].value;
         }
     guard_admit(g->guard, r, &ask);
+}
+
+bool api_shows(struct gateway *g, const struct http_req *r, struct span topic)
+{
+    const struct guard_ask ask = {ACL_READ, ACL_TOPIC, GUARD_ONE, topic};
+
+    return guard_may(g->guard, r->who, &ask);
 }
 
 /* Before the body is read: is there room for one more request at all? */

@@ -49,6 +49,8 @@ struct gateway {
 /* api.c: the routes, the admission hook, and what a worker does with a waiting request.
  */
 void api_install(struct gateway *g);
+/* May whoever sent `r` be told of `topic`? */
+bool api_shows(struct gateway *g, const struct http_req *r, struct span topic);
 void api_serve_waiting(struct gateway *g, struct http_req *r);
 /* Is the body compressed?  Nobody here unpacks one. */
 bool api_is_coded(const struct http_req *r);

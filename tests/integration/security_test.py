@@ -4,7 +4,7 @@
 Certificates and hashes are made here by openssl.  Wants AVROGATE and AVROGATE_TEST_KAFKA; skipped (77) without them.
 Talks to 127.0.0.1 only.
 """
-import base64, http.client, json, os, shutil, signal, socket, ssl, subprocess, sys, tempfile, time, uuid
+import base64, http.client, http.server, json, os, shutil, signal, ssl, subprocess, sys, tempfile, threading, time, uuid
 
 from world import AVROGATE, KAFKA, check, check_that, free_port, make_topic, need, until
 import world
@@ -160,6 +160,7 @@ user:root              all                    *
 user:alice             read,write             subject:{topic}*
 user:alice             write                  topic:{topic}
 user:reader            read                   subject:{topic}*
+user:reader            read                   topic:{topic}
 token:job-7            read,write             subject:{topic}*
 cert:CN=etl,O=Shop     read,write,configure   subject:etl-*
 """.format(topic=TOPIC)
@@ -296,6 +297,39 @@ def reload(port, registry):
     c.close()
 
 
+def keys_from_a_url():
+    """An issuer that is away at the start, comes, and answers nonsense."""
+    class Issuer(http.server.BaseHTTPRequestHandler):
+        says = keys("k1")
+
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(Issuer.says.encode())
+
+        def log_message(self, *_):
+            pass
+    issuer, port = free_port(), free_port()
+    p = Program("registry", "--bootstrap", KAFKA, "--allow-unsafe", "--topic", "_sec" + run, "--listen", "127.0.0.1:%d" % port, "--auth-reload", "200ms",
+                "--auth-jwks", "http://127.0.0.1:%d/keys" % issuer, "--auth-jwt-issuer", "https://issuer", "--auth-jwt-audience", "avrogate")
+
+    def bear(where="/subjects"):
+        return world.call("GET", port, where, headers={"Authorization": "Bearer " + token("job-7")}).status
+    try:
+        until("the registry starts without its issuer", lambda: world.call("GET", port, "/readyz").status == 200)
+        check("and takes no token yet", bear(), 401)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", issuer), Issuer)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        until("keys are taken when it comes", lambda: bear() == 200, 15)
+        Issuer.says = "<html>"
+        p.process.send_signal(signal.SIGHUP)
+        until("nonsense is said", lambda: any("not read again" in e["event"] for e in p.lines(level="error")), 15)
+        check("and the keys there were stay", bear(), 200)
+        server.shutdown()
+    finally:
+        check("it ends when told", p.end(), 0)
+
+
 def the_gateway(port, gateway):
     def post(topic, **who):
         return ask("POST", port, "/v1/topics/%s/records" % topic, {"a": 1}, **who)[0]
@@ -303,6 +337,13 @@ def the_gateway(port, gateway):
     check("alice writes to her topic", post(TOPIC, user="alice:changed"), 200)
     check("and to no other, there or not", [post(t, user="alice:changed") for t in (SECRET_TOPIC, "sec-nowhere")], [403, 403])
     check("who may read may not write", post(TOPIC, user=READER), 403)
+    check("nor by REST Proxy's paths", [ask("POST", port, p, {"records": [{"value": {"a": 1}}]}, user=READER)[0]
+                                        for p in ("/topics/" + TOPIC, "/topics/%s/partitions/0" % TOPIC, "/v3/clusters/x/topics/%s/records" % TOPIC)], [403] * 3)
+    cluster = ask("GET", port, "/v3/clusters", user=READER)[1]["data"][0]["cluster_id"]
+    check("lists of topics show what may be read", ask("GET", port, "/topics", user=READER)[1], [TOPIC])
+    check("in v3 too", [t["topic_name"] for t in ask("GET", port, "/v3/clusters/%s/topics" % cluster, user=READER)[1]["data"]], [TOPIC])
+    check("and all to root", {TOPIC, SECRET_TOPIC} <= set(ask("GET", port, "/topics", user=ROOT)[1]), True)
+    check("one that may not be read is not told of", [status("GET", port, "/topics/" + t, user=READER) for t in (TOPIC, SECRET_TOPIC)], [200, 403])
     check("a body is not waited for from who may not", ask("POST", port, "/v1/topics/%s/records" % SECRET_TOPIC, b"x" * 100, user=READER,
                                                            headers={"Content-Type": JSON, "Expect": "100-continue"})[0], 403)
     check_that("its refusals are logged", gateway.lines(event="refused", who="user:reader", name=TOPIC, what="write", kind="topic"))
@@ -333,6 +374,7 @@ try:
     many_at_once(port)
     tokens(port, registry)
     reload(port, registry)
+    keys_from_a_url()
 
     for topic in (TOPIC, SECRET_TOPIC):
         make_topic(KAFKA, topic)
