@@ -94,6 +94,8 @@ void count_print(struct buf *out, const struct gateway *g)
     put_counter(out, "avrogate_http_requests_total", "answered", c.requests);
     put_counter(out, "avrogate_http_malformed_total", "refused by the message rules",
                 c.malformed);
+    put_counter(out, "avrogate_http_bad_handshakes_total",
+                "TLS that was begun and came to nothing", c.bad_handshakes);
     put_counter(out, "avrogate_http_late_requests_total",
                 "answered 504 by the deadline", c.late_request);
     put_counter(out, "avrogate_http_client_gone_total",
