@@ -183,7 +183,10 @@ static size_t make_smaller(struct sender *s, struct parcel *p, struct verdict *v
     v->fates[0] = FATE_REFUSED;
     v->refusals = &too_large;
     v->n_refusals = 1;
-    return settle(s, p, v);
+    size_t settled = settle(s, p, v);
+    v->refusals = NULL;
+    v->n_refusals = 0;
+    return settled;
 }
 
 /* One large row among small ones must not make requests small for ever. */
