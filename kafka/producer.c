@@ -78,12 +78,32 @@ static const char *name_of(rd_kafka_resp_err_t code)
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2name(code);
 }
 
+/* A success without an offset is librdkafka's conclusion from a later record's, not the
+ * broker's word for this one.  A broker takes any first sequence number of a producer
+ * it does not know (KIP-360), so where the first batch of a new partition was turned
+ * away and the second was not, that conclusion is wrong. */
+static struct kf_report no_offset(const rd_kafka_message_t *m)
+{
+    return (struct kf_report){
+        .kind = ERR_UNAVAILABLE,
+        .maybe = true,
+        .partition = m->partition,
+        .offset = -1,
+        .timestamp_ms = -1,
+        .name = "NO_OFFSET",
+        .reason = "Kafka acknowledged what came after this record, not the record",
+    };
+}
+
 static struct kf_report read_report(const rd_kafka_message_t *m)
 {
     rd_kafka_timestamp_type_t type;
     int64_t at = rd_kafka_message_timestamp(m, &type);
     bool there = m->err == RD_KAFKA_RESP_ERR_NO_ERROR;
     enum err_kind kind = kf_kind(m->err);
+
+    if (there && m->offset < 0)
+        return no_offset(m);
 
     // A dead producer is the producer's trouble, not the record's: another may send it.
     if (m->err == RD_KAFKA_RESP_ERR__FATAL || m->err == RD_KAFKA_RESP_ERR__FENCED)
