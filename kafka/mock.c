@@ -85,6 +85,8 @@ void kf_mock_fail_produce(struct kf_mock *m, const char *how, int n)
         {"invalid_record", RD_KAFKA_RESP_ERR_INVALID_RECORD},
         {"not_allowed", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED},
         {"disconnect", RD_KAFKA_RESP_ERR__TRANSPORT},
+        {"out_of_order", RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER},
+        {"taken", RD_KAFKA_RESP_ERR_NO_ERROR},
     };
     size_t w = 0;
 

@@ -23,7 +23,8 @@ enum err_kind kf_mock_topic(struct kf_mock *m, const char *topic, int32_t partit
 /* From now on clients are told that there is no such topic, or that there is. */
 void kf_mock_topic_absent(struct kf_mock *m, const char *topic, bool absent);
 /* The next `n` produce requests fail so: "timed_out", "not_leader",
- * "not_enough_replicas", "too_large", "invalid_record", "not_allowed", "disconnect". */
+ * "not_enough_replicas", "too_large", "invalid_record", "not_allowed", "disconnect",
+ * "out_of_order"; "taken" lets one through, between others.  Calls add up in order. */
 void kf_mock_fail_produce(struct kf_mock *m, const char *how, int n);
 /* Brokers are numbered from 1; -1 = all of them. */
 void kf_mock_broker_down(struct kf_mock *m, int32_t broker, bool down);

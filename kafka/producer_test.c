@@ -444,6 +444,39 @@ static void a_broker_lost_after_sending_is_maybe(void)
     free(c);
 }
 
+/* What a broker does that turns away the first batch of a new partition and takes the
+ * second, whose sequence number is as good as any to it (KIP-360): the first comes too
+ * late then, and librdkafka believes it to be there, as a later one is. */
+static void a_record_is_not_there_because_a_later_one_is(void)
+{
+    struct kf_mock *m = mock(1, "order", 1);
+    struct conf_pair rows[] = {{"linger.ms", "0", false},
+                               {"message.timeout.ms", "5000", false}};
+    struct conf_pairs props = {.items = rows, .n = 2};
+    struct kf_producer *p = producer(m, &props);
+    struct catcher *c = new_catcher();
+    struct kf_record r = record(NULL, "x");
+
+    CHECK_INT(kf_send_batch(p, "order", &r, 1, &c->waiter, 0), 0);
+    CHECK(kf_flush(p, 10000)); // the topic is known now
+    kf_mock_broker_slow(m, 1, 300);
+    kf_mock_fail_produce(m, "not_leader", 1);
+    kf_mock_fail_produce(m, "taken", 1);
+    kf_mock_fail_produce(m, "out_of_order", 1);
+    CHECK_INT(kf_send_batch(p, "order", &r, 1, &c->waiter, 1), 0);
+    nap(100); // two requests on their way
+    CHECK_INT(kf_send_batch(p, "order", &r, 1, &c->waiter, 2), 0);
+    CHECK(kf_flush(p, 10000));
+    CHECK_INT(c->reports[2].kind, ERR_OK);
+    CHECK_INT(c->reports[2].offset, 1); // right behind the first of all
+    CHECK_INT(c->reports[1].kind, ERR_UNAVAILABLE);
+    CHECK(c->reports[1].maybe);
+    CHECK_INT(c->reports[1].offset, -1);
+    kf_producer_close(p);
+    free(c);
+    kf_mock_close(m);
+}
+
 static void an_unknown_topic_is_said_and_may_be_created_later(void)
 {
     static struct conf_pair quick[] = {
@@ -588,6 +621,7 @@ int main(void)
     RUN(brokers_away_is_said_within_the_time_and_nothing_was_written);
     RUN(an_answer_that_comes_too_late_is_maybe);
     RUN(a_broker_lost_after_sending_is_maybe);
+    RUN(a_record_is_not_there_because_a_later_one_is);
     RUN(an_unknown_topic_is_said_and_may_be_created_later);
     RUN(a_dead_producer_says_so_and_takes_nothing);
     RUN(closing_reports_what_is_left);
