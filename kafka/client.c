@@ -300,11 +300,12 @@ enum err_kind kf_topic_create(struct kf_admin *a, const char *topic, int32_t par
     return wait_for(a, topic, deadline_ms, e);
 }
 
-static enum err_kind find_setting(const rd_kafka_event_t *answer, const char *topic,
-                                  const char *name, struct arena *mem,
-                                  struct span *value, struct err *e)
+/* The settings in an answer about one topic; they live as long as the answer. */
+static enum err_kind take_entries(const rd_kafka_event_t *answer, const char *topic,
+                                  const rd_kafka_ConfigEntry_t ***entries, size_t *m,
+                                  struct err *e)
 {
-    size_t n = 0, m = 0;
+    size_t n = 0;
     const rd_kafka_DescribeConfigs_result_t *result =
         rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)(uintptr_t)answer);
     const rd_kafka_ConfigResource_t **resources =
@@ -316,8 +317,18 @@ static enum err_kind find_setting(const rd_kafka_event_t *answer, const char *to
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return kf_fail(e, code, "settings of topic %s", topic);
 
-    const rd_kafka_ConfigEntry_t **entries =
-        rd_kafka_ConfigResource_configs(resources[0], &m);
+    *entries = rd_kafka_ConfigResource_configs(resources[0], m);
+    return ERR_OK;
+}
+
+static enum err_kind find_setting(const rd_kafka_event_t *answer, const char *topic,
+                                  const char *name, struct arena *mem,
+                                  struct span *value, struct err *e)
+{
+    const rd_kafka_ConfigEntry_t **entries = NULL;
+    size_t m = 0;
+
+    TRY(take_entries(answer, topic, &entries, &m, e));
     for (size_t i = 0; i < m; i++) {
         const char *text = rd_kafka_ConfigEntry_value(entries[i]);
 
@@ -474,20 +485,10 @@ static enum err_kind copy_settings(const rd_kafka_event_t *answer, const char *t
                                    struct arena *mem, struct conf_pairs *out,
                                    struct err *e)
 {
-    size_t n = 0, m = 0, kept = 0;
-    const rd_kafka_DescribeConfigs_result_t *result =
-        rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)(uintptr_t)answer);
-    const rd_kafka_ConfigResource_t **resources =
-        rd_kafka_DescribeConfigs_result_resources(result, &n);
+    const rd_kafka_ConfigEntry_t **entries = NULL;
+    size_t m = 0, kept = 0;
 
-    if (n != 1)
-        return err_set(e, ERR_UNAVAILABLE, "settings of topic %s: no answer", topic);
-    rd_kafka_resp_err_t code = rd_kafka_ConfigResource_error(resources[0]);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return kf_fail(e, code, "settings of topic %s", topic);
-
-    const rd_kafka_ConfigEntry_t **entries =
-        rd_kafka_ConfigResource_configs(resources[0], &m);
+    TRY(take_entries(answer, topic, &entries, &m, e));
     struct conf_pair *all = arena_array(mem, m + 1, sizeof *all);
     for (size_t i = 0; i < m; i++) {
         const char *text = rd_kafka_ConfigEntry_value(entries[i]);
