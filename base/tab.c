@@ -18,19 +18,24 @@ static uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-static uint64_t hash_of(const struct tab *t, struct span key)
+uint64_t tab_hash(uint64_t seed, struct span key)
 {
-    uint64_t h = t->seed ^ key.n;
+    uint64_t h = seed ^ key.n;
 
     while (key.n > 0) {
         uint64_t word = 0;
         size_t n = key.n < 8 ? key.n : 8;
         memcpy(&word, key.p, n);
-        h = fold(h ^ word, t->seed | 1) + 0x9e3779b97f4a7c15u;
+        h = fold(h ^ word, seed | 1) + 0x9e3779b97f4a7c15u;
         key = span_skip(key, n);
     }
     h = fold(h, 0xd6e8feb86659fd93u);
     return h != 0 ? h : 1;
+}
+
+static uint64_t hash_of(const struct tab *t, struct span key)
+{
+    return tab_hash(t->seed, key);
 }
 
 static void draw_seed(struct tab *t)

@@ -27,3 +27,7 @@ void *tab_drop_id(struct tab *t, int64_t key);
  * The table may not change meanwhile.  `key` may be NULL. */
 void *tab_each(const struct tab *t, size_t *at, struct span *key);
 void tab_free(struct tab *t); // not the values
+
+/* The hash it uses, never 0: for tables of another shape.  Who knows `seed` can make
+ * keys collide. */
+uint64_t tab_hash(uint64_t seed, struct span key);

@@ -122,15 +122,20 @@ static void set_who(struct http_req *r, const char *way, struct span name)
 static bool is_permitted(struct guard *g, struct http_req *r,
                          const struct guard_ask *ask)
 {
+    if (!throttle_request(g, r))
+        return false;
     if (guard_may(g, r->who, ask))
         return true;
     guard_refuse(r, ask);
     return false;
 }
 
+/* Who has once shown that they know the password guesses nothing. */
 static void check_later(struct guard *g, struct http_req *r,
                         const struct guard_ask *ask, const struct credential *given)
 {
+    if (!proven_knows(&g->proven, given->both) && !throttle_guess(g, r, given->user))
+        return;
     struct hashing *h = arena_alloc(&r->arena, sizeof *h);
 
     *h = (struct hashing){g, r, *ask, *given};
@@ -197,6 +202,7 @@ void guard_admit(struct guard *g, struct http_req *r, const struct guard_ask *as
     if (g->s->passwords == NULL && g->s->jwks == NULL && g->s->acl == NULL) {
         if (r->certificate.n > 0)
             set_who(r, "cert:", r->certificate);
+        throttle_request(g, r);
         return;
     }
     if (header.n > 0) {
@@ -234,6 +240,7 @@ static void check(struct hashing *h)
 
     OPENSSL_cleanse((void *)(uintptr_t)h->given.password.p, h->given.password.n);
     if (!theirs) {
+        throttle_wrong(h->guard, r, h->given.user);
         refuse_stranger(h->guard, r, &h->ask, h->given.user, "wrong name or password");
         return;
     }

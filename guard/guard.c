@@ -387,6 +387,7 @@ static struct guard *make(const struct guard_settings *s)
     pthread_condattr_destroy(&attr);
     queue_init(&g->hashing, HASHES);
     proven_init(&g->proven);
+    throttle_init(g);
     return g;
 }
 
@@ -423,6 +424,7 @@ void guard_close(struct guard *g)
     acl_free(g->acl);
     jwks_free(g->keys);
     proven_free(&g->proven);
+    throttle_free(g);
     queue_free(&g->hashing);
     pthread_cond_destroy(&g->stop_watching);
     pthread_mutex_destroy(&g->watch_lock);

@@ -26,6 +26,9 @@ struct guard_settings {
     const char *issuer, *audience, *claim;
     struct conf_list algorithms;
     int64_t reload_ms;
+    int64_t wrong; // passwords a minute
+    double rate;   // requests a second; 0: no end
+    int64_t burst; // at once; 0: as many as in a second
 };
 
 #define GUARD_ROWS(type, member)                                                       \
@@ -62,6 +65,31 @@ struct guard_settings {
          .min = 1,                                                                     \
          .max = 4,                                                                     \
          .help = "signatures taken; there are no others"},                             \
+        {"auth.guesses",                                                               \
+         CONF_INT,                                                                     \
+         offsetof(type, member.wrong),                                                 \
+         .fallback = "10",                                                             \
+         .min = 0,                                                                     \
+         .max = 1000000,                                                               \
+         .help = "wrong passwords an address may send a minute, then it is told 429; " \
+                 "0 = no end"},                                                        \
+        {"rate.per_second",                                                            \
+         CONF_REAL,                                                                    \
+         offsetof(type, member.rate),                                                  \
+         .argument = "N",                                                              \
+         .fallback = "0",                                                              \
+         .min = 0,                                                                     \
+         .max = 1000000,                                                               \
+         .help = "requests a principal, or else an address, may make a second, then "  \
+                 "it is told 429; 0 = no end"},                                        \
+        {"rate.burst",                                                                 \
+         CONF_INT,                                                                     \
+         offsetof(type, member.burst),                                                 \
+         .fallback = "0",                                                              \
+         .min = 0,                                                                     \
+         .max = 1000000,                                                               \
+         .help =                                                                       \
+             "how many of them at once after a pause; 0 = as many as in a second"},    \
         {"auth.acl", CONF_TEXT, offsetof(type, member.acl), .argument = "FILE",        \
          .help = "who may do what, see docs/security.md; turns permissions on"},       \
     {                                                                                  \
@@ -97,9 +125,10 @@ struct guard_ask {
 };
 
 /*
- * Who is it, and may they?  Sets r->who and lets in, answers 401, 403 or 503, or puts
- * the verdict off while a password is hashed on a thread of ours: within http_app.admit
- * only, as its last act.  A program without `auth` lets everybody in.
+ * Who is it, may they, and is it not too much?  Sets r->who and lets in, answers 401,
+ * 403, 429 or 503, or puts the verdict off while a password is hashed on a thread of
+ * ours: within http_app.admit only, as its last act.  A program without `auth` lets
+ * everybody in.
  */
 void guard_admit(struct guard *g, struct http_req *r, const struct guard_ask *ask);
 

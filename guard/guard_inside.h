@@ -9,6 +9,7 @@
 #include "guard/jwt.h"
 #include "guard/passwords.h"
 #include "guard/proven.h"
+#include "guard/rate.h"
 
 #include <stdatomic.h>
 
@@ -34,6 +35,12 @@ struct guard {
     struct jwt_rules tokens;  // constant
     _Atomic int64_t keys_due; // of a URL: clock_ms() when it is asked again
 
+    struct rate requests, guesses;
+    // constant: of a principal, of an address or a name, of an address at one name
+    struct rate_rule of_one, of_guesser, of_guesser_at_one;
+    _Atomic int64_t tell_due; // clock_ms() at which a line may be written again
+    atomic_llong untold;      // refusals without a line since the last
+
     struct proven proven;
     struct queue hashing; // of struct hashing, admit.c
     pthread_t hashers[HASHERS];
@@ -49,3 +56,11 @@ struct guard {
 };
 
 void *guard_hash(void *guard); // a thread's life: until `hashing` is closed
+
+/* throttle.c: too many requests, too many wrong passwords.  false: has been told 429.
+ */
+void throttle_init(struct guard *g);
+void throttle_free(struct guard *g);
+bool throttle_request(struct guard *g, struct http_req *r); // when it is known who asks
+bool throttle_guess(struct guard *g, struct http_req *r, struct span user);
+void throttle_wrong(struct guard *g, struct http_req *r, struct span user);

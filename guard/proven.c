@@ -63,6 +63,11 @@ bool proven_has(struct proven *p, struct span credential, int64_t now_ms)
     return has;
 }
 
+bool proven_knows(struct proven *p, struct span credential)
+{
+    return proven_has(p, credential, INT64_MIN);
+}
+
 void proven_put(struct proven *p, struct span credential, uint64_t age, int64_t now_ms)
 {
     uint8_t name[32];

@@ -28,6 +28,9 @@ void proven_free(struct proven *p);
 
 bool proven_has(struct proven *p, struct span credential, int64_t now_ms);
 
+/* Was it good, however long ago?  No proof that it is; one that is no guess. */
+bool proven_knows(struct proven *p, struct span credential);
+
 /* `age`: what proven_age() said before the credential was checked; one that was checked
  * against what has been forgotten since is not taken. */
 void proven_put(struct proven *p, struct span credential, uint64_t age, int64_t now_ms);

@@ -17,6 +17,8 @@ static void what_was_good_is_good_for_a_while(void)
     CHECK(proven_has(&p, alice, 1000 + PROVEN_MS - 1));
     CHECK(!proven_has(&p, alice, 1000 + PROVEN_MS));
     CHECK(!proven_has(&p, other, 1000));
+    CHECK(proven_knows(&p, alice));
+    CHECK(!proven_knows(&p, other));
     proven_free(&p);
 }
 
@@ -30,6 +32,7 @@ static void what_was_forgotten_is_not_good_any_more(void)
     proven_put(&p, alice, before, 0);
     proven_forget(&p);
     CHECK(!proven_has(&p, alice, 1));
+    CHECK(!proven_knows(&p, alice));
     proven_put(&p, bob, before, 1); // checked against the old passwords
     CHECK(!proven_has(&p, bob, 1));
     proven_put(&p, bob, proven_age(&p), 1);

@@ -364,7 +364,7 @@ programs = []
 try:
     refuses_to_start()
     shared = ["--bootstrap", KAFKA, "--tls-cert", path("server.pem"), "--tls-key", path("server.key"), "--tls-client-ca", path("ca.pem"),
-              "--tls-client-cert", "optional", "--auth-passwords", path("passwords"), "--auth-acl", path("acl"),
+              "--tls-client-cert", "optional", "--auth-passwords", path("passwords"), "--auth-acl", path("acl"), "--auth-guesses", "10000",
               "--auth-jwks", path("jwks"), "--auth-jwt-issuer", "https://issuer", "--auth-jwt-audience", "avrogate"]
     port = free_port()
     registry = Program("registry", *shared, "--allow-unsafe", "--topic", "_sec" + run, "--listen", "127.0.0.1:%d" % port, "--auth-reload", "300ms")
