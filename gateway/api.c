@@ -27,33 +27,10 @@ static int code_of(const struct http_req *r, int status)
     return rest_is_route(r->route) ? rest_outcome_code(status) : status;
 }
 
-static void answer_retry(struct http_req *r, int status, const char *outcome,
-                         const char *message)
+/* Nothing was written, and soon it may be. */
+static void refuse_busy(struct http_req *r, const char *message)
 {
-    struct buf body = BUF_INIT(4096);
-
-    http_answer_retry_after(
-        r, 1 + (int)(clock_us() % 3)); // jitter, so that they do not return together
-    buf_printf(&body, "{\"error_code\":%d,\"message\":", code_of(r, status));
-    json_put_string(&body, span_str(message));
-    buf_printf(&body, ",\"outcome\":\"%s\"}", outcome);
-    http_answer_take(r, status, JSON_TYPE, &body);
-}
-
-static bool admit_bytes(struct gateway *g, size_t bytes)
-{
-    size_t before = atomic_fetch_add(&g->in_flight_bytes, bytes);
-
-    // One request alone is always let in: its body was bounded already.
-    if (before == 0 || before + bytes <= (size_t)g->s->in_flight_bytes)
-        return true;
-    atomic_fetch_sub(&g->in_flight_bytes, bytes);
-    return false;
-}
-
-static void release_bytes(struct gateway *g, size_t bytes)
-{
-    atomic_fetch_sub(&g->in_flight_bytes, bytes);
+    admit_refuse(r, 503, 1 + (int)(clock_us() % 3), message);
 }
 
 /* The last report came, on the producer's thread or on the sender's. */
@@ -79,16 +56,18 @@ static void on_done(struct publish *p)
     publish_free(p);
 }
 
+static void take_back(struct gateway *g, const struct publish *p)
+{
+    if (g->s->room != NULL)
+        room_settle(g->s->room, p);
+    admit_reported(g, p, p->bytes);
+}
+
 static void on_sent_done(struct publish *p)
 {
     struct gateway *g = ((struct sent *)p)->gateway;
-    size_t bytes = p->bytes;
 
-    // Before the answer: who has it may ask again at once, and finds room.
-    if (g->s->room != NULL)
-        room_settle(g->s->room, p);
-    release_bytes(g, bytes);
-    atomic_fetch_sub(&g->in_flight_requests, 1);
+    take_back(g, p);
     ((struct sent *)p)->answer(p);
 }
 
@@ -149,7 +128,7 @@ static void refuse_schema(struct publish *p, const struct err *e)
     case ERR_NOT_FOUND: http_answer_error(p->req, 422, 40403, "%s", e->msg); break;
     case ERR_INVALID:
     case ERR_LIMIT: http_answer_error(p->req, 422, 42201, "%s", e->msg); break;
-    default: answer_retry(p->req, 503, "not_written", e->msg); break;
+    default: refuse_busy(p->req, e->msg); break;
     }
 }
 
@@ -158,7 +137,7 @@ static void refuse_topic(struct publish *p, const struct err *e)
     if (e->kind == ERR_NOT_FOUND)
         http_answer_error(p->req, 404, 40401, "%s", e->msg);
     else
-        answer_retry(p->req, 503, "not_written", e->msg);
+        refuse_busy(p->req, e->msg);
 }
 
 /* Before anything is read with it: can key_field be a key under this schema? */
@@ -244,21 +223,11 @@ static enum err_kind admit_sending(struct gateway *g, struct publish *p, struct 
                        "topic %s of the embedded Kafka is full until what it holds has "
                        "been loaded",
                        topic);
-    if (admit_bytes(g, p->bytes)) {
-        atomic_fetch_add(&g->in_flight_requests, 1);
+    if (admit_records(g, p, p->bytes, e) == ERR_OK)
         return ERR_OK;
-    }
     if (g->s->room != NULL)
         room_settle(g->s->room, p);
-    return err_set(e, ERR_UNAVAILABLE, "too many bytes are waiting for Kafka");
-}
-
-static void take_back(struct gateway *g, const struct publish *p)
-{
-    if (g->s->room != NULL)
-        room_settle(g->s->room, p);
-    release_bytes(g, p->bytes);
-    atomic_fetch_sub(&g->in_flight_requests, 1);
+    return e->kind;
 }
 
 enum err_kind api_send(struct sent *s, struct err *e)
@@ -267,7 +236,7 @@ enum err_kind api_send(struct sent *s, struct err *e)
     struct gateway *g = s->gateway;
     struct publish *p = &s->publish;
 
-    p->bytes = p->batch.frames.n + p->req->body.n;
+    p->bytes = p->batch.frames.n + p->batch.keys.n;
     p->sent = p->batch.n;
     TRY(admit_sending(g, p, e));
     p->done = on_sent_done;
@@ -291,7 +260,7 @@ static void send_records(struct sent *s)
     s->answer = on_done;
     if (api_send(s, &e) == ERR_OK)
         return;
-    answer_retry(p->req, 503, "not_written", e.msg);
+    refuse_busy(p->req, e.msg);
     publish_free(p);
 }
 
@@ -302,7 +271,7 @@ static void serve_later(struct gateway *g, struct publish *p)
 
     publish_free(p);
     if (!queue_try_put(&g->waiting, r))
-        answer_retry(r, 503, "not_written", "too many requests wait for the registry");
+        refuse_busy(r, "too many requests wait for the registry");
 }
 
 /* Is the body compressed?  It is taken as it is only: a small body that unpacks to a
@@ -406,9 +375,9 @@ static void get_readyz(struct http_app *app, struct http_req *r)
     memcpy(why, g->not_ready, sizeof why);
     pthread_mutex_unlock(&g->ready_lock);
     if (atomic_load(&g->draining))
-        answer_retry(r, 503, "not_written", "draining");
+        refuse_busy(r, "draining");
     else if (why[0] != '\0')
-        answer_retry(r, 503, "not_written", why);
+        refuse_busy(r, why);
     else
         http_answer(r, 200, JSON_TYPE, span_str("{\"status\":\"ready\"}"));
 }
@@ -456,60 +425,6 @@ static void gather_routes(void)
     n_routes = OWN + n;
 }
 
-/* They name no topic, and tell of none but those api_shows(). */
-static const char *const open_patterns[] = {
-    "/",
-    "/topics",
-    "/brokers",
-    "/v3/clusters",
-    "/v3/clusters/{cluster}",
-    "/v3/clusters/{cluster}/brokers",
-    "/v3/clusters/{cluster}/brokers/{broker}",
-    "/v3/clusters/{cluster}/topics",
-};
-
-static bool is_open(const char *pattern)
-{
-    for (size_t i = 0; i < sizeof open_patterns / sizeof *open_patterns; i++)
-        if (strcmp(pattern, open_patterns[i]) == 0)
-            return true;
-    return false;
-}
-
-/* What a path does to the topic it names; one nobody thought of, to all of them. */
-static void ask_guard(struct gateway *g, struct http_req *r)
-{
-    bool reads = r->method == HTTP_GET || r->method == HTTP_HEAD;
-    struct guard_ask ask = {reads ? ACL_READ : ACL_WRITE, ACL_TOPIC, GUARD_ALL, {0}};
-
-    if (reads && is_open(r->route->pattern))
-        ask.over = GUARD_NOTHING;
-    for (size_t i = 0; i < r->nparts; i++)
-        if (span_eq(r->parts[i].name, span_str("topic"))) {
-            ask.over = GUARD_ONE;
-            ask.name = r->parts[i].value;
-        }
-    guard_admit(g->guard, r, &ask);
-}
-
-bool api_shows(struct gateway *g, const struct http_req *r, struct span topic)
-{
-    const struct guard_ask ask = {ACL_READ, ACL_TOPIC, GUARD_ONE, topic};
-
-    return guard_may(g->guard, r->who, &ask);
-}
-
-/* Before the body is read: is there room for one more request at all? */
-static void admit(struct http_app *app, struct http_req *r)
-{
-    struct gateway *g = (struct gateway *)app;
-
-    if (atomic_load(&g->in_flight_requests) >= (size_t)g->s->in_flight_requests)
-        answer_retry(r, 503, "not_written", "too many requests are waiting for Kafka");
-    else
-        ask_guard(g, r);
-}
-
 /* The deadline passed first: what is in flight may still arrive. */
 static int expired(struct http_app *app, const struct http_req *r, struct buf *body)
 {
@@ -544,7 +459,11 @@ void api_install(struct gateway *g)
     g->app = (struct http_app){.routes = routes,
                                .nroutes = n_routes,
                                .error_type = JSON_TYPE,
-                               .admit = admit,
+                               .admit = admit_head,
+                               .enter = admit_enter,
+                               .keep = admit_keep,
+                               .answered = admit_answered,
+                               .leave = admit_leave,
                                .expired = expired,
                                .done = on_finished};
 }

@@ -18,11 +18,18 @@ static struct stats_metric phases = {
     .labels = "phase",
     .bounds = stats_latency_bounds};
 
+static struct stats_metric full = {.name = "avrogate_gateway_refused_total",
+                                   .help = "requests refused for want of room: of what "
+                                           "there is none, and for whom",
+                                   .kind = STATS_COUNTER,
+                                   .labels = "of,for"};
+
 void count_install(void)
 {
     stats_add(&records);
     stats_add(&requests);
     stats_add(&phases);
+    stats_add(&full);
 }
 
 static void count_records(const char *topic, const char *outcome, size_t n)
@@ -68,6 +75,18 @@ void count_phase(const char *phase, int64_t us)
     stats_observe(&phases, stats_child(&phases, (const char *const[]){phase}), us);
 }
 
+void count_full(enum share_of what, enum share_verdict v)
+{
+    static const char *const names[] = {[SHARE_REQUESTS] = "requests",
+                                        [SHARE_RECORDS] = "records",
+                                        [SHARE_BYTES] = "bytes"};
+
+    stats_count(
+        stats_child(
+            &full, (const char *const[]){names[what], v == SHARE_OVER ? "one" : "all"}),
+        1);
+}
+
 static void put_gauge(struct buf *out, const char *name, const char *help, uint64_t v)
 {
     buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %llu\n", name, help, name, name,
@@ -80,7 +99,7 @@ static void put_counter(struct buf *out, const char *name, const char *help, uin
                name, (unsigned long long)v);
 }
 
-void count_print(struct buf *out, const struct gateway *g)
+void count_print(struct buf *out, struct gateway *g)
 {
     struct http_counters c;
 
@@ -89,8 +108,15 @@ void count_print(struct buf *out, const struct gateway *g)
     put_gauge(out, "avrogate_http_connections", "open now", c.open);
     put_gauge(out, "avrogate_http_requests_in_flight", "being handled now",
               c.in_flight);
-    put_gauge(out, "avrogate_gateway_in_flight_bytes", "of records waiting for Kafka",
-              atomic_load(&g->in_flight_bytes));
+    put_gauge(out, "avrogate_gateway_in_flight_requests", "from head to answer",
+              shares_used(&g->shares, SHARE_REQUESTS));
+    put_gauge(out, "avrogate_gateway_in_flight_records", "waiting for Kafka",
+              shares_used(&g->shares, SHARE_RECORDS));
+    put_gauge(out, "avrogate_gateway_in_flight_bytes",
+              "of bodies, and of records waiting for Kafka",
+              shares_used(&g->shares, SHARE_BYTES));
+    put_gauge(out, "avrogate_gateway_principals", "with something in flight",
+              shares_accounts(&g->shares));
     put_counter(out, "avrogate_http_requests_total", "answered", c.requests);
     put_counter(out, "avrogate_http_malformed_total", "refused by the message rules",
                 c.malformed);

@@ -5,9 +5,11 @@
 
 #include "base/queue.h"
 #include "base/stats.h"
+#include "gateway/admit.h"
 #include "gateway/codec.h"
 #include "gateway/publish.h"
 #include "gateway/run.h"
+#include "gateway/share.h"
 #include "gateway/topics.h"
 
 #include <pthread.h>
@@ -40,17 +42,15 @@ struct gateway {
 
     pthread_t watch;
     atomic_bool stopping, draining;
-    atomic_size_t in_flight_requests, in_flight_bytes;
+    struct shares shares;
 
     pthread_mutex_t ready_lock;
     char not_ready[300]; // under ready_lock: why /readyz says 503, "" when it says 200
 };
 
-/* api.c: the routes, the admission hook, and what a worker does with a waiting request.
+/* api.c: the routes, and what a worker does with a waiting request.
  */
 void api_install(struct gateway *g);
-/* May whoever sent `r` be told of `topic`? */
-bool api_shows(struct gateway *g, const struct http_req *r, struct span topic);
 void api_serve_waiting(struct gateway *g, struct http_req *r);
 /* Is the body compressed?  Nobody here unpacks one. */
 bool api_is_coded(const struct http_req *r);
@@ -77,4 +77,5 @@ void count_install(void);
 void count_answer(const struct publish *p);
 void count_status(int status); // of the records' endpoint; 0: the client left
 void count_phase(const char *phase, int64_t us);
-void count_print(struct buf *out, const struct gateway *g);
+void count_full(enum share_of what, enum share_verdict v); // a 503 by admit.c
+void count_print(struct buf *out, struct gateway *g);

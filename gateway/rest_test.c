@@ -235,12 +235,12 @@ static void what_is_late_or_too_much_has_rest_proxys_code(void)
 
     open_world(&w);
     CHECK_INT(call(&w, "/topics/t", AVRO, BY_ID), 200);
-    w.s.in_flight_requests = 0;
+    w.gateway->shares.limits.most[SHARE_REQUESTS] = 0;
     CHECK_INT(call(&w, "/topics/t", AVRO, BY_ID), 503);
     CHECK(says(&w, "{\"error_code\":50003,"));
     CHECK_INT(call(&w, "/v1/topics/t/records?schema_id=7", JSON, "null"), 503);
     CHECK(says(&w, "{\"error_code\":503,"));
-    w.s.in_flight_requests = 100;
+    w.gateway->shares.limits.most[SHARE_REQUESTS] = 100;
     CHECK_INT(call(&w, "/topics/t", AVRO, BY_ID), 200);
 
     struct http_route late = {.pattern = "/topics"};

@@ -184,7 +184,7 @@ void rest_v2_topics(struct gateway *g, struct http_req *r)
     }
     buf_put_u8(&body, '[');
     for (size_t i = 0; i < n; i++) {
-        if (!api_shows(g, r, span_str(all[i].name)))
+        if (!admit_shows(g, r, span_str(all[i].name)))
             continue;
         if (body.n > 1)
             buf_put_u8(&body, ',');

@@ -490,7 +490,7 @@ void rest_v3_topics(struct gateway *g, struct http_req *r)
     }
     put_list_head(&body, "KafkaTopicList", &l, "/topics");
     for (size_t i = 0, shown = 0; i < n; i++) {
-        if (!api_shows(g, r, span_str(all[i].name)))
+        if (!admit_shows(g, r, span_str(all[i].name)))
             continue;
         comma(&body, shown++);
         put_topic(&body, &l, &all[i]);

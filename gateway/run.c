@@ -53,9 +53,14 @@ static const struct conf_row rows[] = {
      .max = 10000000, .help = "most records in a request"},
     {"limits.in_flight_bytes", CONF_BYTES, AT(in_flight_bytes), .fallback = "64MiB",
      .min = 1 << 16, .max = 1LL << 36,
-     .help = "of records that wait for Kafka; 503 past it"},
+     .help = "of bodies, and of records that wait for Kafka; 503 past it"},
     {"limits.in_flight_requests", CONF_INT, AT(in_flight_requests), .fallback = "10000",
-     .min = 1, .max = 1000000, .help = "requests that wait for Kafka; 503 past it"},
+     .min = 1, .max = 1000000, .help = "requests from head to answer; 503 past it"},
+    {"limits.in_flight_records", CONF_INT, AT(in_flight_records), .fallback = "150000",
+     .min = 1, .max = 10000000, .help = "records that wait for Kafka; 503 past it"},
+    {"limits.share", CONF_INT, AT(share), .fallback = "80", .min = 1, .max = 100,
+     .help = "percent of what may be in flight that one principal gets when alone; "
+             "less, the fuller it is; 100 = no fairness"},
     {"limits.connections", CONF_INT, AT(connections), .fallback = "10000", .min = 1,
      .max = 1000000, .help = "open connections"},
     GUARD_ROWS(struct gateway_settings, guard),
@@ -196,6 +201,14 @@ static enum err_kind open_server(struct gateway *g, struct err *e)
 
 static void set_up(struct gateway *g, const struct gateway_settings *s)
 {
+    const struct share_limits shares = {
+        .most = {[SHARE_REQUESTS] = (size_t)s->in_flight_requests,
+                 [SHARE_RECORDS] =
+                     (size_t)(s->in_flight_records > 0 ? s->in_flight_records
+                                                       : s->records),
+                 [SHARE_BYTES] = (size_t)s->in_flight_bytes},
+        .percent = s->share > 0 ? (int)s->share : 100};
+
     g->s = s;
     g->defaults = (struct ask_defaults){
         (enum on_error)s->on_error, (enum av_unknown)s->unknown_fields,
@@ -203,6 +216,7 @@ static void set_up(struct gateway *g, const struct gateway_settings *s)
     g->batch = (struct gw_batch_limits){
         .records = (size_t)s->records, .frames = (size_t)s->body * 4, .problems = 1000};
     codecs_init(&g->codecs, 1000);
+    shares_init(&g->shares, &shares);
     queue_init(&g->waiting, GATEWAY_WAITING);
     pthread_rwlock_init(&g->producer_lock, NULL);
     pthread_mutex_init(&g->ready_lock, NULL);
@@ -242,6 +256,7 @@ static void take_down(struct gateway *g)
     rc_close(g->rc);
     guard_close(g->guard);
     codecs_free(&g->codecs);
+    shares_free(&g->shares);
     rest_free(g);
     queue_free(&g->waiting);
     pthread_rwlock_destroy(&g->producer_lock);

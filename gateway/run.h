@@ -17,7 +17,9 @@ struct gateway_settings {
     const char *registry_ca, *registry_cert, *registry_key;
     struct conf_pairs kafka;
     int on_error, unknown_fields, bytes_as, strategy; // the enums of gateway/ask.h
-    int64_t body, records, in_flight_bytes, in_flight_requests, connections;
+    int64_t body, records, connections;
+    int64_t in_flight_bytes, in_flight_requests, in_flight_records;
+    int64_t share; // percent of these that one principal may have; 0 = 100
     int64_t registry_ms, schema_ttl_ms, drain_ms, threads, workers;
     int access_log; // 0 none, 1 errors, 2 all
     const char *log_level;

@@ -71,6 +71,14 @@ void http_answer_header(struct http_req *r, const char *name, struct span value)
     k->last_line = &line->next;
 }
 
+static void tell_answered(struct call *k, int status, const char *type)
+{
+    struct http_app *app = k->loop->server->app;
+
+    if (k->entered && app->answered != NULL)
+        app->answered(app, &k->req, status, type, k->out);
+}
+
 /* From here on the call belongs to its loop. */
 static void hand_in(struct call *k, int status, const char *type)
 {
@@ -101,6 +109,7 @@ void http_answer(struct http_req *r, int status, const char *type, struct span b
     struct call *k = call_of(r);
 
     k->out = arena_copy(&r->arena, body);
+    tell_answered(k, status, type);
     hand_in(k, status, type);
 }
 
@@ -113,6 +122,7 @@ void http_answer_take(struct http_req *r, int status, const char *type,
     k->taken = *body;
     *body = BUF_INIT(body->limit);
     k->out = buf_span(&k->taken);
+    tell_answered(k, status, type);
     hand_in(k, status, type);
 }
 

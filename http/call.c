@@ -25,6 +25,7 @@ struct call *call_new(struct loop *l, struct conn *c)
     k->body = body;
     k->req.peer = arena_copy(&k->req.arena, span_str(c->peer)); // it may outlive c
     k->req.certificate = arena_copy(&k->req.arena, socket_client(&c->socket));
+    k->req.address = arena_copy(&k->req.arena, span_of(c->ip, sizeof c->ip));
     k->loop = l;
     k->conn = c;
     k->last_line = &k->lines;
@@ -32,15 +33,25 @@ struct call *call_new(struct loop *l, struct conn *c)
     return k;
 }
 
+void call_drop_body(struct call *k)
+{
+    if (k->held > 0)
+        atomic_fetch_sub_explicit(&k->loop->server->bodies, k->held,
+                                  memory_order_relaxed);
+    k->held = 0;
+    if (k->body.cap > SPARE_BYTES)
+        buf_free(&k->body);
+}
+
 void call_free(struct call *k)
 {
     struct loop *l = k->loop;
+    struct http_app *app = l->server->app;
 
-    if (k->held > 0)
-        atomic_fetch_sub_explicit(&l->server->bodies, k->held, memory_order_relaxed);
+    if (k->entered && app->leave != NULL)
+        app->leave(app, &k->req);
+    call_drop_body(k);
     buf_free(&k->taken);
-    if (k->body.cap > SPARE_BYTES)
-        buf_free(&k->body);
     buf_reset(&k->body);
     if (k->req.arena.used > SPARE_BYTES)
         arena_free(&k->req.arena);
@@ -117,6 +128,7 @@ enum http_step call_read_head(struct call *k, struct span head, size_t lines,
     k->req.query = h->query;
     k->req.fields = h->fields;
     k->req.nfields = h->nfields;
+    k->req.declared = h->length;
     k->keep_alive = h->keep_alive;
     k->old = h->minor == 0;
 

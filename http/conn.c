@@ -48,7 +48,7 @@ static void tell_done(struct call *k, bool gone)
         .peer = k->req.peer,
         .who = k->req.who,
         .status = k->status,
-        .bytes_in = k->held,
+        .bytes_in = k->kept,
         .bytes_out = call_has_body(k) ? k->out.n : 0,
         .us = k->req.began_us > 0 ? clock_us() - k->req.began_us : 0,
         .gone = gone,
@@ -75,7 +75,7 @@ static void log_let_go(const struct call *k)
         .id = k->req.id,
         .peer = k->req.peer,
         .who = k->asking ? (struct span){0} : k->req.who,
-        .bytes_in = k->held,
+        .bytes_in = k->kept,
         .us = clock_us() - k->req.began_us,
         .gone = true,
     };
@@ -208,6 +208,7 @@ static void write_answer(struct conn *c)
     }
     set_state(c, CONN_WRITE);
     c->sent = 0;
+    call_drop_body(k); // a client slow to read its answer does not hold it
     if (l->out.over) { // a program with 40 KB of header fields: a bug of ours
         close_conn(c);
         return;
@@ -338,6 +339,33 @@ static void leave_rest(struct conn *c)
     c->unread |= !whole;
 }
 
+/* A hook of the program: false when it answered, and the rest is not read. */
+static bool goes_on(struct conn *c, void (*hook)(struct http_app *, struct http_req *))
+{
+    struct loop *l = c->loop;
+
+    l->running = c->call;
+    hook(l->server->app, &c->call->req);
+    bool answered = l->running == NULL;
+    l->running = NULL;
+    if (answered) {
+        leave_rest(c);
+        write_answer(c);
+    }
+    return !answered;
+}
+
+/* It is known whose it is: is there room for it? */
+static bool enter(struct conn *c)
+{
+    struct http_app *app = c->loop->server->app;
+
+    if (app->enter == NULL)
+        return true;
+    c->call->entered = true;
+    return goes_on(c, app->enter);
+}
+
 /* The door has yet to decide; until it does this is a request like those in Kafka. */
 static void wait_for_verdict(struct conn *c)
 {
@@ -364,20 +392,14 @@ static bool admit(struct conn *c)
                                    : "too many connections are open");
         return false;
     }
-    if (k->found != HTTP_FOUND || app->admit == NULL)
+    if (k->found != HTTP_FOUND)
         return true;
-
-    l->running = k;
-    app->admit(app, &k->req);
-    bool answered = l->running == NULL;
-    l->running = NULL;
-    if (answered) {
-        leave_rest(c);
-        write_answer(c);
-    } else if (k->asking) {
-        wait_for_verdict(c);
-    }
-    return !answered && !k->asking;
+    if (app->admit != NULL && !goes_on(c, app->admit))
+        return false;
+    if (!k->asking)
+        return enter(c);
+    wait_for_verdict(c);
+    return false;
 }
 
 static uint64_t body_most(const struct call *k)
@@ -507,7 +529,33 @@ static bool hold(struct call *k, size_t n)
         return false;
     }
     k->held += n;
+    k->kept += n;
     return true;
+}
+
+/* May `n` more bytes be kept, of all there are and of its sender's?  false: it was
+ * answered. */
+static bool may_keep(struct conn *c, size_t n)
+{
+    struct call *k = c->call;
+    struct loop *l = c->loop;
+    struct http_app *app = l->server->app;
+
+    if (!hold(k, n)) {
+        loop_count(l, COUNT_OVER_BODIES, 1);
+        refuse_busy(c, "too many bytes of requests are being held");
+        return false;
+    }
+    if (!k->entered || app->keep == NULL)
+        return true;
+    l->running = k;
+    bool may = app->keep(app, &k->req, n);
+    l->running = NULL;
+    if (!may) {
+        c->last = c->unread = true;
+        write_answer(c);
+    }
+    return may;
 }
 
 /* A request to nowhere is read to its end too, but not kept. */
@@ -517,11 +565,8 @@ static bool take_body(struct conn *c, struct span data)
 
     if (k->found != HTTP_FOUND)
         return true;
-    if (!hold(k, data.n)) {
-        loop_count(c->loop, COUNT_OVER_BODIES, 1);
-        refuse_busy(c, "too many bytes of requests are being held");
+    if (!may_keep(c, data.n))
         return false;
-    }
     buf_put(&k->body, data);
     return true;
 }
@@ -537,11 +582,8 @@ static bool receive_direct(struct conn *c)
 
     if (!receive(c, p, room, &n))
         return false;
-    if (!hold(k, n)) {
-        loop_count(c->loop, COUNT_OVER_BODIES, 1);
-        refuse_busy(c, "too many bytes of requests are being held");
+    if (!may_keep(c, n))
         return true;
-    }
     in = span_of(p, n);
     if (http_read_body(&c->body, &in, &data, &no) == HTTP_DATA)
         buf_added(&k->body, n);
@@ -738,7 +780,8 @@ void conn_answered(struct call *k)
     }
     if (k->asking && k->status == 0) {
         k->asking = false;
-        go_on(c);
+        if (enter(c))
+            go_on(c);
     } else {
         if (k->asking)
             leave_rest(c);

@@ -39,6 +39,9 @@ struct http_req { // read only, except that the arena is yours to allocate in
     struct span peer;        // "127.0.0.1:40332"
     struct span certificate; // name in the client's verified one (RFC 2253), or empty
     struct span who;         // whose request it is: set by http_app.admit, else empty
+    struct span address; // 16 bytes: the IPv4 address, or IPv6 /64, that it comes from
+    uint64_t declared;   // Content-Length; 0 where there is none
+    void *visit;         // the program's own, from http_app.enter to http_app.leave
     const struct http_field *fields; // the header, in order
     size_t nfields;
     const struct http_field *params; // the query, decoded
@@ -113,6 +116,24 @@ struct http_app {
      * answer at once (401, 429, 503), put the verdict off (http_admit_later()), else
      * lets it in.  Rows flagged HTTP_ALWAYS are not asked about.  May be NULL. */
     void (*admit)(struct http_app *app, struct http_req *r);
+
+    /* Asked of a request that `admit` let in, when it is known whose it is and still
+     * before any of its body is read; may answer (429, 503), else it is in.  May be
+     * NULL. */
+    void (*enter)(struct http_app *app, struct http_req *r);
+
+    /* Asked of one that is in, before `n` more bytes of its body are kept: false after
+     * an answer (503), and no more of it is read.  May be NULL. */
+    bool (*keep)(struct http_app *app, struct http_req *r, size_t n);
+
+    /* Told of each answer that the program gives to one that is in, before the client
+     * gets any of it: on the thread that answers.  `type` as given.  May be NULL. */
+    void (*answered)(struct http_app *app, struct http_req *r, int status,
+                     const char *type, struct span body);
+
+    /* One that `enter` was asked about is over and its memory about to go, whatever
+     * became of it.  Once.  May be NULL. */
+    void (*leave)(struct http_app *app, struct http_req *r);
 
     /* The deadline of `r` passed: writes the body of the client's answer to `body` and
      * returns its status.  `r` is still somebody's: read method, route, path, id, parts

@@ -56,11 +56,13 @@ struct call {
     struct conn *conn; // NULL: let go of
     struct buf body;
     size_t held; // of the server's budget of bodies
+    size_t kept; // bytes of body, for the log
     enum http_found found;
     struct span allow;
     bool keep_alive; // as the client asked
     bool old;        // HTTP/1.0
     bool asking;     // the verdict of http_app.admit was put off
+    bool entered;    // http_app.leave is to be told
 
     // the answer: whoever has the call, then the loop
     int status;
@@ -178,6 +180,7 @@ void conn_drain(struct conn *c);    // the server's draining or cut was set
 /* call.c: the loop only */
 struct call *call_new(struct loop *l, struct conn *c);
 void call_free(struct call *k);
+void call_drop_body(struct call *k); // it is answered: nobody reads that any more
 enum http_step call_read_head(struct call *k, struct span head, size_t lines,
                               struct http_head *h, struct http_refusal *no);
 void call_put_head(struct call *k, struct buf *out, bool keep_alive);
