@@ -17,6 +17,8 @@
 
 /* A type that is the root of a reference is written by its name, not written out. */
 void av_print(struct buf *out, const struct av_schema *s);
+/* The printed form, but with references written out: for whoever has only this text. */
+void av_print_alone(struct buf *out, const struct av_schema *s);
 void av_print_normalized(struct buf *out, const struct av_schema *s);
 void av_print_canonical(struct buf *out, const struct av_schema *s);
 

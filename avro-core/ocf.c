@@ -1,5 +1,6 @@
 #include "avro-core/ocf.h"
 
+#include "avro-core/canon.h"
 #include "avro-core/codec.h"
 #include "avro-core/varint.h"
 #include "base/mem.h"
@@ -22,12 +23,13 @@ struct meta {
 struct av_ocf_reader {
     struct span file;
     struct span rest; // of the file, not yet looked at
+    uint64_t base;    // where `file` stands in the file, when it is fed in pieces
     struct av_ocf_limits lim;
     struct meta *meta;
     size_t n_meta;
     struct av_schema *schema;
     const struct codec *codec;
-    const uint8_t *sync;
+    uint8_t sync[SYNC];
 
     // the block in hand
     struct buf inflated;
@@ -41,7 +43,7 @@ struct av_ocf_reader {
 
 static size_t offset(const struct av_ocf_reader *r)
 {
-    return r->file.n - r->rest.n;
+    return (size_t)r->base + r->file.n - r->rest.n;
 }
 
 /* ---- the header: a map of bytes ---- */
@@ -159,6 +161,7 @@ static enum err_kind find_schema(struct av_ocf_reader *r, struct err *e)
 static enum err_kind read_header(struct av_ocf_reader *r, struct err *e)
 {
     const size_t magic = strlen(MAGIC);
+    const uint8_t *sync = NULL;
 
     if (r->file.n < magic || memcmp(r->file.p, MAGIC, magic) != 0)
         return err_set(
@@ -166,7 +169,8 @@ static enum err_kind read_header(struct av_ocf_reader *r, struct err *e)
             "byte 0: no object container file: it does not begin with Obj 0x01");
     r->rest = span_skip(r->file, magic);
     TRY(take_meta(r, e));
-    TRY(take_sync(r, &r->sync, e));
+    TRY(take_sync(r, &sync, e));
+    memcpy(r->sync, sync, SYNC);
     TRY(find_codec(r, e));
     return find_schema(r, e);
 }
@@ -336,6 +340,12 @@ size_t av_ocf_at(const struct av_ocf_reader *r)
     return r->block_at + (is_packed(r) ? 0 : r->data_n - r->data.n);
 }
 
+void av_ocf_feed(struct av_ocf_reader *r, struct span blocks, uint64_t at)
+{
+    r->base = at;
+    r->file = r->rest = blocks;
+}
+
 /* ---- writing ---- */
 
 #define BLOCK_WRITTEN (64 * 1024)
@@ -363,28 +373,66 @@ static void put_bytes(struct buf *out, struct span bytes)
     buf_put(out, bytes);
 }
 
-static void put_header(struct av_ocf_writer *w, struct span schema)
+static void put_entry(struct buf *out, const char *key, struct span value)
+{
+    put_bytes(out, span_str(key));
+    put_bytes(out, value);
+}
+
+static void put_header(struct av_ocf_writer *w, struct span schema,
+                       const struct av_ocf_note *notes, size_t n)
 {
     buf_put_str(w->out, MAGIC);
-    varint_append(w->out, 2);
-    put_bytes(w->out, span_str("avro.schema"));
-    put_bytes(w->out, schema);
-    put_bytes(w->out, span_str("avro.codec"));
-    put_bytes(w->out, span_str(w->codec->name));
+    varint_append(w->out, (int64_t)n + 2);
+    put_entry(w->out, "avro.schema", schema);
+    put_entry(w->out, "avro.codec", span_str(w->codec->name));
+    for (size_t i = 0; i < n; i++)
+        put_entry(w->out, notes[i].key, notes[i].value);
     varint_append(w->out, 0);
     buf_put(w->out, span_of(w->sync, SYNC));
 }
 
-static enum err_kind check_alone(const struct av_schema *s, struct err *e)
+/* The header's schema has nobody to refer to. */
+static bool stands_alone(const struct av_schema *s)
 {
-    for (uint32_t i = 0; i < av_schema_nodes(s); i++) {
-        struct span from = av_schema_node(s, i)->borrowed_from;
-        if (from.n > 0)
-            return err_set(
-                e, ERR_INVALID,
-                "the schema uses " SPAN_FMT
-                " of another one: a container file needs one that stands alone",
-                SPAN_ARG(from));
+    for (uint32_t i = 0; i < av_schema_nodes(s); i++)
+        if (av_schema_node(s, i)->borrowed_from.n > 0)
+            return false;
+    return true;
+}
+
+static enum err_kind schema_text(struct buf *out, const struct av_schema *s,
+                                 struct err *e)
+{
+    if (stands_alone(s))
+        buf_put(out, av_schema_text(s));
+    else
+        av_print_alone(out, s);
+    if (buf_status(out, e) != ERR_OK)
+        return err_prefix(e, "avro.schema");
+    return ERR_OK;
+}
+
+static bool is_known(const struct av_ocf_note *notes, size_t n, const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(notes[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+static enum err_kind check_notes(const struct av_ocf_note *notes, size_t n,
+                                 struct err *e)
+{
+    if (n > META_MOST - 2)
+        return err_set(e, ERR_LIMIT, "a header of more than %d entries", META_MOST);
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(notes[i].key, "avro.", 5) == 0)
+            return err_set(e, ERR_INVALID, "a note called \"%.80s\": avro. is reserved",
+                           notes[i].key);
+        if (is_known(notes, i, notes[i].key))
+            return err_set(e, ERR_INVALID, "the note \"%.80s\" is there twice",
+                           notes[i].key);
     }
     return ERR_OK;
 }
@@ -392,14 +440,29 @@ static enum err_kind check_alone(const struct av_schema *s, struct err *e)
 enum err_kind av_ocf_writer_new(struct av_ocf_writer **out, const struct av_schema *s,
                                 const char *codec, struct buf *to, struct err *e)
 {
+    return av_ocf_writer_new_noted(out, s, codec, NULL, 0, to, e);
+}
+
+enum err_kind av_ocf_writer_new_noted(struct av_ocf_writer **out,
+                                      const struct av_schema *s, const char *codec,
+                                      const struct av_ocf_note *notes, size_t n_notes,
+                                      struct buf *to, struct err *e)
+{
     const struct codec *c = codec_find(span_str(codec));
     uint8_t sync[SYNC];
 
     if (c == NULL)
         return err_set(e, ERR_INVALID, "codec \"%.40s\" is none of %s", codec,
                        codec_names);
-    TRY(check_alone(s, e));
+    TRY(check_notes(notes, n_notes, e));
     TRY(draw_sync(sync, e));
+
+    struct buf text = BUF_INIT(HEADER_BYTES);
+    enum err_kind k = schema_text(&text, s, e);
+    if (k != ERR_OK) {
+        buf_free(&text);
+        return k;
+    }
 
     struct av_ocf_writer *w = mem_alloc(sizeof *w);
     w->codec = c;
@@ -407,7 +470,8 @@ enum err_kind av_ocf_writer_new(struct av_ocf_writer **out, const struct av_sche
     w->block = BUF_INIT(BLOCK_MOST);
     w->packed = BUF_INIT(BLOCK_MOST + BLOCK_MOST / 4);
     memcpy(w->sync, sync, SYNC);
-    put_header(w, av_schema_text(s));
+    put_header(w, buf_span(&text), notes, n_notes);
+    buf_free(&text);
     *out = w;
     return ERR_OK;
 }
@@ -442,6 +506,11 @@ enum err_kind av_ocf_flush(struct av_ocf_writer *w, struct err *e)
         return e->kind;
     }
     return end_block(w, e);
+}
+
+size_t av_ocf_waiting(const struct av_ocf_writer *w)
+{
+    return w->block.n;
 }
 
 void av_ocf_writer_free(struct av_ocf_writer *w)

@@ -45,6 +45,14 @@ enum err_kind av_ocf_next(struct av_ocf_reader *r, const struct av_plan *plan,
                           struct av_visitor *v, struct span *datum, bool *more,
                           struct err *e) MUST_USE;
 size_t av_ocf_records(const struct av_ocf_reader *r); // so many were read
+
+/*
+ * For who has not the whole file at hand: opens with a span that holds the header (more
+ * does no harm), then goes on with whole blocks, each borrowed until all its records
+ * are read.  `at` is where `blocks` stand in the file.  The header stays borrowed.
+ */
+void av_ocf_feed(struct av_ocf_reader *r, struct span blocks, uint64_t at);
+
 /* Offset reached in the file; in a compressed block, where its data begins. */
 size_t av_ocf_at(const struct av_ocf_reader *r);
 
@@ -54,12 +62,24 @@ struct av_ocf_writer;
  * `codec`: "null", "deflate", "snappy", "zstandard", "bzip2", "xz"; ERR_INVALID lists
  * them.  The header is appended to `out` at once, a block whenever 64 KiB have come
  * together; take from `out` what is there whenever you like.  The schema's text goes
- * into the header, so it must stand alone: ERR_INVALID when it uses types of other
- * schemas.
+ * into the header; what it uses of other schemas is written out in it.
  */
 enum err_kind av_ocf_writer_new(struct av_ocf_writer **w, const struct av_schema *s,
                                 const char *codec, struct buf *out,
                                 struct err *e) MUST_USE;
+
+/* A header's entry beyond avro.schema and avro.codec. */
+struct av_ocf_note {
+    const char *key;
+    struct span value;
+};
+/* The same with notes in the header.  ERR_INVALID: a key is there twice, or begins with
+ * "avro.", which the specification reserves. */
+enum err_kind av_ocf_writer_new_noted(struct av_ocf_writer **w,
+                                      const struct av_schema *s, const char *codec,
+                                      const struct av_ocf_note *notes, size_t n,
+                                      struct buf *out, struct err *e) MUST_USE;
+size_t av_ocf_waiting(const struct av_ocf_writer *w); // bytes of the block that is open
 void av_ocf_write(struct av_ocf_writer *w,
                   struct span datum); // one record's Avro binary
 /* Ends the block.  ERR_LIMIT when `out` dropped something since the last flush. */

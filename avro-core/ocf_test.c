@@ -360,17 +360,54 @@ static void a_writer_says_what_it_cannot_do(void)
     av_ocf_writer_free(w);
     av_schema_release(s);
     buf_free(&file);
+}
 
+static void a_header_has_what_its_schema_refers_to(void)
+{
+    struct buf file = BUF_INIT(1 << 20);
+    struct av_ocf_writer *w;
+    struct av_ocf_reader *r;
+    struct err e = {0};
     struct av_schema *lent = parse("{\"type\":\"fixed\",\"name\":\"F\",\"size\":1}"),
                      *uses;
+
     CHECK_INT(av_schema_parse(&uses, span_str("[\"null\",\"F\"]"), &lent, 1, NULL, &e),
               ERR_OK);
-    CHECK_INT(av_ocf_writer_new(&w, uses, "null", &file, &e), ERR_INVALID);
-    CHECK_STR(e.msg,
-              "the schema uses F of another one: a container file needs one that "
-              "stands alone");
+    CHECK_INT(av_ocf_writer_new(&w, uses, "null", &file, &e), ERR_OK);
+    av_ocf_writer_free(w);
+    CHECK_INT(av_ocf_open(&r, buf_span(&file), NULL, &e), ERR_OK);
+    CHECK_SPAN(av_schema_text(av_ocf_schema(r)),
+               "[\"null\",{\"type\":\"fixed\",\"name\":\"F\",\"size\":1}]");
+    av_ocf_close(r);
     av_schema_release(uses);
     av_schema_release(lent);
+    buf_free(&file);
+}
+
+static void notes_stand_in_the_header(void)
+{
+    struct av_schema *s = parse("\"string\"");
+    struct av_ocf_note notes[] = {{"a", span_str("1")}, {"b", span_str("")}};
+    struct buf file = BUF_INIT(1 << 20);
+    struct av_ocf_writer *w;
+    struct av_ocf_reader *r;
+    struct err e = {0};
+
+    CHECK_INT(av_ocf_writer_new_noted(&w, s, "null", notes, 2, &file, &e), ERR_OK);
+    av_ocf_writer_free(w);
+    CHECK_INT(av_ocf_open(&r, buf_span(&file), NULL, &e), ERR_OK);
+    CHECK_SPAN(av_ocf_meta(r, "a"), "1");
+    CHECK_SPAN(av_ocf_meta(r, "b"), "");
+    av_ocf_close(r);
+
+    notes[1].key = "a";
+    CHECK_INT(av_ocf_writer_new_noted(&w, s, "null", notes, 2, &file, &e), ERR_INVALID);
+    CHECK_STR(e.msg, "the note \"a\" is there twice");
+    notes[1].key = "avro.codec";
+    CHECK_INT(av_ocf_writer_new_noted(&w, s, "null", notes, 2, &file, &e), ERR_INVALID);
+    CHECK_STR(e.msg, "a note called \"avro.codec\": avro. is reserved");
+    av_schema_release(s);
+    buf_free(&file);
 }
 
 int main(void)
@@ -385,5 +422,7 @@ int main(void)
     RUN(a_crc_that_does_not_match_is_seen);
     RUN(limits_are_kept);
     RUN(a_writer_says_what_it_cannot_do);
+    RUN(a_header_has_what_its_schema_refers_to);
+    RUN(notes_stand_in_the_header);
     return REPORT();
 }

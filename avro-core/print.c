@@ -486,21 +486,28 @@ static void know_references(struct printer *p, const struct av_schema *s)
             seen_add(&p->seen, &av_schema_root(known)->name);
 }
 
-static void print(struct buf *out, const struct av_schema *s, bool normalized)
+static void print(struct buf *out, const struct av_schema *s, bool normalized,
+                  bool alone)
 {
     struct printer p = {.out = out, .normalized = normalized};
 
-    know_references(&p, s);
+    if (!alone)
+        know_references(&p, s);
     put_node(&p, av_schema_root(s), (struct span){0});
     seen_free(&p.seen);
 }
 
 void av_print(struct buf *out, const struct av_schema *s)
 {
-    print(out, s, false);
+    print(out, s, false, false);
 }
 
 void av_print_normalized(struct buf *out, const struct av_schema *s)
 {
-    print(out, s, true);
+    print(out, s, true, false);
+}
+
+void av_print_alone(struct buf *out, const struct av_schema *s)
+{
+    print(out, s, false, true);
 }
