@@ -1,6 +1,7 @@
 #include "cli/schema.h"
 
 #include "avro-core/canon.h"
+#include "cli/schema_history.h"
 #include "wire/explain.h"
 
 #include <ctype.h>
@@ -479,11 +480,12 @@ static const char print_help[] =
     "  avrogate schema print --normalize < order.avsc\n";
 
 static const char schema_help[] =
-    "usage: avrogate schema canonical|check|compat|print ...\n"
+    "usage: avrogate schema canonical|check|compat|history|print ...\n"
     "\n"
     "  canonical   canonical form and fingerprints of a schema\n"
     "  check       whether files are valid schemas\n"
     "  compat      whether a schema may follow others\n"
+    "  history     who did what to a version, as a registry tells it\n"
     "  print       a schema as a registry stores it\n"
     "\n"
     "`avrogate schema canonical --help` says more, with examples; so do the others.\n";
@@ -627,6 +629,8 @@ int cmd_schema(int argc, char **argv)
     for (size_t i = 0; i < sizeof subcommands / sizeof *subcommands; i++)
         if (strcmp(subcommands[i].name, name) == 0)
             return run(&subcommands[i], argc - 1, argv + 1);
+    if (strcmp(name, "history") == 0)
+        return cmd_schema_history(argc - 1, argv + 1);
     if (*name != '\0')
         fprintf(stderr, "avrogate schema: there is no \"%s\"\n\n", name);
     fputs(schema_help, stderr);

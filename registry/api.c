@@ -121,6 +121,7 @@ READ(versions)
 READ(version)
 READ(text_of_version)
 READ(referencedby)
+READ(history)
 READ(lookup)
 READ(compat_one)
 READ(compat_all)
@@ -170,6 +171,7 @@ static const struct http_route routes[] = {
      0, 0},
     {HTTP_GET, "/subjects/{subject}/versions/{version}/referencedby", get_referencedby,
      0, 0, 0},
+    {HTTP_GET, "/subjects/{subject}/versions/{version}/history", get_history, 0, 0, 0},
 
     {HTTP_POST, "/compatibility/subjects/{subject}/versions", get_compat_all, 0, 0, 0},
     {HTTP_POST, "/compatibility/subjects/{subject}/versions/{version}", get_compat_one,

@@ -55,6 +55,7 @@ void read_versions(struct reading *rd);
 void read_version(struct reading *rd);
 void read_text_of_version(struct reading *rd);
 void read_referencedby(struct reading *rd);
+void read_history(struct reading *rd);
 void read_lookup(struct reading *rd);
 void read_compat_one(struct reading *rd);
 void read_compat_all(struct reading *rd);

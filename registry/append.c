@@ -111,9 +111,12 @@ static struct kf_record *records_of(const struct reg_decision *d, struct arena *
 {
     struct kf_record *records = arena_array(a, d->n, sizeof *records);
 
-    for (size_t i = 0; i < d->n; i++)
-        records[i] = (struct kf_record){.key = put_key(&d->events[i], a),
-                                        .value = put_value(&d->events[i], a)};
+    for (size_t i = 0; i < d->n; i++) {
+        struct kf_record *r = &records[i];
+        *r = (struct kf_record){.key = put_key(&d->events[i], a),
+                                .value = put_value(&d->events[i], a)};
+        r->headers = reg_event_headers(&d->events[i], wall_ms(), a, &r->n_headers);
+    }
     return records;
 }
 

@@ -10,7 +10,8 @@ struct reg_event *add_event(struct deciding *d, enum reg_event_kind kind)
         d->cap = d->cap * 2 + 4;
     }
     struct reg_event *ev = &d->out->events[d->out->n++];
-    *ev = (struct reg_event){.kind = kind, .subject = d->c->subject};
+    *ev = (struct reg_event){
+        .kind = kind, .subject = d->c->subject, .act = d->c->by, .acts_now = true};
     return ev;
 }
 
@@ -22,6 +23,7 @@ static void add_gone(struct deciding *d, enum reg_event_kind kind, struct span s
     ev->subject = subject;
     ev->version = version;
     ev->gone = true;
+    ev->act.deed = REG_DELETED;
     if (odd != NULL)
         ev->odd_key = odd->key;
 }
@@ -168,11 +170,14 @@ static void add_version(struct deciding *d, const struct reg_candidate *cand,
     }
     replace_deleted(d, cand);
 
+    const struct reg_version *there = reg_version_of(d->subject, version);
     struct reg_event *ev = add_event(d, REG_SCHEMA);
     ev->version = version;
+    ev->acts = there != NULL ? there->history.first : NULL;
     ev->schema = cand->what;
     ev->schema.id = id;
     ev->schema.deleted = API_NO;
+    ev->act.deed = REG_REGISTERED;
     d->out->id = id;
     d->out->version = version;
     memcpy(d->out->md5, cand->md5, sizeof d->out->md5);

@@ -30,6 +30,7 @@ struct reg_command {
     bool recursive;           // DROP_MODE: those of all subjects in the scope too
     int32_t version;          // DELETE_VERSION; 0 = latest
     bool permanent;           // DELETE_*
+    struct reg_act by;        // who asks, from where and why
 };
 
 struct reg_decision {

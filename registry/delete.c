@@ -19,6 +19,8 @@ static void delete_softly(struct deciding *d, const struct reg_version *v)
     ev->schema = v->schema->what;
     ev->schema.id = v->schema->id;
     ev->schema.deleted = API_YES;
+    ev->acts = v->history.first;
+    ev->act.deed = REG_DELETED;
 }
 
 void decide_delete_version(struct deciding *d)
@@ -66,6 +68,8 @@ static void delete_subject_softly(struct deciding *d)
     struct reg_event *ev = add_event(d, REG_DELETE_SUBJECT);
 
     ev->version = reg_version_latest(d->subject, false)->version;
+    ev->acts = d->subject->deletions.first;
+    ev->act.deed = REG_DELETED;
 }
 
 static void delete_subject_for_good(struct deciding *d)

@@ -25,6 +25,24 @@ enum reg_event_kind {
     REG_FOREIGN,        // a key type we do not interpret
 };
 
+enum reg_deed {
+    REG_WRITTEN, // what is not one of those below, or changes nothing
+    REG_REGISTERED,
+    REG_DELETED,
+    REG_UNDELETED,
+    REG_RESTORED, // from a backup
+};
+
+/* Something done to a version: history.h.  Texts may be empty: not known. */
+struct reg_act {
+    enum reg_deed deed;
+    int32_t up_to;    // DELETED with its subject: every version to this one; else 0
+    int32_t left_out; // acts between the one before and this that are not kept
+    int64_t ts;       // milliseconds since 1970; 0 = not known
+    struct span who, client, agent, reason;
+    struct reg_act *next;
+};
+
 struct reg_event {
     enum reg_event_kind kind;
     bool gone;           // a null value: what the key names is no more
@@ -36,6 +54,10 @@ struct reg_event {
     struct span context;      // CONTEXT: ".ctx"
     struct span odd_key;      // the key's bytes where they are not the ones we write
     int64_t offset, ts;       // where and when it was written; set by the tail
+    // Told by headers, not by key and value.
+    const struct reg_act *acts; // oldest first; read: this event's own is the last
+    struct reg_act act;         // to be written: this event's own, after those
+    bool acts_now;              // `act` is to be written
 };
 
 /*

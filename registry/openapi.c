@@ -1,4 +1,4 @@
-#include "registry/openapi.h"
+#include "registry/openapi_inside.h"
 
 #include "base/json.h"
 
@@ -107,6 +107,8 @@ static const struct operation {
      NULL, "{}", "404 422"},
     {HTTP_GET, "/subjects/{subject}/versions/{version}/referencedby",
      "Ids of the schemas that refer to it", "deleted" PAGE, NULL, INTS, "404 422"},
+    {HTTP_GET, "/subjects/{subject}/versions/{version}/history",
+     "Who did what to it, when and why", "", NULL, REF("History"), "404 422"},
 
     {HTTP_POST, "/compatibility/subjects/{subject}/versions",
      "Does it fit what the level compares it with?", "verbose explain normalize",
@@ -145,151 +147,6 @@ static const struct operation {
     {HTTP_GET, "/v1/metadata/version", "The release", "", NULL, OBJECT, ""},
     {HTTP_GET, "/v1/metadata/deployment", "How it is deployed", "", NULL, OBJECT, ""},
 };
-
-static const char components[] =
-#define STRING "{\"type\":\"string\"}"
-#define INT "{\"type\":\"integer\"}"
-#define BOOL "{\"type\":\"boolean\"}"
-#define MEMBERS                                                                     \
-    "\"schemaType\":{\"type\":\"string\",\"const\":\"AVRO\"},\"references\":" LIST( \
-        "Reference") ",\"metadata\":" REF("Metadata") ",\"ruleSet\":" REF("RuleSet")
-#define ANSWERED                                                                 \
-    "\"subject\":" STRING ",\"version\":" INT ",\"id\":" INT ",\"guid\":" STRING \
-    ",\"schema\":" STRING ",\"ts\":" INT ",\"deleted\":" BOOL ",\"maxId\":" INT  \
-    ",\"aliases\":" TEXTS "," MEMBERS
-#define MODE_NAMES                                                            \
-    "{\"enum\":[\"READWRITE\",\"READONLY\",\"READONLY_OVERRIDE\",\"IMPORT\"," \
-    "\"FORWARD\"]}"
-#define LEVEL                                                               \
-    "{\"enum\":[\"NONE\",\"BACKWARD\",\"BACKWARD_TRANSITIVE\",\"FORWARD\"," \
-    "\"FORWARD_TRANSITIVE\",\"FULL\",\"FULL_TRANSITIVE\",null]}"
-#define MAYBE(type) "{\"type\":[\"" type "\",\"null\"]}"
-#define SETTINGS                                                                                                                   \
-    "\"alias\":" MAYBE("string") ",\"normalize\":" MAYBE(                                                                          \
-        "boolean") ",\"compatibilityPolicy\":{\"enum\":[\"STRICT\",\"LENIENT\",null]}"                                             \
-                   ","                                                                                                             \
-                   "\"compatibilityGroup\":" MAYBE("string") ",\"defaultMetadata\""                                                \
-                                                             ":" MAYBE("object") ",\""                                             \
-                                                                                 "ove"                                             \
-                                                                                 "rri"                                             \
-                                                                                 "deM"                                             \
-                                                                                 "eta"                                             \
-                                                                                 "dat"                                             \
-                                                                                 "a\""                                             \
-                                                                                 ":" MAYBE("object") ",\"defaultRuleSet\":" MAYBE( \
-                                                                                     "object") ",\"overrideRuleSet\":" MAYBE("object")
-    "\"Error\":{\"type\":\"object\",\"required\":[\"error_code\",\"message\"],"
-    "\"properties\":{\"error_code\":" INT ",\"message\":" STRING "}},"
-    "\"Reference\":{\"type\":\"object\",\"properties\":{\"name\":" STRING
-    ",\"subject\":" STRING ",\"version\":{\"type\":\"integer\",\"minimum\":-1,"
-    "\"maximum\":2147483647}},\"required\":[\"name\",\"subject\",\"version\"]},"
-    "\"Metadata\":{\"type\":\"object\",\"properties\":{\"tags\":{\"type\":\"object\","
-    "\"additionalProperties\":" TEXTS "},\"properties\":{\"type\":\"object\","
-    "\"additionalProperties\":" STRING "},\"sensitive\":" TEXTS "}},"
-    "\"Rule\":{\"type\":\"object\",\"required\":[\"name\",\"mode\",\"type\"],"
-    "\"properties\":{\"name\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z_][A-Za-z0-9_-"
-    "]"
-    "*$\"},\"doc\":" STRING ",\"kind\":{\"enum\":[\"TRANSFORM\",\"CONDITION\"]},"
-    "\"mode\":{\"enum\":[\"UPGRADE\",\"DOWNGRADE\",\"UPDOWN\",\"WRITE\",\"READ\","
-    "\"WRITEREAD\"]},\"type\":" STRING ",\"tags\":" TEXTS ",\"params\":{\"type\":"
-    "\"object\",\"additionalProperties\":" STRING "},\"expr\":" STRING
-    ",\"onSuccess\":" STRING ",\"onFailure\":" STRING ",\"disabled\":" BOOL "}},"
-    "\"RuleSet\":{\"type\":\"object\",\"properties\":{\"migrationRules\":" LIST("Rule") ",\"domainRules\":" LIST(
-        "Rule") ",\"encodingRules\":" LIST("Rule") ",\"enableAt\":{\"enum\":[\"ALL\","
-                                                   "\"CLIENT\",\"GATEWAY\",\"SERVER\","
-                                                   "\"NONE\"]}}},"
-                                                   "\"Request\":{\"type\":\"object\","
-                                                   "\"required\":[\"schema\"],"
-                                                   "\"properties\":{"
-                                                   "\"schema\":" STRING
-                                                   ",\"version\":{\"type\":\"integer\","
-                                                   "\"minimum\":-1,\"maximum\":"
-                                                   "2147483647},\"id\":{\"type\":"
-                                                   "\"integer\",\"minimum\":-1,"
-                                                   "\"maximum\":2147483647}," MEMBERS
-                                                   "}},"
-                                                   "\"Schema\":{\"type\":\"object\","
-                                                   "\"required\":[\"subject\","
-                                                   "\"version\",\"id\","
-                                                   "\"schema\"],\"properties\":"
-                                                   "{" ANSWERED "}},"
-                                                   "\"Meaning\":{\"type\":\"object\","
-                                                   "\"required\":[\"schema\"],"
-                                                   "\"properties\":{" ANSWERED "}},"
-                                                   "\"Registered\":{\"type\":"
-                                                   "\"object\",\"required\":[\"id\"],"
-                                                   "\"properties\":{" ANSWERED "}},"
-                                                   "\"Place\":{\"type\":\"object\","
-                                                   "\"required\":[\"subject\","
-                                                   "\"version\"],"
-                                                   "\"properties\":{\"subject\":" STRING
-                                                   ",\"version\":" INT "}},"
-                                                   "\"ContextId\":{\"type\":\"object\","
-                                                   "\"required\":[\"context\",\"id\"],"
-                                                   "\"properties\":{\"context\":" STRING
-                                                   ",\"id\":" INT "}},"
-                                                   "\"Verdict\":{\"type\":\"object\","
-                                                   "\"required\":[\"is_compatible\"],"
-                                                   "\"properties\":{"
-                                                   "\"is_compatible\":" BOOL
-                                                   ",\"messages\":" TEXTS
-                                                   ",\"explanation\":" LIST(
-                                                       "Reason") "}},"
-                                                                 "\"Reason\":{\"type\":"
-                                                                 "\"object\","
-                                                                 "\"required\":["
-                                                                 "\"version\","
-                                                                 "\"direction\","
-                                                                 "\"rule\","
-                                                                 "\"why\",\"change\"],"
-                                                                 "\"properties\":{"
-                                                                 "\"version\":" INT
-                                                                 ",\"direction\":{"
-                                                                 "\"enum\":["
-                                                                 "\"BACKWARD\","
-                                                                 "\"FORWARD\"]},"
-                                                                 "\"rule\":" STRING
-                                                                 ",\"newPointer\""
-                                                                 ":" STRING
-                                                                 ",\"oldPointer\""
-                                                                 ":" STRING
-                                                                 ",\"new\":{},\"old\":{"
-                                                                 "},\"why\":" STRING
-                                                                 ",\"change\":" STRING
-                                                                 "}},"
-                                                                 "\"Config\":{\"type\":"
-                                                                 "\"object\","
-                                                                 "\"properties\":{"
-                                                                 "\"compatibilityLevel"
-                                                                 "\":" LEVEL
-                                                                 "," SETTINGS "}},"
-                                                                 "\"ConfigUpdate\":{"
-                                                                 "\"type\":\"object\","
-                                                                 "\"properties\":{"
-                                                                 "\"compatibility\""
-                                                                 ":" LEVEL "," SETTINGS
-                                                                 "}},"
-                                                                 "\"Mode\":{\"type\":"
-                                                                 "\"object\","
-                                                                 "\"required\":["
-                                                                 "\"mode\"],"
-                                                                 "\"properties\":{"
-                                                                 "\"mode\":" MODE_NAMES
-                                                                 "}},"
-                                                                 "\"ModeBefore\":{"
-                                                                 "\"type\":[\"object\","
-                                                                 "\"null\"],"
-                                                                 "\"properties\":{"
-                                                                 "\"mode\":" MODE_NAMES
-                                                                 "}},"
-                                                                 "\"Ready\":{\"type\":"
-                                                                 "\"object\","
-                                                                 "\"required\":["
-                                                                 "\"status\"],"
-                                                                 "\"properties\":{"
-                                                                 "\"status\":{"
-                                                                 "\"enum\":[\"ready\","
-                                                                 "\"not ready\"]}}}";
 
 static const char head[] =
     "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"avrogate registry\",\"version\":"
@@ -440,7 +297,7 @@ void openapi_put(struct buf *out)
     buf_put_str(out, "},\"components\":{\"responses\":{\"Refused\":{\"description\":"
                      "\"refused; error_code says why\",");
     put_content(out, REF("Error"), true);
-    buf_put_str(out, "}},\"schemas\":{");
-    buf_put_str(out, components);
-    buf_put_str(out, "}}}");
+    buf_put_str(out, "}},\"schemas\":");
+    openapi_put_schemas(out);
+    buf_put_str(out, "}}");
 }

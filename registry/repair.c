@@ -115,6 +115,18 @@ static bool can_be_read(const struct reg_record *r)
     return can && ev.kind != REG_NOOP;
 }
 
+static void put_acts(struct buf *out, const struct reg_act *act)
+{
+    if (act == NULL)
+        return;
+    for (const char *before = ",\"acts\":["; act != NULL; act = act->next) {
+        buf_put_str(out, before);
+        reg_act_put(out, act);
+        before = ",";
+    }
+    buf_put_u8(out, ']');
+}
+
 void reg_backup_put(struct buf *out, const struct reg_record *all, size_t n)
 {
     struct arena a = {0};
@@ -129,9 +141,29 @@ void reg_backup_put(struct buf *out, const struct reg_record *all, size_t n)
         json_put_string(out, all[i].key);
         buf_put_str(out, ",\"value\":");
         json_put_string(out, all[i].value);
+        put_acts(out, all[i].acts);
         buf_put_str(out, "}\n");
     }
     arena_free(&a);
+}
+
+/* As liberally as headers are: one that cannot be read is not there. */
+static const struct reg_act *read_acts(const struct json *acts, struct span line,
+                                       struct arena *a)
+{
+    struct reg_act *first = NULL, **end = &first;
+
+    if (!json_is(acts, JSON_ARRAY) || acts->n > REG_ACTS_READ)
+        return NULL;
+    for (const struct json *j = acts->first; j != NULL; j = j->next) {
+        struct reg_act *act = arena_alloc(a, sizeof *act);
+
+        if (!reg_act_read(act, span_of(line.p + j->at, j->end - j->at), a))
+            continue;
+        *end = act;
+        end = &act->next;
+    }
+    return first;
 }
 
 static enum err_kind read_line(struct reg_record *out, struct span line,
@@ -143,7 +175,9 @@ static enum err_kind read_line(struct reg_record *out, struct span line,
     const struct json *key = json_member(j, "key"), *value = json_member(j, "value");
     if (!json_is(key, JSON_STRING) || !json_is(value, JSON_STRING))
         return err_set(e, ERR_INVALID, "wanted an object with texts key and value");
-    *out = (struct reg_record){.key = key->text, .value = value->text};
+    *out = (struct reg_record){.key = key->text,
+                               .value = value->text,
+                               .acts = read_acts(json_member(j, "acts"), line, a)};
     TRY(json_member(j, "ts") != NULL
             ? json_int(&out->ts, json_member(j, "ts"), 0, INT64_MAX, e)
             : ERR_OK);
@@ -193,6 +227,8 @@ static void play(struct reg_state *s, const struct reg_record *all, size_t n,
         struct err e = {0};
 
         bool read = reg_event_read(&ev, all[i].key, all[i].value, &a, &e) == ERR_OK;
+        ev.ts = all[i].ts;
+        ev.acts = all[i].acts;
         bool deletes = ev.kind == REG_DELETE_SUBJECT || ev.kind == REG_CLEAR_SUBJECT ||
                        (ev.kind == REG_SCHEMA && ev.gone);
         if (read && !(undeleted && deletes))
@@ -219,7 +255,10 @@ static struct reg_event *add(struct reg_plan *p, enum reg_event_kind kind,
         p->events = more;
         p->cap = cap;
     }
-    p->events[p->n] = (struct reg_event){.kind = kind, .subject = subject};
+    p->events[p->n] = (struct reg_event){.kind = kind,
+                                         .subject = subject,
+                                         .act = {.deed = REG_RESTORED},
+                                         .acts_now = true};
     return &p->events[p->n++];
 }
 
@@ -244,7 +283,9 @@ static bool same_schema(const struct reg_version *a, const struct reg_version *b
            memcmp(a->schema->md5, b->schema->md5, 16) == 0;
 }
 
-static void write_version(struct reg_plan *p, const struct reg_version *v, bool deleted)
+/* `told` is the version whose history goes on. */
+static void write_version(struct reg_plan *p, const struct reg_version *v, bool deleted,
+                          enum reg_deed deed, const struct reg_version *told)
 {
     const struct reg_schema *holder =
         reg_schema_by_id(reg_context_of(&p->now, v->subject->qualified), v->schema->id);
@@ -258,6 +299,8 @@ static void write_version(struct reg_plan *p, const struct reg_version *v, bool 
     ev->schema = v->schema->what;
     ev->schema.id = v->schema->id;
     ev->schema.deleted = deleted ? API_YES : API_NO;
+    ev->acts = told->history.first;
+    ev->act.deed = deed;
     say_version(p, "written", v, deleted ? " (softly deleted)" : "");
 }
 
@@ -267,7 +310,7 @@ static void restore_version(struct reg_plan *p, const struct reg_version *v)
         reg_version_of(reg_subject_of(&p->now, v->subject->qualified), v->version);
 
     if (there == NULL)
-        write_version(p, v, v->deleted);
+        write_version(p, v, v->deleted, REG_RESTORED, v);
     else if (!same_schema(there, v))
         leave(p, v, ": another schema stands there now");
 }
@@ -354,7 +397,7 @@ static void undelete_version(struct reg_plan *p, const struct reg_version *v,
     else if (!asked && lives_elsewhere(now, v))
         leave(p, v, ": its schema lives in another version");
     else
-        write_version(p, v, false);
+        write_version(p, v, false, REG_UNDELETED, there != NULL ? there : v);
 }
 
 void reg_plan_undelete(struct reg_plan *out, const struct reg_record *all, size_t n,

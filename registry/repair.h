@@ -13,6 +13,7 @@
 struct reg_record {
     struct span key, value; // value.p NULL is a tombstone
     int64_t offset, ts;
+    const struct reg_act *acts; // that its headers tell
 };
 
 /* A line for each thing that is wrong, then a summary; how many are wrong. */
@@ -21,14 +22,15 @@ size_t reg_fsck(struct buf *report, const struct reg_record *all, size_t n);
 /*
  * The backup: one line of JSON for each record that counts, in the log's order.  What
  * was written over, what is gone and what cannot be decoded is not in it.
- *      {"offset":4,"ts":1700000000000,"key":"...","value":"..."}
+ *      {"offset":4,"ts":1700000000000,"key":"...","value":"...","acts":[{...}]}
  */
 void reg_backup_put(struct buf *out, const struct reg_record *all, size_t n);
 /* ERR_INVALID names the line. */
 enum err_kind reg_backup_read(struct reg_record **out, size_t *n, struct span text,
                               struct arena *a, struct err *e) MUST_USE;
 
-/* What is to be written, and a line for each of it and of what is left alone. */
+/* What is to be written, and a line for each of it and of what is left alone.  Whose
+ * doing it is, their acts do not say yet. */
 struct reg_plan {
     struct reg_state was, now;
     struct reg_event *events; // borrow from `was`

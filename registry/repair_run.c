@@ -18,7 +18,7 @@
 #define TEXT_MOST ((size_t)1 << 30)
 
 struct settings {
-    const char *bootstrap, *topic, *file, *subject;
+    const char *bootstrap, *topic, *file, *subject, *reason;
     int64_t id, version;
     bool dry_run;
     struct conf_pairs kafka;
@@ -49,6 +49,11 @@ struct settings {
             .fallback = "false", .flag = "dry-run",               \
             .help = "say what would be written and write nothing" \
     }
+#define REASON_ROW                                                                \
+    {                                                                             \
+        "reason", CONF_TEXT, AT(reason),                                          \
+            .argument = "TEXT", .help = "why, for the history of what is written" \
+    }
 
 static const struct conf_row fsck_rows[] = {KAFKA_ROWS, {0}};
 static const struct conf_row backup_rows[] = {KAFKA_ROWS, FILE_ROW, {0}};
@@ -56,12 +61,14 @@ static const struct conf_row restore_rows[] = {
     KAFKA_ROWS,
     FILE_ROW,
     DRY_ROW,
+    REASON_ROW,
     {"id", CONF_INT, AT(id), .fallback = "0", .min = 0, .max = INT32_MAX,
      .help = "the schema of this id alone; 0 is everything"},
     {0}};
 static const struct conf_row undelete_rows[] = {
     KAFKA_ROWS,
     DRY_ROW,
+    REASON_ROW,
     {"subject", CONF_TEXT, AT(subject), .required = true, .help = "whose versions"},
     {"subject_version", CONF_INT, AT(version), .fallback = "0", .min = 0,
      .max = INT32_MAX, .help = "this version alone; 0 is all"},
@@ -82,6 +89,19 @@ static struct span kept(struct span s, struct arena *a)
     return copy.p != NULL ? copy : span_of("", 0); // empty is no tombstone
 }
 
+/* They outlive the message: the texts are kept first. */
+static const struct reg_act *acts_of(const struct kf_message *m, struct arena *a)
+{
+    struct kf_header *headers = arena_array(a, m->n_headers, sizeof *headers);
+    struct reg_event ev = {0};
+
+    for (size_t i = 0; i < m->n_headers; i++)
+        headers[i] =
+            (struct kf_header){m->headers[i].name, kept(m->headers[i].value, a)};
+    reg_event_read_headers(&ev, headers, m->n_headers, a);
+    return ev.acts;
+}
+
 static void keep(struct log *l, const struct kf_message *m)
 {
     if (l->n == l->cap) {
@@ -93,6 +113,7 @@ static void keep(struct log *l, const struct kf_message *m)
         .value = kept(m->value, &l->arena),
         .offset = m->offset,
         .ts = m->timestamp_ms > 0 ? m->timestamp_ms : 0,
+        .acts = acts_of(m, &l->arena),
     };
 }
 
@@ -230,17 +251,20 @@ static enum err_kind send_one(struct kf_producer *p, const struct settings *s,
                               struct err *e)
 {
     struct buf key = BUF_INIT(TEXT_MOST), value = BUF_INIT(TEXT_MOST);
+    struct arena a = {0};
     enum err_kind rc;
 
     reg_event_put_key(&key, ev);
     bool there = reg_event_put_value(&value, ev);
     struct kf_record r = {.key = buf_span(&key),
                           .value = there ? buf_span(&value) : (struct span){0}};
+    r.headers = reg_event_headers(ev, wall_ms(), &a, &r.n_headers);
     while ((rc = kf_send(p, s->topic, &r, &d->waiter, 0, e)) == ERR_UNAVAILABLE &&
            kf_healthy(p))
         (void)kf_flush(p, 100);
     buf_free(&key);
     buf_free(&value);
+    arena_free(&a);
     return rc;
 }
 
@@ -268,8 +292,23 @@ static enum err_kind write_plan(const struct settings *s, const struct reg_plan 
 
 /* The commands.  Each returns an exit status: 0 all is well, 1 not. */
 
+/* Whoever has Kafka's address may do this: there is no principal to name. */
+static void say_whose(const struct settings *s, struct reg_plan *plan)
+{
+    for (size_t i = 0; i < plan->n; i++) {
+        struct reg_act *act = &plan->events[i].act;
+
+        act->agent = span_str(act->deed == REG_UNDELETED ? "avrogate registry undelete"
+                                                         : "avrogate registry restore");
+        if (s->reason != NULL)
+            act->reason =
+                reg_text_kept(span_str(s->reason), REG_REASON_BYTES, &plan->arena);
+    }
+}
+
 static int finish_plan(const struct settings *s, struct reg_plan *plan, struct err *e)
 {
+    say_whose(s, plan);
     enum err_kind rc = s->dry_run || plan->n == 0 ? ERR_OK : write_plan(s, plan, e);
 
     if (rc == ERR_OK)

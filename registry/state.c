@@ -327,6 +327,7 @@ static void drop_subject_if_empty(struct reg_subject *subject)
     if (subject->n > 0)
         return;
     tab_drop(&subject->context->subjects, subject->name);
+    reg_history_free(&subject->deletions);
     free(subject->versions);
     free((void *)(uintptr_t)subject->name.p);
     free((void *)(uintptr_t)subject->qualified.p);
@@ -466,6 +467,7 @@ static void free_odd_keys(struct reg_odd_key **keys)
 static void free_version(struct reg_version *v)
 {
     free_odd_keys(&v->odd_keys);
+    reg_history_free(&v->history);
     free(v);
 }
 
@@ -521,6 +523,33 @@ static bool id_is_free(const struct reg_schema *holder, const struct reg_version
            (holder->places == v && v->next_place == NULL);
 }
 
+static enum reg_deed deed_of(const struct reg_version *v, bool deleted)
+{
+    if (v->history.n == 0)
+        return REG_REGISTERED;
+    return v->deleted == deleted ? REG_WRITTEN : deleted ? REG_DELETED : REG_UNDELETED;
+}
+
+/* Into `h` what the headers of `ev` tell, or the one act that can be told without them.
+ * Of a history that is known only the last is news. */
+static void note_acts(struct reg_history *h, const struct reg_event *ev,
+                      enum reg_deed deed)
+{
+    const struct reg_act *act = ev->acts;
+    struct reg_act own = {.deed = deed, .ts = ev->ts};
+
+    while (h->n > 0 && act != NULL && act->next != NULL)
+        act = act->next;
+    for (; act != NULL && act->next != NULL; act = act->next)
+        reg_history_add(h, act);
+    if (act != NULL)
+        own = *act;
+    if (own.ts == 0)
+        own.ts = ev->ts;
+    own.up_to = ev->kind == REG_DELETE_SUBJECT ? ev->version : 0;
+    reg_history_add(h, &own);
+}
+
 static void apply_schema(struct reg_state *s, const struct reg_event *ev)
 {
     struct reg_context *c = context_for(s, subject_split(ev->subject).context);
@@ -545,7 +574,9 @@ static void apply_schema(struct reg_state *s, const struct reg_event *ev)
         schema = schema_add(c, &ev->schema, md5);
     if (v->schema == NULL)
         add_place(v, schema);
-    set_deleted(v, ev->schema.deleted == API_YES);
+    bool deleted = ev->schema.deleted == API_YES;
+    note_acts(&v->history, ev, deed_of(v, deleted));
+    set_deleted(v, deleted);
     v->offset = ev->offset;
     v->ts = ev->ts;
     note_odd_key(&v->odd_keys, ev->odd_key);
@@ -562,16 +593,39 @@ static void apply_schema_gone(struct reg_state *s, const struct reg_event *ev)
     drop_subject_if_empty(subject);
 }
 
+/* Which of the subject's deletions took `v`: the first that reaches it and came after
+ * what was done to it last; where the times do not tell, the newest. */
+static struct reg_act deletion_of(const struct reg_version *v)
+{
+    const struct reg_act *act = v->subject->deletions.first;
+
+    while (act->next != NULL &&
+           (act->up_to < v->version || act->ts < v->history.last->ts))
+        act = act->next;
+    return *act;
+}
+
+static void delete_with_subject(struct reg_version *v)
+{
+    struct reg_act act = deletion_of(v);
+
+    act.up_to = act.left_out = 0;
+    reg_history_add(&v->history, &act);
+    set_deleted(v, true);
+}
+
 static void apply_delete_subject(struct reg_state *s, const struct reg_event *ev)
 {
-    const struct reg_subject *subject = reg_subject_of(s, ev->subject);
+    struct reg_subject *subject = (void *)(uintptr_t)reg_subject_of(s, ev->subject);
 
     // A tombstone of this key undoes nothing: Karapace writes one after the versions'.
     if (subject == NULL || ev->gone)
         return;
+    note_acts(&subject->deletions, ev, REG_DELETED);
     for (size_t i = 0; i < subject->n; i++)
-        if (subject->versions[i]->version <= ev->version)
-            set_deleted(subject->versions[i], true);
+        if (subject->versions[i]->version <= ev->version &&
+            !subject->versions[i]->deleted)
+            delete_with_subject(subject->versions[i]);
 }
 
 static void forget_deleted(struct reg_subject *subject)

@@ -17,7 +17,7 @@
 #pragma once
 
 #include "base/tab.h"
-#include "registry/log.h"
+#include "registry/history.h"
 #include "wire/subject.h"
 
 struct reg_schema { // what an id means
@@ -44,6 +44,7 @@ struct reg_version {
     int64_t offset, ts; // of the record that said so last
     struct reg_version *next_place;
     struct reg_odd_key *odd_keys;
+    struct reg_history history; // never empty
 };
 
 struct reg_subject {
@@ -51,7 +52,8 @@ struct reg_subject {
     struct span name;      // inside its context
     struct span qualified; // ":.ctx:name", the default context left out
     struct reg_version **versions;
-    size_t n, cap; // ascending by version
+    size_t n, cap;                // ascending by version
+    struct reg_history deletions; // of all its versions to some number
 };
 
 struct reg_context {

@@ -86,6 +86,7 @@ static void apply(struct reg_tail *t, const struct kf_message *m, struct arena *
     }
     ev.offset = m->offset;
     ev.ts = m->timestamp_ms > 0 ? m->timestamp_ms : 0;
+    reg_event_read_headers(&ev, m->headers, m->n_headers, a);
 
     pthread_rwlock_wrlock(&t->state_lock);
     uint64_t clashes = t->state.clashes;

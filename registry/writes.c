@@ -45,7 +45,37 @@ static void tell(const struct writing *w, const struct reg_decision *d)
     log_event(d->n > 0 ? LOG_INFO : LOG_DEBUG, d->n > 0 ? "changed" : "no change",
               LOG_S("what", verbs[c->verb]), LOG_B("subject", c->subject),
               LOG_I("id", d->id), LOG_I("version", d->version), LOG_B("who", w->r->who),
-              LOG_B("client", w->r->peer), LOG_B("request", w->r->id), LOG_END);
+              LOG_B("client", w->r->peer), LOG_B("reason", c->by.reason),
+              LOG_B("request", w->r->id), LOG_END);
+}
+
+/* The address alone: a port tells nothing once the connection is gone. */
+static struct span address_of(const struct http_req *r)
+{
+    size_t n = r->peer.n;
+
+    while (n > 0 && r->peer.p[n - 1] != ':')
+        n--;
+    return span_of(r->peer.p, n > 0 ? n - 1 : 0);
+}
+
+/* Who asks, from where and why, as the history keeps it; false: refused. */
+static bool say_who(struct reg_act *out, struct http_req *r, const char *type)
+{
+    struct span reason = http_header(r, "X-Registry-Reason");
+    struct arena *a = &r->arena;
+    struct reg_refusal no = {0};
+    struct err e = {0};
+
+    *out = (struct reg_act){
+        .who = reg_text_kept(r->who, REG_WHO_BYTES, a),
+        .client = reg_text_kept(address_of(r), REG_CLIENT_BYTES, a),
+        .agent = reg_text_kept(http_header(r, "User-Agent"), REG_AGENT_BYTES, a)};
+    if (reg_reason_read(&out->reason, reason, a, &e) == ERR_OK)
+        return true;
+    reg_refuse(&no, a, 400, "%s", e.msg);
+    answer_refusal(r, type, &no);
+    return false;
 }
 
 /* What is registered, as the state has it now; the id alone for classic clients. */
@@ -129,7 +159,10 @@ static void write_command(struct http_app *app, struct http_req *r, const char *
     struct writing *w = arena_alloc(&r->arena, sizeof *w);
     struct reg_refusal busy = {.code = 503,
                                .message = span_str("Too many writes are waiting")};
+    struct reg_act by;
 
+    if (!say_who(&by, r, type))
+        return;
     *w = (struct writing){.job = {.command = *c,
                                   .arena = &r->arena,
                                   .due_ms = clock_ms() + api->o.write_ms,
@@ -137,6 +170,7 @@ static void write_command(struct http_app *app, struct http_req *r, const char *
                           .api = api,
                           .r = r,
                           .type = type};
+    w->job.command.by = by;
     if (c->verb == REG_DO_REGISTER && answered_from_memory(w))
         return;
     if (reg_writer_submit(api->writer, &w->job))
