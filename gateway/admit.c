@@ -152,10 +152,11 @@ static void let_out(struct gateway *g, struct visit *visit)
 void admit_answered(struct http_app *app, struct http_req *r, int status,
                     const char *type, struct span body)
 {
-    (void)status;
-    (void)type;
-    (void)body;
+    const struct replay_answer answer = {status, type, body};
+
     let_out((struct gateway *)app, r->visit);
+    if (r->visit != NULL)
+        retry_answered((struct gateway *)app, r, &answer);
 }
 
 void admit_leave(struct http_app *app, struct http_req *r)

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "gateway/publish.h"
+#include "gateway/replay.h"
 
 struct gateway;
 
@@ -20,6 +21,15 @@ struct visit {
     struct account *account; // NULL: it has left
     size_t bytes;            // taken for its body
     size_t kept;             // of the body so far
+
+    struct kf_header *headers; // of each of its records (carry.h)
+    size_t n_headers, headers_bytes;
+    struct span trace; // its traceparent, n 0 = none
+
+    struct replay_entry *entry; // it bears an Idempotency-Key and runs (retry.h)
+    struct replay_known known;
+    enum replay_end end;
+    struct span key, id;
 };
 
 /* The hooks of struct http_app. */

@@ -68,6 +68,7 @@ static void on_sent_done(struct publish *p)
     struct gateway *g = ((struct sent *)p)->gateway;
 
     take_back(g, p);
+    retry_note(p);
     ((struct sent *)p)->answer(p);
 }
 
@@ -80,6 +81,8 @@ static enum err_kind find_schema(struct gateway *g, struct publish *p, bool may_
     struct buf subject = BUF_INIT(4096);
     enum err_kind rc;
 
+    if (p->ask.schema_id == 0)
+        p->ask.schema_id = retry_schema(p->req);
     if (p->ask.schema_id != 0) {
         TRY(rc_by_id(g->rc, p->ask.schema_id, deadline, &p->schema, e));
         return ERR_OK;
@@ -162,6 +165,14 @@ static bool is_worth_asking(struct gateway *g, const struct publish *p)
            rc_doubt_latest(g->rc, p->schema.subject, p->req->began_us / 1000);
 }
 
+/* Kafka's limit for a record is one for its headers as well. */
+static void less_headers(struct gw_batch *b, const struct http_req *r)
+{
+    size_t headers = carry_size(r);
+
+    b->limits.record -= headers < b->limits.record ? headers : b->limits.record;
+}
+
 enum reading { READ, REFUSED, DOUBTED };
 
 static enum reading read_records(struct gateway *g, struct publish *p)
@@ -185,6 +196,7 @@ static enum reading read_records(struct gateway *g, struct publish *p)
     const struct gw_batch_schema against = {p->codec->encoder, p->codec->plan,
                                             p->schema.id};
     gw_batch_init(&p->batch, &g->batch);
+    less_headers(&p->batch, p->req);
     enum err_kind rc = gw_batch_read(&p->batch, &p->ask, &against, p->req->body, &e);
     if ((rc == ERR_CONFLICT || p->batch.bad > 0) && is_worth_asking(g, p))
         return DOUBTED;
@@ -239,6 +251,8 @@ enum err_kind api_send(struct sent *s, struct err *e)
     p->bytes = p->batch.frames.n + p->batch.keys.n;
     p->sent = p->batch.n;
     TRY(admit_sending(g, p, e));
+    retry_recall(p);
+    carry_add(p);
     p->done = on_sent_done;
     pthread_rwlock_rdlock(&g->producer_lock);
     if (g->producer != NULL && kf_healthy(g->producer))
@@ -321,7 +335,10 @@ static void serve(struct gateway *g, struct http_req *r, bool may_wait)
     } else if (!may_wait && r->body.n > LARGE_BODY) {
         serve_later(g, p);
         return;
-    } else if (find_schema(g, p, may_wait, &e) != ERR_OK) {
+    } else if (retry_ask(g, r) == RETRY_ANSWERED) {
+        publish_free(p);
+        return;
+    } else if (carry_note(g, r), find_schema(g, p, may_wait, &e) != ERR_OK) {
         if (!may_wait && (e.kind == ERR_UNAVAILABLE || e.kind == ERR_NOT_FOUND)) {
             serve_later(g, p);
             return;

@@ -24,12 +24,20 @@ static struct stats_metric full = {.name = "avrogate_gateway_refused_total",
                                    .kind = STATS_COUNTER,
                                    .labels = "of,for"};
 
+static struct stats_metric replays = {
+    .name = "avrogate_gateway_idempotency_keys_total",
+    .help =
+        "keys that came again: waited for the first, replayed, with another request",
+    .kind = STATS_COUNTER,
+    .labels = "what"};
+
 void count_install(void)
 {
     stats_add(&records);
     stats_add(&requests);
     stats_add(&phases);
     stats_add(&full);
+    stats_add(&replays);
 }
 
 static void count_records(const char *topic, const char *outcome, size_t n)
@@ -87,6 +95,11 @@ void count_full(enum share_of what, enum share_verdict v)
         1);
 }
 
+void count_replay(const char *what)
+{
+    stats_count(stats_child(&replays, (const char *const[]){what}), 1);
+}
+
 static void put_gauge(struct buf *out, const char *name, const char *help, uint64_t v)
 {
     buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %llu\n", name, help, name, name,
@@ -115,6 +128,8 @@ void count_print(struct buf *out, struct gateway *g)
     put_gauge(out, "avrogate_gateway_in_flight_bytes",
               "of bodies, and of records waiting for Kafka",
               shares_used(&g->shares, SHARE_BYTES));
+    put_gauge(out, "avrogate_gateway_idempotency_bytes",
+              "of answers kept for keys that come again", replay_bytes(&g->replay));
     put_gauge(out, "avrogate_gateway_principals", "with something in flight",
               shares_accounts(&g->shares));
     put_counter(out, "avrogate_http_requests_total", "answered", c.requests);

@@ -6,8 +6,10 @@
 #include "base/queue.h"
 #include "base/stats.h"
 #include "gateway/admit.h"
+#include "gateway/carry.h"
 #include "gateway/codec.h"
 #include "gateway/publish.h"
+#include "gateway/retry.h"
 #include "gateway/run.h"
 #include "gateway/share.h"
 #include "gateway/topics.h"
@@ -43,6 +45,7 @@ struct gateway {
     pthread_t watch;
     atomic_bool stopping, draining;
     struct shares shares;
+    struct replay replay;
 
     pthread_mutex_t ready_lock;
     char not_ready[300]; // under ready_lock: why /readyz says 503, "" when it says 200
@@ -76,6 +79,7 @@ void rest_free(struct gateway *g);
 void count_install(void);
 void count_answer(const struct publish *p);
 void count_status(int status); // of the records' endpoint; 0: the client left
+void count_replay(const char *what); // of an Idempotency-Key
 void count_phase(const char *phase, int64_t us);
 void count_full(enum share_of what, enum share_verdict v); // a 503 by admit.c
 void count_print(struct buf *out, struct gateway *g);

@@ -30,20 +30,37 @@ static void let_go(struct publish *p)
 static void on_report(struct kf_waiter *w, uint32_t index, const struct kf_report *r)
 {
     struct publish *p = (struct publish *)w;
-    uint32_t n = (uint32_t)(p->batch.n - p->batch.bad);
-
-    note_report(index < n ? &p->main[p->order[index]] : &p->dlq[p->order[index]], r);
+    note_report(index < p->good ? &p->main[p->order[index]] : &p->dlq[p->order[index]],
+                r);
     let_go(p);
+}
+
+static bool is_to_send(const struct publish *p, size_t i)
+{
+    bool refused = p->batch.items[i].refused;
+
+    if (refused && p->ask.on_error != ON_ERROR_DLQ)
+        return false;
+    return (refused ? p->dlq[i] : p->main[i]).outcome != OUTCOME_WRITTEN;
+}
+
+static size_t count_to_send(const struct publish *p, bool refused)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->batch.n; i++)
+        n += p->batch.items[i].refused == refused && is_to_send(p, i);
+    return n;
 }
 
 static size_t send_good(struct publish *p, struct kf_producer *producer,
                         const char *topic)
 {
-    size_t good = p->batch.n - p->batch.bad, n = 0;
-    struct kf_record *records = mem_array(good + 1, sizeof *records);
+    struct kf_record *records = mem_array((size_t)p->good + 1, sizeof *records);
+    size_t n = 0;
 
     for (size_t i = 0; i < p->batch.n; i++) {
-        if (p->batch.items[i].refused)
+        if (p->batch.items[i].refused || !is_to_send(p, i))
             continue;
         p->order[n] = (uint32_t)i;
         struct kf_record *r = &records[n++];
@@ -107,7 +124,7 @@ static void send_bad(struct publish *p, struct kf_producer *producer, const char
 
     for (size_t i = 0; i < p->batch.n; i++) {
         const struct item *it = &p->batch.items[i];
-        if (!it->refused)
+        if (!it->refused || !is_to_send(p, i))
             continue;
         struct kf_header *headers =
             arena_array(&p->req->arena, DLQ_HEADERS, sizeof *headers);
@@ -124,20 +141,20 @@ static void send_bad(struct publish *p, struct kf_producer *producer, const char
 
 void publish_start(struct publish *p, struct kf_producer *producer)
 {
-    bool to_dlq = p->ask.on_error == ON_ERROR_DLQ && p->batch.bad > 0;
-    size_t good = p->batch.n - p->batch.bad;
+    size_t bad = count_to_send(p, true);
     char topic[256], dlq[264];
 
     snprintf(topic, sizeof topic, "%.*s", (int)p->ask.topic.n, p->ask.topic.p);
     snprintf(dlq, sizeof dlq, "%s.dlq", topic);
     p->waiter.report = on_report;
+    p->good = (uint32_t)count_to_send(p, false);
     p->order = mem_array(p->batch.n, sizeof *p->order);
     // One is ours, so that the last report cannot come before the last record was sent.
-    atomic_init(&p->left, good + (to_dlq ? p->batch.bad : 0) + 1);
-    if (good > 0)
+    atomic_init(&p->left, p->good + bad + 1);
+    if (p->good > 0)
         send_good(p, producer, topic);
-    if (to_dlq)
-        send_bad(p, producer, dlq, good);
+    if (bad > 0)
+        send_bad(p, producer, dlq, p->good);
     let_go(p);
 }
 

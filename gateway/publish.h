@@ -47,12 +47,14 @@ struct publish {
     size_t sent;     // records in flight, for admission to take off again
     size_t bytes;
     int64_t began_us, checked_us;
+    uint32_t good;      // reports of records: those behind are the DLQ's
     atomic_size_t left; // reports to come, and one for the sender
     void (*done)(struct publish *p);
     void (*drop)(struct publish *p); // frees what it is a part of; NULL = nothing
 };
 
 /* `p->batch` holds one frame a good item.  Sends the good ones to the topic, and under
- * ON_ERROR_DLQ the bad ones to `<topic>.dlq` with their original bytes. */
+ * ON_ERROR_DLQ the bad ones to `<topic>.dlq` with their original bytes; not those whose
+ * outcome says already that they are written. */
 void publish_start(struct publish *p, struct kf_producer *producer);
 void publish_free(struct publish *p); // not the request

@@ -497,7 +497,7 @@ static void check_record(struct rest *t, struct rest_record *r, const struct ite
 {
     struct publish *p = rest_publish(t);
     struct arena *a = &p->req->arena;
-    size_t n = it->key_n + it->frame_n + headers_size(&r->extra);
+    size_t n = it->key_n + it->frame_n + headers_size(&r->extra) + carry_size(p->req);
 
     if (r->code != 0)
         return;
@@ -725,6 +725,10 @@ static enum step prepare(struct gateway *g, struct rest *t, bool may_wait)
 
     if (step == STEP_ON)
         step = check_cluster(g, t, may_wait);
+    if (step == STEP_ON && retry_ask(g, rest_publish(t)->req) == RETRY_ANSWERED)
+        step = STEP_ANSWERED;
+    if (step == STEP_ON)
+        carry_note(g, rest_publish(t)->req);
     if (step == STEP_ON)
         step = find_schemas(g, t, false, may_wait);
     if (step == STEP_ON)

@@ -63,6 +63,16 @@ static const struct conf_row rows[] = {
              "less, the fuller it is; 100 = no fairness"},
     {"limits.connections", CONF_INT, AT(connections), .fallback = "10000", .min = 1,
      .max = 1000000, .help = "open connections"},
+    {"headers", CONF_LIST, AT(headers), .fallback = "", .argument = "NAME,...",
+     .help =
+         "request headers that become record headers; X-App-* is all that begin so"},
+    {"principal_header", CONF_TEXT, AT(principal_header), .argument = "NAME",
+     .help = "record header that says who sent it; none unless given"},
+    {"idempotency.memory", CONF_BYTES, AT(idempotency_bytes), .fallback = "64MiB",
+     .min = 0, .max = 1LL << 36,
+     .help = "of answers kept for an Idempotency-Key that comes again"},
+    {"idempotency.ttl", CONF_DURATION, AT(idempotency_ms), .fallback = "1d",
+     .min = 1000, .max = 7 * 86400000LL, .help = "how long they are kept"},
     GUARD_ROWS(struct gateway_settings, guard),
     {"registry_timeout", CONF_DURATION, AT(registry_ms), .fallback = "5s", .min = 10,
      .max = 20000, .help = "wait for the registry where the schema is not at hand"},
@@ -209,6 +219,9 @@ static void set_up(struct gateway *g, const struct gateway_settings *s)
                  [SHARE_BYTES] = (size_t)s->in_flight_bytes},
         .percent = s->share > 0 ? (int)s->share : 100};
 
+    const struct replay_limits replay = {(size_t)s->idempotency_bytes,
+                                         s->idempotency_ms};
+
     g->s = s;
     g->defaults = (struct ask_defaults){
         (enum on_error)s->on_error, (enum av_unknown)s->unknown_fields,
@@ -217,6 +230,7 @@ static void set_up(struct gateway *g, const struct gateway_settings *s)
         .records = (size_t)s->records, .frames = (size_t)s->body * 4, .problems = 1000};
     codecs_init(&g->codecs, 1000);
     shares_init(&g->shares, &shares);
+    replay_init(&g->replay, &replay);
     queue_init(&g->waiting, GATEWAY_WAITING);
     pthread_rwlock_init(&g->producer_lock, NULL);
     pthread_mutex_init(&g->ready_lock, NULL);
@@ -257,6 +271,7 @@ static void take_down(struct gateway *g)
     guard_close(g->guard);
     codecs_free(&g->codecs);
     shares_free(&g->shares);
+    replay_free(&g->replay);
     rest_free(g);
     queue_free(&g->waiting);
     pthread_rwlock_destroy(&g->producer_lock);
@@ -283,6 +298,7 @@ static enum err_kind open_admin(struct gateway *g, struct err *e)
 
 static enum err_kind open_edges(struct gateway *g, struct err *e)
 {
+    TRY(carry_check(&g->s->headers, e));
     TRY(guard_open(&g->guard, &g->s->guard, e));
     TRY(open_admin(g, e));
     topics_init(&g->topics, g->admin, ASK_MS);

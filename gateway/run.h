@@ -19,6 +19,9 @@ struct gateway_settings {
     int on_error, unknown_fields, bytes_as, strategy; // the enums of gateway/ask.h
     int64_t body, records, connections;
     int64_t in_flight_bytes, in_flight_requests, in_flight_records;
+    struct conf_list headers;
+    const char *principal_header;
+    int64_t idempotency_bytes, idempotency_ms;
     int64_t share; // percent of these that one principal may have; 0 = 100
     int64_t registry_ms, schema_ttl_ms, drain_ms, threads, workers;
     int access_log; // 0 none, 1 errors, 2 all

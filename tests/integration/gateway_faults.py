@@ -8,52 +8,10 @@ free ports, because it kills it).  Skipped (77) without them.  AVROGATE_TEST_CLU
 import http.client, http.server, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
 import world
-from world import CSV, JSON, NDJSON, World, call, check, check_that, free_port, make_topic, need, read_topic, until
+from world import CSV, EXTRA, JSON, NDJSON, SERVICES, Broker, Later, World, call, check, check_that, free_port, make_topic, metric, need, read_topic, until
 
 need("AVROGATE", "AVROGATE_TEST_KAFKA")
-SERVICES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "services")
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "id", "type": "string"}, {"name": "pad", "type": "string", "default": ""}]}
-
-
-# A broker that was killed may come back when its session has ended: five seconds instead of nine.
-EXTRA = "auto.create.topics.enable=false\nbroker.session.timeout.ms=5000\nbroker.heartbeat.interval.ms=300\n"
-
-
-class Broker:
-    """A Kafka of one broker that makes no topic unasked."""
-
-    def __init__(self):
-        self.port, self.data = free_port(), tempfile.mkdtemp(prefix="avrogate-faults-")
-        extra = os.path.join(self.data, "extra.properties")
-        with open(extra, "w") as f:
-            f.write(EXTRA)
-        self.env = dict(os.environ, KAFKA_PORT=str(self.port), KAFKA_CTRL_PORT=str(free_port()), KAFKA_DATA=self.data, KAFKA_EXTRA=extra, KAFKA_XMX="384m")
-        self.address = "127.0.0.1:%d" % self.port
-
-    def do(self, what):
-        subprocess.run([os.path.join(SERVICES, "kafka.sh"), what], env=self.env, check=True, stdout=subprocess.DEVNULL)
-
-    def signal(self, which):
-        os.kill(self.pid(), which)
-
-    def pid(self):
-        with open(os.path.join(self.data, "kafka.pid")) as f:
-            return int(f.read())
-
-    def is_stopped(self):
-        tasks = "/proc/%d/task" % self.pid()
-        return all(open("%s/%s/stat" % (tasks, t)).read().rsplit(")", 1)[1].split()[0] == "T" for t in os.listdir(tasks))
-
-    def stop(self):
-        self.signal(signal.SIGSTOP)
-        until("every thread of the broker has stopped", self.is_stopped)  # a busy machine takes its time
-
-    def go_on(self):
-        self.signal(signal.SIGCONT)
-
-    def close(self):
-        self.do("kill")
-        shutil.rmtree(self.data, ignore_errors=True)
 
 
 class OddRegistry:
@@ -89,25 +47,6 @@ class OddRegistry:
         self.server.shutdown()
 
 
-class Later:
-    """Calls a function on a thread; result() waits for what it returned."""
-
-    def __init__(self, function, *args, **more):
-        self.value = None
-        self.thread = threading.Thread(target=self.run, args=(function, args, more), daemon=True)
-        self.thread.start()
-
-    def run(self, function, args, more):
-        try:
-            self.value = function(*args, **more)
-        except (OSError, http.client.HTTPException) as e:
-            self.value = e
-
-    def result(self, seconds=40):
-        self.thread.join(seconds)
-        return self.value
-
-
 def says(what, a, status, outcome=None, mentions="", retry=None, within=None):
     """One answer against the table: status, outcome, Retry-After, what the message names, how long it took."""
     if retry is None:
@@ -130,13 +69,6 @@ def ids(kafka, topic, partitions=1):
         n = m.value()[5] >> 1
         found.append(m.value()[6:6 + n].decode())
     return found
-
-
-def metric(w, name):
-    for line in call("GET", w.gateway_port, "/metrics").body.decode().splitlines():
-        if line.startswith(name + " ") or line.startswith(name + "{"):
-            return float(line.rsplit(" ", 1)[1])
-    return None
 
 
 # ---- the parts ----

@@ -2,9 +2,10 @@
 
 Everything listens on 127.0.0.1, on ports the system has free.  What a World started it also stops.
 """
-import http.client, json, os, random, socket, subprocess, sys, time
+import http.client, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
 AVROGATE, KAFKA = os.environ.get("AVROGATE"), os.environ.get("AVROGATE_TEST_KAFKA")
+SERVICES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "services")
 failed = 0
 
 
@@ -135,6 +136,66 @@ class World:
         return call("POST", self.gateway_port, "/v1/topics/%s/records%s" % (topic, "?" + query if query else ""), body, kind, headers, timeout)
 
 
+class Later:
+    """Calls a function on a thread; result() waits for what it returned."""
+
+    def __init__(self, function, *args, **more):
+        self.value = None
+        self.thread = threading.Thread(target=self.run, args=(function, args, more), daemon=True)
+        self.thread.start()
+
+    def run(self, function, args, more):
+        try:
+            self.value = function(*args, **more)
+        except (OSError, http.client.HTTPException) as e:
+            self.value = e
+
+    def result(self, seconds=40):
+        self.thread.join(seconds)
+        return self.value
+
+
+# A broker that was killed may come back when its session has ended: five seconds instead of nine.
+EXTRA = "auto.create.topics.enable=false\nbroker.session.timeout.ms=5000\nbroker.heartbeat.interval.ms=300\n"
+
+
+class Broker:
+    """A Kafka of one broker that makes no topic unasked."""
+
+    def __init__(self):
+        self.port, self.data = free_port(), tempfile.mkdtemp(prefix="avrogate-faults-")
+        extra = os.path.join(self.data, "extra.properties")
+        with open(extra, "w") as f:
+            f.write(EXTRA)
+        self.env = dict(os.environ, KAFKA_PORT=str(self.port), KAFKA_CTRL_PORT=str(free_port()), KAFKA_DATA=self.data, KAFKA_EXTRA=extra, KAFKA_XMX="384m")
+        self.address = "127.0.0.1:%d" % self.port
+
+    def do(self, what):
+        subprocess.run([os.path.join(SERVICES, "kafka.sh"), what], env=self.env, check=True, stdout=subprocess.DEVNULL)
+
+    def signal(self, which):
+        os.kill(self.pid(), which)
+
+    def pid(self):
+        with open(os.path.join(self.data, "kafka.pid")) as f:
+            return int(f.read())
+
+    def is_stopped(self):
+        tasks = "/proc/%d/task" % self.pid()
+        return all(open("%s/%s/stat" % (tasks, t)).read().rsplit(")", 1)[1].split()[0] == "T" for t in os.listdir(tasks))
+
+    def stop(self):
+        self.signal(signal.SIGSTOP)
+        until("every thread of the broker has stopped", self.is_stopped)  # a busy machine takes its time
+
+    def go_on(self):
+        self.signal(signal.SIGCONT)
+
+    def close(self):
+        self.do("kill")
+        shutil.rmtree(self.data, ignore_errors=True)
+
+
 def make_topic(kafka, name, partitions=1, replication=1, **config):
     """Made and led; asked again while the cluster is still finding itself."""
     from confluent_kafka import KafkaException
@@ -199,3 +260,11 @@ def read_topic(kafka, name, partitions=1, seconds=30):
     finally:
         c.close()
     return sorted(found, key=lambda m: (m.partition(), m.offset()))
+
+
+def metric(w, name):
+    """A number of the gateway's, by name, or by name and labels."""
+    for line in call("GET", w.gateway_port, "/metrics").body.decode().splitlines():
+        if line.startswith(name + " ") or line.startswith(name + "{"):
+            return float(line.rsplit(" ", 1)[1])
+    return None
