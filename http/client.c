@@ -25,6 +25,9 @@ struct exchange {
     struct buf head; // field lines of the answer in hand
     struct buf body;
     struct span unsent;
+    const struct http_source *source; // NULL = `unsent`
+    int64_t unread;                   // of it
+    const atomic_bool *cancel;
 };
 
 static void start_curl(void)
@@ -101,11 +104,33 @@ static size_t take_line(char *p, size_t size, size_t n, void *arg)
     return x->head.over ? 0 : size * n;
 }
 
+static size_t draw(struct exchange *x, char *p, size_t n)
+{
+    size_t most = x->unread < (int64_t)n ? (size_t)x->unread : n;
+    int64_t got = most == 0 ? 0 : x->source->read(x->source->arg, (uint8_t *)p, most);
+
+    if (got < 0 || (size_t)got > most)
+        return CURL_READFUNC_ABORT;
+    x->unread -= got;
+    return (size_t)got;
+}
+
+/* libcurl asks about once a second, and whenever something moves. */
+static int look_up(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct exchange *x = arg;
+
+    (void)a, (void)b, (void)c, (void)d;
+    return atomic_load(x->cancel) ? 1 : 0;
+}
+
 static size_t give_body(char *p, size_t size, size_t n, void *arg)
 {
     struct exchange *x = arg;
     size_t here = x->unsent.n < size * n ? x->unsent.n : size * n;
 
+    if (x->source != NULL)
+        return draw(x, p, size * n);
     if (here > 0)
         memcpy(p, x->unsent.p, here);
     x->unsent = span_skip(x->unsent, here);
@@ -115,12 +140,18 @@ static size_t give_body(char *p, size_t size, size_t n, void *arg)
 static bool sends_body(const struct http_call *call)
 {
     return call->method == HTTP_POST || call->method == HTTP_PUT ||
-           call->method == HTTP_PATCH || call->body.n > 0;
+           call->method == HTTP_PATCH || call->body.n > 0 || call->source != NULL;
 }
 
 static bool is_once(const struct http_call *call)
 {
-    return call->method == HTTP_POST || call->method == HTTP_PATCH;
+    return call->method == HTTP_POST || call->method == HTTP_PATCH ||
+           call->source != NULL;
+}
+
+static int64_t body_length(const struct http_call *call)
+{
+    return call->source != NULL ? call->source->n : (int64_t)call->body.n;
 }
 
 /*
@@ -135,8 +166,8 @@ static void set_method(CURL *h, const struct http_call *call)
 
     if (sends_body(call)) {
         curl_easy_setopt(h, CURLOPT_POST, 1L);
-        curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.n);
-        if (!once || call->body.n == 0)
+        curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_length(call));
+        if (!once || body_length(call) == 0)
             curl_easy_setopt(h, CURLOPT_POSTFIELDS,
                              call->body.n > 0 ? (const char *)call->body.p : "");
     } else if (call->method == HTTP_HEAD) {
@@ -146,7 +177,7 @@ static void set_method(CURL *h, const struct http_call *call)
         curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, http_method_name(call->method));
     // without a body there is nothing to rewind: a connection of its own cannot be
     // stale
-    if (once && call->body.n == 0)
+    if (once && body_length(call) == 0)
         curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
 }
 
@@ -162,6 +193,29 @@ static void set_tls(CURL *h, const struct http_client *c)
     if (c->insecure) {
         curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+}
+
+static void set_signature(CURL *h, const struct http_sigv4 *sign)
+{
+    if (sign == NULL)
+        return;
+    curl_easy_setopt(h, CURLOPT_AWS_SIGV4, sign->scope);
+    curl_easy_setopt(h, CURLOPT_USERNAME, sign->access_key);
+    curl_easy_setopt(h, CURLOPT_PASSWORD, sign->secret_key);
+}
+
+static void set_ends(CURL *h, const struct http_call *call, struct exchange *x)
+{
+    if (call->stall_ms > 0) {
+        curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1024L);
+        curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME,
+                         (long)(call->stall_ms + 999) / 1000);
+    }
+    if (call->cancel != NULL) {
+        curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, look_up);
+        curl_easy_setopt(h, CURLOPT_XFERINFODATA, x);
+        curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
     }
 }
 
@@ -192,6 +246,8 @@ static void set_all(const struct http_client *c, const struct http_call *call,
     curl_easy_setopt(h, CURLOPT_READDATA, x);
     set_tls(h, c);
     set_method(h, call);
+    set_signature(h, call->sign);
+    set_ends(h, call, x);
 }
 
 static enum err_kind check_fields(const struct http_call *call, struct err *e)
@@ -299,7 +355,7 @@ static bool may_be_whole(const struct http_client *c, const struct exchange *x)
     long head = 0;
 
     curl_easy_getinfo(c->curl, CURLINFO_REQUEST_SIZE, &head);
-    return head > 0 && x->unsent.n == 0;
+    return head > 0 && x->unsent.n == 0 && x->unread == 0;
 }
 
 static enum err_kind perform(struct http_client *c, const struct http_call *call,
@@ -341,6 +397,9 @@ enum err_kind http_client_call(struct http_client *c, const struct http_call *ca
         .head = BUF_INIT(HEAD_MAX),
         .body = BUF_INIT(call->body_max > 0 ? call->body_max : BODY_MAX),
         .unsent = is_once(call) ? call->body : (struct span){0},
+        .source = call->source,
+        .unread = call->source != NULL ? call->source->n : 0,
+        .cancel = call->cancel,
     };
     struct http_reply r = {0};
     struct url u;

@@ -14,6 +14,8 @@
 #include "base/mem.h"
 #include "http/message.h"
 
+#include <stdatomic.h>
+
 struct http_client_settings { // all may be zero; strings are copied
     const char *ca_file;      // PEM; NULL: the system's
     const char *cert_file;    // client certificate, PEM, or NULL
@@ -31,14 +33,34 @@ enum err_kind http_client_open(struct http_client **out,
                                struct err *e) MUST_USE;
 void http_client_close(struct http_client *c); // NULL is fine
 
+/* A body too large for memory.  Gives the next bytes, at most `n`; fewer than `n` only
+ * at its end, 0 there, -1 to give the call up.  It cannot be rewound: such a call is
+ * sent once, whatever its method. */
+struct http_source {
+    int64_t (*read)(void *arg, uint8_t *p, size_t n);
+    void *arg;
+    int64_t n; // Content-Length
+};
+
+/* Signs the call as AWS does (Signature Version 4); libcurl's reading of it has two
+ * conditions: the caller sends x-amz-content-sha256, and sorts the query by name. */
+struct http_sigv4 {
+    const char *scope; // "aws:amz:us-east-1:s3"
+    const char *access_key, *secret_key;
+};
+
 struct http_call {
     enum http_method method;
     const char *url; // may carry "user:secret@": sent as Basic, never shown
     const struct http_field *fields; // Authorization among them where wanted
     size_t nfields;
-    struct span body;    // sent with POST, PUT, PATCH
-    int64_t deadline_ms; // clock_ms() by which everything is over
-    size_t body_max;     // bytes of answer taken; 0 = 16 MiB.  ERR_LIMIT past it
+    struct span body;                 // sent with POST, PUT, PATCH
+    const struct http_source *source; // instead of `body`; NULL = `body`
+    const struct http_sigv4 *sign;    // NULL = no
+    int64_t stall_ms; // over as soon as less than 1 KiB/s moved for so long; 0 = never
+    const atomic_bool *cancel; // over within a second once this is true; NULL = never
+    int64_t deadline_ms;       // clock_ms() by which everything is over
+    size_t body_max;           // bytes of answer taken; 0 = 16 MiB.  ERR_LIMIT past it
     bool *sent; // may be NULL.  After a failure: may the server have a whole request?
                 // false: certainly not, so whatever it was, it can be asked again
 };

@@ -418,6 +418,101 @@ static void a_post_is_never_sent_twice(void)
     }
 }
 
+struct tap { // gives 'x' so often, then what `end` says
+    int64_t left, end;
+    atomic_bool *cancel;
+};
+
+static int64_t draw(void *arg, uint8_t *p, size_t n)
+{
+    struct tap *t = arg;
+
+    if (t->cancel != NULL)
+        atomic_store(t->cancel, true);
+    if (t->left == 0)
+        return t->end;
+    n = t->left < (int64_t)n ? (size_t)t->left : n;
+    memset(p, 'x', n);
+    t->left -= (int64_t)n;
+    return (int64_t)n;
+}
+
+static void a_body_can_be_drawn_piece_by_piece(void)
+{
+    struct pair p;
+    struct http_reply r = {0};
+    struct err e = {0};
+    struct tap tap = {.left = 300000};
+    struct http_source source = {draw, &tap, 300000};
+
+    open_pair(&p);
+    struct http_call call = call_to(&p, HTTP_PUT, "/echo/a");
+    call.source = &source;
+    CHECK_INT(http_client_call(p.c, &call, &r, &e), ERR_OK);
+    CHECK(r.body.n > 300000 && r.body.p[r.body.n - 1] == 'x');
+    http_reply_free(&r);
+
+    bool sent = true;
+    tap = (struct tap){.left = 1000, .end = -1}; // it said there were more
+    call.sent = &sent;
+    CHECK_INT(http_client_call(p.c, &call, &r, &e), ERR_UNAVAILABLE);
+    CHECK(!sent);
+    close_pair(&p);
+}
+
+static void what_is_cancelled_ends_long_before_its_deadline(void)
+{
+    struct http_client_settings mine = {0};
+    struct http_client *c;
+    struct http_reply r = {0};
+    struct err e = {0};
+    atomic_bool cancel = false;
+    struct tap tap = {.left = 100 << 20, .cancel = &cancel};
+    struct http_source source = {draw, &tap, 100 << 20};
+    char url[64];
+    int fd = open_deaf_peer(url);
+
+    CHECK_INT(http_client_open(&c, &mine, &e), ERR_OK);
+    struct http_call call = {.method = HTTP_PUT,
+                             .url = url,
+                             .source = &source,
+                             .cancel = &cancel,
+                             .deadline_ms = clock_ms() + 600000};
+    CHECK_INT(http_client_call(c, &call, &r, &e), ERR_UNAVAILABLE);
+    CHECK(tap.left > 0);
+
+    atomic_store(&cancel, false); // and one that moves nothing ends by itself
+    tap = (struct tap){.left = 100 << 20};
+    call.stall_ms = 1000;
+    CHECK_INT(http_client_call(c, &call, &r, &e), ERR_UNAVAILABLE);
+    CHECK(call.deadline_ms > clock_ms() + 300000);
+    http_client_close(c);
+    close(fd);
+}
+
+/* That the signature is right only a real server tells: tests/promises/place.c. */
+static void signs_as_amazon_wants_it(void)
+{
+    struct pair p;
+    struct http_reply r = {0};
+    struct err e = {0};
+    struct http_sigv4 sign = {"aws:amz:eu-west-1:s3", "AKID", "secret"};
+    struct http_field hash = {span_str("x-amz-content-sha256"),
+                              span_str("UNSIGNED-PAYLOAD")};
+
+    open_pair(&p);
+    struct http_call call = call_to(&p, HTTP_GET, "/echo/a");
+    call.sign = &sign;
+    call.fields = &hash;
+    call.nfields = 1;
+    CHECK_INT(http_client_call(p.c, &call, &r, &e), ERR_OK);
+    CHECK(memmem(r.body.p, r.body.n, "AWS4-HMAC-SHA256 Credential=AKID/", 33) != NULL);
+    CHECK(memmem(r.body.p, r.body.n, "/eu-west-1/s3/aws4_request", 26) != NULL);
+    CHECK(memmem(r.body.p, r.body.n, "x-amz-content-sha256", 20) != NULL);
+    http_reply_free(&r);
+    close_pair(&p);
+}
+
 int main(void)
 {
     setbuf(stdout, NULL);
@@ -431,5 +526,8 @@ int main(void)
     RUN(refuses_what_it_cannot_say);
     RUN(a_file_that_is_not_there_stops_the_start);
     RUN(a_post_is_never_sent_twice);
+    RUN(a_body_can_be_drawn_piece_by_piece);
+    RUN(what_is_cancelled_ends_long_before_its_deadline);
+    RUN(signs_as_amazon_wants_it);
     return REPORT();
 }
