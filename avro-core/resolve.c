@@ -758,9 +758,11 @@ static enum err_kind compile_root(struct compiler *c, struct av_plan *p)
 enum err_kind av_plan_new(struct av_plan **out, struct av_schema *writer,
                           struct av_schema *reader, struct err *e)
 {
+    static _Atomic uint64_t plans;
     struct av_plan *p = mem_alloc(sizeof *p);
     struct compiler c = {.e = e};
 
+    p->id = ++plans;
     p->writer = av_schema_retain(writer);
     p->reader = av_schema_retain(reader);
     enum err_kind k = compile_root(&c, p);
@@ -784,6 +786,11 @@ void av_plan_free(struct av_plan *p)
     free(p->ops);
     free(p->symbols);
     free(p);
+}
+
+uint64_t av_plan_id(const struct av_plan *p)
+{
+    return p->id;
 }
 
 const struct av_schema *av_plan_writer(const struct av_plan *p)

@@ -19,5 +19,7 @@ struct av_plan;
 enum err_kind av_plan_new(struct av_plan **out, struct av_schema *writer,
                           struct av_schema *reader, struct err *e) MUST_USE;
 void av_plan_free(struct av_plan *p);
+/* No two plans of a process have the same, not even one after the other. */
+uint64_t av_plan_id(const struct av_plan *p);
 const struct av_schema *av_plan_writer(const struct av_plan *p);
 const struct av_schema *av_plan_reader(const struct av_plan *p);

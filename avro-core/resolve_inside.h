@@ -1,5 +1,6 @@
 /*
- * resolve_inside.h - what a plan is made of.  For resolve.c and decode.c only.
+ * resolve_inside.h - what a plan is made of.  For resolve.c, decode.c, and
+ * format/route.c, which compiles a plan further.
  *
  * A plan is one array of ops.  An op says what bytes come (the writer's type) and what
  * the visitor is told (the reader's).  Children of a record, array, map or union stand
@@ -67,6 +68,7 @@ struct av_op {
 };
 
 struct av_plan {
+    uint64_t id; // see av_plan_id()
     struct av_schema *writer, *reader;
     struct av_op *ops;
     uint32_t *symbols;

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <strings.h>
 
-static const struct format_ops *const formats[] = {&format_ocf, &format_json};
+static const struct format_ops *const formats[] = {&format_parquet, &format_ocf,
+                                                   &format_json};
 #define N_FORMATS (sizeof formats / sizeof *formats)
 
 const char format_names[] = "parquet, ocf, json, csv";

@@ -5,6 +5,7 @@
 
 #include "avro-core/encode.h"
 #include "avro-core/to_json.h"
+#include "format/library.h"
 #include "tests/check.h"
 
 #include <stdlib.h>
@@ -137,8 +138,9 @@ static const char order_1[] =
     "{\"id\":7,\"note\":\"a, \\\"b\\\"\\nc\",\"tags\":[\"x\",\"\"],\"price\":0.1}";
 static const char order_2[] = "{\"id\":-1,\"note\":null,\"tags\":[],\"price\":2.0}";
 
-static const char *const kept[] = {"ocf", "json"};
-#define KEPT (sizeof kept / sizeof *kept)
+static const char *const kept[] = {"ocf", "json", "parquet"};
+static size_t n_kept; // without parquet where its library was not built
+#define KEPT n_kept
 
 static void append(struct format_writer *w, struct av_schema *s, const char *json)
 {
@@ -426,8 +428,22 @@ static void a_container_cut_anywhere_is_refused(void)
     av_schema_release(s);
 }
 
+/* Not built is not there; there and unusable is a failure. */
+static size_t count_formats(void)
+{
+    const struct pq_abi *pq;
+    struct err e = {0};
+
+    if (library_open(&pq, &e) == ERR_OK)
+        return 3;
+    printf("# without Parquet: %s\n", e.msg);
+    CHECK(strstr(e.msg, "No such file") != NULL);
+    return 2;
+}
+
 int main(void)
 {
+    n_kept = count_formats();
     RUN(what_was_written_is_read);
     RUN(a_file_of_no_record_is_a_file);
     RUN(a_large_file_is_read_in_pieces);

@@ -1,0 +1,853 @@
+#include "format/columns_inside.h"
+
+#include "avro-core/resolve_inside.h"
+#include "avro-core/to_json.h"
+#include "avro-core/uuid.h"
+#include "avro-core/varint.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "format/value.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/*
+ * A plan says, op by op, what bytes come and what they are to the reader; a step says
+ * also into which column they go.  A type used in two places is one op but two columns,
+ * so the ops are unrolled; a record inside itself ends in a column of JSON, which
+ * decode.h's own walk writes.
+ */
+enum step_kind {
+    STEP_NULL,
+    STEP_BOOLEAN,
+    STEP_INT,      // -> INT32
+    STEP_INT_LONG, // -> INT64
+    STEP_LONG,
+    STEP_INT_FLOAT,
+    STEP_INT_DOUBLE,
+    STEP_LONG_FLOAT,
+    STEP_LONG_DOUBLE,
+    STEP_FLOAT,
+    STEP_FLOAT_DOUBLE,
+    STEP_DOUBLE,
+    STEP_BYTES, // -> BINARY
+    STEP_TEXT,  // -> STRING, or BINARY of what was a string
+    STEP_FIXED, // -> FIXED
+    STEP_SYMBOL,
+    STEP_SYMBOL_MAP,
+    STEP_SPAN, // bytes, text or fixed that become something else, by `to`
+    STEP_RECORD,
+    STEP_PRESENT,
+    STEP_FALLBACK,
+    STEP_ARRAY,
+    STEP_MAP,
+    STEP_UNION,  // the writer's: an index says which of `n` steps
+    STEP_MEMBER, // the reader's: `member` gets a value, the others null
+    STEP_JSON,
+    STEP_SKIP, // no column: checked only
+    STEP_SKIP_LONG,
+    STEP_REFUSE,
+};
+
+struct step {
+    uint8_t kind;
+    bool is_text;    // SPAN: must be UTF-8
+    uint32_t first;  // children: steps[first ...]
+    uint32_t n;      // of children; UNION: branches; SYMBOL: symbols
+    uint32_t member; // MEMBER
+    struct column *to;
+    uint32_t op;          // SKIP, JSON: where in the plan
+    uint32_t least;       // ARRAY, MAP: bytes an item takes at least
+    uint32_t map;         // SYMBOL_MAP: its numbers in plan->symbols
+    size_t size;          // FIXED, SPAN of a fixed
+    struct span fallback; // FALLBACK: Avro binary, of the reader's schema
+};
+
+#define NO_SIZE SIZE_MAX // a SPAN with a length in front
+#define STEPS_MOST 1000000u
+#define ITEMS 16000000 // as decode.h
+#define EMPTY_ITEMS 1000000
+#define TEXT_MOST ((size_t)INT32_MAX - COLUMN_SLACK)
+
+struct route {
+    struct step *steps;
+    uint32_t n, cap, root;
+    uint64_t plan;   // its id
+    struct buf text; // of JSON and decimals, on their way into a column
+    struct av_to_json *json;
+};
+
+/* ---- compiling ---- */
+
+struct router {
+    struct route *r;
+    const struct av_plan *plan;
+    int depth;
+    struct err *e;
+};
+
+static enum err_kind compile(struct router *c, uint32_t op, struct column *to,
+                             struct step *out);
+
+static enum err_kind reserve(struct router *c, size_t n, uint32_t *first)
+{
+    struct route *r = c->r;
+
+    if (n > STEPS_MOST - r->n)
+        return err_set(c->e, ERR_LIMIT, "more than %u steps to get into columns",
+                       STEPS_MOST);
+    if (r->n + n > r->cap) {
+        r->cap = r->cap * 2 > r->n + n ? r->cap * 2 : r->n + (uint32_t)n;
+        r->steps = mem_grow(r->steps, r->cap, sizeof *r->steps);
+    }
+    *first = r->n;
+    r->n += (uint32_t)n;
+    memset(r->steps + *first, 0, n * sizeof *r->steps);
+    return ERR_OK;
+}
+
+static enum err_kind add(struct router *c, uint32_t at, uint32_t op, struct column *to)
+{
+    struct step s = {0};
+
+    TRY(compile(c, op, to, &s));
+    c->r->steps[at] = s;
+    return ERR_OK;
+}
+
+/* Numbers: by the op and by what the column holds. */
+static uint8_t number_step(uint8_t op, enum column_kind to)
+{
+    bool narrow = to == COLUMN_FLOAT;
+
+    switch (op) {
+    case AV_OP_INT: return to == COLUMN_INT32 ? STEP_INT : STEP_INT_LONG;
+    case AV_OP_INT_REAL: return narrow ? STEP_INT_FLOAT : STEP_INT_DOUBLE;
+    case AV_OP_LONG_REAL: return narrow ? STEP_LONG_FLOAT : STEP_LONG_DOUBLE;
+    case AV_OP_FLOAT: return narrow ? STEP_FLOAT : STEP_FLOAT_DOUBLE;
+    default: return STEP_DOUBLE;
+    }
+}
+
+static uint8_t span_step(uint8_t op, enum column_kind to)
+{
+    bool as_it_is = to == COLUMN_BINARY || to == COLUMN_STRING || to == COLUMN_FIXED;
+
+    if (!as_it_is)
+        return STEP_SPAN;
+    if (op == AV_OP_FIXED)
+        return to == COLUMN_FIXED ? STEP_FIXED : STEP_SPAN;
+    return op == AV_OP_BYTES ? STEP_BYTES : STEP_TEXT;
+}
+
+static enum err_kind record_steps(struct router *c, const struct av_op *op,
+                                  struct column *to, struct step *out)
+{
+    out->kind = to->kind == COLUMN_PRESENT ? STEP_PRESENT : STEP_RECORD;
+    out->n = op->n;
+    TRY(reserve(c, op->n, &out->first));
+    for (uint32_t i = 0; i < op->n; i++) {
+        uint32_t field = c->plan->ops[op->first + i].field;
+        TRY(add(c, out->first + i, op->first + i,
+                field == AV_SKIPPED ? NULL : &to->children[field]));
+    }
+    return ERR_OK;
+}
+
+static enum err_kind item_step(struct router *c, const struct av_op *op,
+                               struct column *to, struct step *out)
+{
+    bool map = op->kind == AV_OP_MAP;
+
+    out->kind = map ? STEP_MAP : STEP_ARRAY;
+    out->least = op->n;
+    TRY(reserve(c, 1, &out->first));
+    return add(c, out->first, op->first, &to->children[map]);
+}
+
+/* Which child of a COLUMN_UNION the branch is. */
+static uint32_t member_of(const struct av_node *u, uint32_t branch)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < branch; i++)
+        n += u->branches[i]->type != AV_NULL;
+    return n;
+}
+
+static enum err_kind branch_step(struct router *c, const struct av_op *op,
+                                 struct column *to, struct step *out)
+{
+    const struct av_node *u = op->node;
+
+    if (u->branches[op->n]->type == AV_NULL) {
+        out->kind = STEP_NULL;
+        return ERR_OK;
+    }
+    if (to->kind != COLUMN_UNION || to->union_ != u)
+        return compile(c, op->first, to, out);
+    out->kind = STEP_MEMBER;
+    out->member = member_of(u, op->n);
+    TRY(reserve(c, 1, &out->first));
+    return add(c, out->first, op->first, &to->children[out->member]);
+}
+
+static enum err_kind union_steps(struct router *c, const struct av_op *op,
+                                 struct column *to, struct step *out)
+{
+    out->kind = STEP_UNION;
+    out->n = op->n;
+    TRY(reserve(c, op->n, &out->first));
+    for (uint32_t i = 0; i < op->n; i++)
+        TRY(add(c, out->first + i, op->first + i, to));
+    return ERR_OK;
+}
+
+static enum err_kind compile_op(struct router *c, uint32_t at, struct column *to,
+                                struct step *out)
+{
+    const struct av_op *op = &c->plan->ops[at];
+
+    *out = (struct step){.to = to, .op = at, .n = op->n, .size = NO_SIZE};
+    switch ((enum av_op_kind)op->kind) {
+    case AV_OP_NULL: out->kind = STEP_NULL; return ERR_OK;
+    case AV_OP_BOOLEAN: out->kind = STEP_BOOLEAN; return ERR_OK;
+    case AV_OP_LONG: out->kind = STEP_LONG; return ERR_OK;
+    case AV_OP_INT:
+    case AV_OP_INT_REAL:
+    case AV_OP_LONG_REAL:
+    case AV_OP_FLOAT:
+    case AV_OP_DOUBLE: out->kind = number_step(op->kind, to->kind); return ERR_OK;
+    case AV_OP_FIXED: out->size = op->writer->size; // fall through
+    case AV_OP_BYTES:
+    case AV_OP_STRING:
+    case AV_OP_BYTES_STRING:
+    case AV_OP_STRING_BYTES:
+        out->kind = span_step(op->kind, to->kind);
+        out->is_text = op->kind != AV_OP_BYTES && op->kind != AV_OP_FIXED;
+        return ERR_OK;
+    case AV_OP_ENUM: out->kind = STEP_SYMBOL; return ERR_OK;
+    case AV_OP_ENUM_MAP:
+        out->kind = STEP_SYMBOL_MAP;
+        out->map = op->first;
+        return ERR_OK;
+    case AV_OP_RECORD: return record_steps(c, op, to, out);
+    case AV_OP_FALLBACK:
+        out->kind = STEP_FALLBACK;
+        out->fallback = op->fallback->fallback_avro;
+        TRY(reserve(c, 1, &out->first));
+        return add(c, out->first, op->first, to);
+    case AV_OP_ARRAY:
+    case AV_OP_MAP: return item_step(c, op, to, out);
+    case AV_OP_UNION: return union_steps(c, op, to, out);
+    case AV_OP_BRANCH: return branch_step(c, op, to, out);
+    case AV_OP_REFUSE: out->kind = STEP_REFUSE; return ERR_OK;
+    }
+    return err_set(c->e, ERR_INTERNAL, "plan with an op of kind %d", op->kind);
+}
+
+static enum err_kind compile(struct router *c, uint32_t at, struct column *to,
+                             struct step *out)
+{
+    const struct av_op *op = &c->plan->ops[at];
+
+    if (to == NULL) {
+        uint8_t kind = op->kind == AV_OP_LONG ? STEP_SKIP_LONG : STEP_SKIP;
+        *out = (struct step){.kind = kind, .op = at};
+        return ERR_OK;
+    }
+    if (to->kind == COLUMN_JSON && op->kind == AV_OP_RECORD) {
+        *out = (struct step){.kind = STEP_JSON, .op = at, .to = to};
+        return ERR_OK;
+    }
+    if (c->depth == COLUMNS_DEPTH * 4)
+        return err_set(c->e, ERR_LIMIT, "types nest too deep for columns");
+    c->depth++;
+    TRY(compile_op(c, at, to, out));
+    c->depth--;
+    return ERR_OK;
+}
+
+static struct route *route_alloc(const struct av_plan *plan)
+{
+    struct route *r = mem_alloc(sizeof *r);
+
+    r->plan = plan->id;
+    r->text = BUF_INIT(TEXT_MOST);
+    r->json = mem_alloc(sizeof *r->json);
+    return r;
+}
+
+enum err_kind route_new(struct route **out, struct columns *to,
+                        const struct av_plan *plan, struct err *e)
+{
+    struct router c = {.r = route_alloc(plan), .plan = plan, .e = e};
+    enum err_kind k = reserve(&c, 1, &c.r->root);
+
+    assert(plan->reader == to->schema);
+    if (k == ERR_OK)
+        k = add(&c, c.r->root, plan->root, to->wrapped ? to->root.children : &to->root);
+    if (k != ERR_OK) {
+        route_free(c.r);
+        return k;
+    }
+    *out = c.r;
+    return ERR_OK;
+}
+
+void route_free(struct route *r)
+{
+    if (r == NULL)
+        return;
+    buf_free(&r->text);
+    free(r->json);
+    free(r->steps);
+    free(r);
+}
+
+uint64_t route_plan(const struct route *r)
+{
+    return r->plan;
+}
+
+/* ---- running: false is "no", and nobody asks why before it happened ---- */
+
+struct run {
+    const uint8_t *p, *end, *start;
+    const struct step *steps;
+    struct columns *set;
+    struct route *r;
+    const struct av_plan *plan;
+    const struct av_decode_limits *lim;
+    size_t items, empty_items; // left of the limits
+    struct err *e;             // what JSON said
+};
+
+static bool walk(struct run *r, const struct step *s);
+
+static size_t left(const struct run *r)
+{
+    return (size_t)(r->end - r->p);
+}
+
+static bool take_long_slow(struct run *r, int64_t *out)
+{
+    struct span s = span_of(r->p, left(r));
+
+    if (!varint_take(&s, out))
+        return false;
+    r->p = s.p;
+    return true;
+}
+
+/* Seven bits of each of eight bytes, moved together. */
+static inline uint64_t gather(uint64_t x)
+{
+    x = (x & 0x007F007F007F007F) | (x & 0x7F007F007F007F00) >> 1;
+    x = (x & 0x00003FFF00003FFF) | (x & 0x3FFF00003FFF0000) >> 2;
+    return (x & 0x000000000FFFFFFF) | (x & 0x0FFFFFFF00000000) >> 4;
+}
+
+static inline bool take_long(struct run *r, int64_t *out)
+{
+    uint64_t x, stops;
+
+    if (r->p < r->end && *r->p < 0x80) { // most numbers are small
+        uint8_t b = *r->p++;
+        *out = (int64_t)(b >> 1) ^ -(int64_t)(b & 1);
+        return true;
+    }
+    if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || left(r) < sizeof x)
+        return take_long_slow(r, out);
+    memcpy(&x, r->p, sizeof x);
+    stops = ~x & 0x8080808080808080; // the last byte of a number has no bit there
+    if (stops == 0)
+        return take_long_slow(r, out);
+    r->p += __builtin_ctzll(stops) / 8 + 1;
+    x = gather(x & (stops ^ (stops - 1)));
+    *out = (int64_t)(x >> 1) ^ -(int64_t)(x & 1);
+    return true;
+}
+
+#define INT_BYTES 5
+
+static inline bool take_int(struct run *r, int64_t *out)
+{
+    const uint8_t *at = r->p;
+
+    return take_long(r, out) && *out == (int32_t)*out && r->p - at <= INT_BYTES;
+}
+
+static inline bool take_index(struct run *r, uint32_t n, uint32_t *out)
+{
+    const uint8_t *at = r->p;
+    int64_t i;
+
+    if (!take_long(r, &i) || i < 0 || i >= n || r->p - at > INT_BYTES)
+        return false;
+    *out = (uint32_t)i;
+    return true;
+}
+
+static inline bool take_real(struct run *r, size_t n, void *to)
+{
+    if (left(r) < n)
+        return false;
+    memcpy(to, r->p, n); // little-endian, as IEEE 754 lies in ours
+    r->p += n;
+    return true;
+}
+
+static inline bool take_bytes(struct run *r, struct span *out)
+{
+    int64_t n;
+
+    if (!take_long(r, &n) || n < 0 || (uint64_t)n > left(r))
+        return false;
+    *out = span_of(r->p, (size_t)n);
+    r->p += n;
+    return true;
+}
+
+/* ---- into a column ---- */
+
+static inline bool make_room(struct run *r, struct column *c)
+{
+    return c->n < c->cap || column_grow(r->set, c);
+}
+
+static inline void count_value(struct column *c)
+{
+    column_mark(c);
+    c->n++;
+}
+
+static inline bool put_value(struct run *r, struct column *c, const void *x, size_t n)
+{
+    if (!make_room(r, c))
+        return false;
+    memcpy(c->values + c->n * n, x, n);
+    count_value(c);
+    return true;
+}
+
+static inline bool put_int32(struct run *r, struct column *c, int32_t x)
+{
+    return put_value(r, c, &x, sizeof x);
+}
+
+static inline bool put_int64(struct run *r, struct column *c, int64_t x)
+{
+    return put_value(r, c, &x, sizeof x);
+}
+
+static inline bool put_float(struct run *r, struct column *c, float x)
+{
+    return put_value(r, c, &x, sizeof x);
+}
+
+static inline bool put_double(struct run *r, struct column *c, double x)
+{
+    return put_value(r, c, &x, sizeof x);
+}
+
+static bool put_boolean(struct run *r, struct column *c, bool x)
+{
+    if (!make_room(r, c))
+        return false;
+    c->values[c->n >> 3] |= (uint8_t)(x << (c->n & 7));
+    count_value(c);
+    return true;
+}
+
+/* Short texts are copied in one move, past their end, where both sides have the room.
+ */
+static inline void copy_text(uint8_t *to, struct span x, const uint8_t *end)
+{
+    if (x.n <= COLUMN_SLACK && (size_t)(end - x.p) >= COLUMN_SLACK)
+        memcpy(to, x.p, COLUMN_SLACK);
+    else if (x.n > 0)
+        memcpy(to, x.p, x.n);
+}
+
+static inline bool put_text(struct run *r, struct column *c, struct span x,
+                            const uint8_t *end)
+{
+    if (!make_room(r, c) ||
+        (x.n > c->cap_bytes - c->n_bytes && !column_grow_bytes(r->set, c, x.n)))
+        return false;
+    if (x.n > 0)
+        copy_text(c->bytes + c->n_bytes, x, end);
+    c->n_bytes += x.n;
+    c->offsets[c->n + 1] = (int32_t)c->n_bytes;
+    count_value(c);
+    return true;
+}
+
+/* utf8_ok(), without the call for short ASCII. */
+static inline bool is_text(struct span x)
+{
+    uint64_t first, last;
+
+    if (x.n < 8 || x.n > 32)
+        return utf8_ok(x);
+    uint64_t all = 0;
+    for (size_t i = 0; i + 8 <= x.n; i += 8) {
+        memcpy(&first, x.p + i, 8);
+        all |= first;
+    }
+    memcpy(&last, x.p + x.n - 8, 8);
+    return ((all | last) & 0x8080808080808080) == 0 || utf8_ok(x);
+}
+
+/* ---- texts and bytes that become something else ---- */
+
+static bool put_made(struct run *r, struct column *c)
+{
+    if (r->r->text.over)
+        return false;
+    struct span made = buf_span(&r->r->text);
+
+    return put_text(r, c, made, made.p + made.n);
+}
+
+static bool put_decimal_text(struct run *r, struct column *c, struct span x)
+{
+    struct err ignored;
+
+    buf_reset(&r->r->text);
+    return value_decimal_text(&r->r->text, c->node, x, &ignored) == ERR_OK &&
+           put_made(r, c);
+}
+
+static bool put_decimal_value(struct run *r, struct column *c, struct span x)
+{
+    uint64_t words[4];
+
+    return value_decimal(words, x, c->bound) && put_value(r, c, words, c->width);
+}
+
+static bool put_uuid_value(struct run *r, struct column *c, struct span x)
+{
+    uint8_t bytes[16];
+
+    if (c->node->type == AV_FIXED)
+        return put_value(r, c, x.p, sizeof bytes);
+    return uuid_read(bytes, x) && put_value(r, c, bytes, sizeof bytes);
+}
+
+static bool put_duration_value(struct run *r, struct column *c, struct span x)
+{
+    if (!make_room(r, c))
+        return false;
+    for (size_t i = 0; i < 3; i++) {
+        const uint8_t *p = x.p + 4 * i;
+        uint32_t part = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+                        (uint32_t)p[3] << 24;
+        if (!put_int32(r, &c->children[i], (int32_t)part))
+            return false;
+    }
+    count_value(c);
+    return true;
+}
+
+static bool walk_span(struct run *r, const struct step *s)
+{
+    struct span x;
+
+    if (s->size != NO_SIZE) {
+        if (s->size > left(r))
+            return false;
+        x = span_of(r->p, s->size);
+        r->p += s->size;
+    } else if (!take_bytes(r, &x)) {
+        return false;
+    }
+    if (s->is_text && !is_text(x))
+        return false;
+    switch (s->to->kind) {
+    case COLUMN_UUID: return put_uuid_value(r, s->to, x);
+    case COLUMN_DECIMAL: return put_decimal_value(r, s->to, x);
+    case COLUMN_DURATION: return put_duration_value(r, s->to, x);
+    case COLUMN_DECIMAL_TEXT:
+    case COLUMN_BIG_DECIMAL: return put_decimal_text(r, s->to, x);
+    default: return put_text(r, s->to, x, r->end); // a fixed of no size
+    }
+}
+
+/* ---- what decode.h walks for us ---- */
+
+static bool walk_plan(struct run *r, uint32_t op, struct av_visitor *v)
+{
+    struct av_plan from_here = *r->plan;
+    struct av_decode_limits lim =
+        r->lim != NULL ? *r->lim : (struct av_decode_limits){0};
+    size_t used;
+
+    lim.first += (size_t)(r->p - r->start);
+
+    from_here.root = op;
+    if (av_decode(&from_here, span_of(r->p, left(r)), &lim, v, &used, r->e) != ERR_OK)
+        return false;
+    r->p += used;
+    return true;
+}
+
+static bool skip(struct run *r, const struct step *s)
+{
+    static const struct av_visitor_ops nobody;
+    struct av_visitor v = {&nobody};
+
+    return walk_plan(r, s->op, &v);
+}
+
+static bool walk_json(struct run *r, const struct step *s)
+{
+    buf_reset(&r->r->text);
+    av_to_json_init(r->r->json, &r->r->text, false);
+    return walk_plan(r, s->op, &r->r->json->visitor) && put_made(r, s->to);
+}
+
+/* ---- what holds others ---- */
+
+static bool walk_record(struct run *r, const struct step *s)
+{
+    const struct step *steps = &r->steps[s->first];
+
+    if (!make_room(r, s->to))
+        return false;
+    for (uint32_t i = 0; i < s->n; i++)
+        if (!walk(r, &steps[i]))
+            return false;
+    count_value(s->to);
+    return true;
+}
+
+static bool walk_present(struct run *r, const struct step *s)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        if (!walk(r, &r->steps[s->first + i]))
+            return false;
+    return put_boolean(r, s->to, true);
+}
+
+static bool walk_fallback(struct run *r, const struct step *s)
+{
+    struct run inside = *r;
+
+    inside.p = inside.start = s->fallback.p;
+    inside.end = inside.p + s->fallback.n;
+    return walk(&inside, &r->steps[s->first]);
+}
+
+/* Is a count of items possible, before any of them is read? */
+static bool admit(struct run *r, const struct step *s, uint64_t n)
+{
+    if (s->least > 0 ? n > left(r) / s->least : n > r->empty_items)
+        return false;
+    if (n > r->items)
+        return false;
+    r->items -= n;
+    r->empty_items -= s->least > 0 ? 0 : n;
+    return true;
+}
+
+static bool take_block(struct run *r, const struct step *s, uint64_t *n,
+                       const uint8_t **ends)
+{
+    int64_t count, size;
+
+    *ends = NULL;
+    if (!take_long(r, &count))
+        return false;
+    *n = count < 0 ? -(uint64_t)count : (uint64_t)count;
+    if (count < 0) {
+        if (!take_long(r, &size) || size < 0 || (uint64_t)size > left(r))
+            return false;
+        *ends = r->p + size;
+    }
+    return admit(r, s, *n);
+}
+
+static bool walk_entry(struct run *r, const struct step *s)
+{
+    struct span key;
+
+    if (s->kind == STEP_MAP && (!take_bytes(r, &key) || !is_text(key) ||
+                                !put_text(r, &s->to->children[0], key, r->end)))
+        return false;
+    return walk(r, &r->steps[s->first]);
+}
+
+static bool walk_blocks(struct run *r, const struct step *s)
+{
+    const uint8_t *ends;
+    uint64_t n;
+
+    do {
+        if (!take_block(r, s, &n, &ends))
+            return false;
+        for (uint64_t i = 0; i < n; i++)
+            if (!walk_entry(r, s))
+                return false;
+        if (ends != NULL && ends != r->p)
+            return false;
+    } while (n > 0);
+    return true;
+}
+
+static bool walk_list(struct run *r, const struct step *s)
+{
+    struct column *c = s->to;
+
+    if (!make_room(r, c) || !walk_blocks(r, s) || c->children[0].n > TEXT_MOST)
+        return false;
+    c->offsets[c->n + 1] = (int32_t)c->children[0].n;
+    count_value(c);
+    return true;
+}
+
+static bool walk_member(struct run *r, const struct step *s)
+{
+    struct column *c = s->to;
+
+    if (!make_room(r, c) || !walk(r, &r->steps[s->first]))
+        return false;
+    for (uint32_t i = 0; i < c->n_children; i++)
+        if (i != s->member && !column_append_null(r->set, &c->children[i]))
+            return false;
+    count_value(c);
+    return true;
+}
+
+static bool walk_symbol(struct run *r, const struct step *s)
+{
+    uint32_t i;
+
+    if (!take_index(r, s->n, &i))
+        return false;
+    if (s->kind == STEP_SYMBOL_MAP)
+        i = r->plan->symbols[s->map + i];
+    return i != AV_NO_SYMBOL && put_int32(r, s->to, (int32_t)i);
+}
+
+static bool walk_boolean(struct run *r, const struct step *s)
+{
+    if (left(r) < 1 || *r->p > 1)
+        return false;
+    return put_boolean(r, s->to, *r->p++);
+}
+
+static bool walk_fixed(struct run *r, const struct step *s)
+{
+    if (s->size > left(r) || !put_value(r, s->to, r->p, s->size))
+        return false;
+    r->p += s->size;
+    return true;
+}
+
+static bool walk(struct run *r, const struct step *s)
+{
+    struct span text;
+    int64_t x;
+    double d;
+    float f;
+    uint32_t i;
+
+again:
+    switch ((enum step_kind)s->kind) {
+    case STEP_NULL: return column_append_null(r->set, s->to);
+    case STEP_BOOLEAN: return walk_boolean(r, s);
+    case STEP_INT: return take_int(r, &x) && put_int32(r, s->to, (int32_t)x);
+    case STEP_INT_LONG: return take_int(r, &x) && put_int64(r, s->to, x);
+    case STEP_LONG: return take_long(r, &x) && put_int64(r, s->to, x);
+    case STEP_INT_FLOAT: return take_int(r, &x) && put_float(r, s->to, (float)x);
+    case STEP_INT_DOUBLE: return take_int(r, &x) && put_double(r, s->to, (double)x);
+    case STEP_LONG_FLOAT: return take_long(r, &x) && put_float(r, s->to, (float)x);
+    case STEP_LONG_DOUBLE: return take_long(r, &x) && put_double(r, s->to, (double)x);
+    case STEP_FLOAT: return take_real(r, 4, &f) && put_float(r, s->to, f);
+    case STEP_FLOAT_DOUBLE: return take_real(r, 4, &f) && put_double(r, s->to, f);
+    case STEP_DOUBLE: return take_real(r, 8, &d) && put_double(r, s->to, d);
+    case STEP_BYTES: return take_bytes(r, &text) && put_text(r, s->to, text, r->end);
+    case STEP_TEXT:
+        return take_bytes(r, &text) && is_text(text) &&
+               put_text(r, s->to, text, r->end);
+    case STEP_FIXED: return walk_fixed(r, s);
+    case STEP_SYMBOL:
+    case STEP_SYMBOL_MAP: return walk_symbol(r, s);
+    case STEP_SPAN: return walk_span(r, s);
+    case STEP_RECORD: return walk_record(r, s);
+    case STEP_PRESENT: return walk_present(r, s);
+    case STEP_FALLBACK: return walk_fallback(r, s);
+    case STEP_ARRAY:
+    case STEP_MAP: return walk_list(r, s);
+    case STEP_UNION:
+        if (!take_index(r, s->n, &i))
+            return false;
+        s = &r->steps[s->first + i];
+        goto again;
+    case STEP_MEMBER: return walk_member(r, s);
+    case STEP_JSON: return walk_json(r, s);
+    case STEP_SKIP: return skip(r, s);
+    case STEP_SKIP_LONG: return take_long(r, &x);
+    case STEP_REFUSE: return false;
+    }
+    return false;
+}
+
+/* ---- why not ---- */
+
+static enum err_kind on_span(struct av_visitor *v, const struct av_node *node,
+                             struct span x, struct err *e)
+{
+    (void)v;
+    return value_check(node, x, e);
+}
+
+static const struct av_visitor_ops checks = {.bytes = on_span, .string = on_span};
+
+/* The same datum again, by the walk that can tell. */
+static enum err_kind explain(const struct run *r, struct span datum, struct err *e)
+{
+    struct av_visitor v = {&checks};
+    struct err json = *e;
+
+    TRY(av_decode_all(r->plan, datum, r->lim, &v, e));
+    if (json.kind != ERR_OK) {
+        *e = json;
+        return json.kind;
+    }
+    return err_set(e, ERR_LIMIT, "a record that takes more than %zu bytes in columns",
+                   r->set->most);
+}
+
+enum err_kind columns_append(struct columns *c, struct route *route,
+                             const struct av_plan *plan, struct span datum,
+                             const struct av_decode_limits *lim, struct err *e)
+{
+    size_t rows = c->root.n;
+    struct err said = {0};
+    struct run r = {
+        .p = datum.n > 0 ? datum.p : (const uint8_t *)"",
+        .steps = route->steps,
+        .set = c,
+        .r = route,
+        .plan = plan,
+        .lim = lim,
+        .items = lim != NULL && lim->items > 0 ? lim->items : ITEMS,
+        .empty_items =
+            lim != NULL && lim->empty_items > 0 ? lim->empty_items : EMPTY_ITEMS,
+        .e = &said,
+    };
+
+    assert(route->plan == plan->id);
+    r.start = r.p;
+    r.end = r.p + datum.n;
+    if (walk(&r, &r.steps[route->root]) && r.p == r.end) {
+        c->root.n = rows + 1;
+        return ERR_OK;
+    }
+    column_cut(&c->root, rows);
+    *e = said;
+    return explain(&r, datum, e);
+}
