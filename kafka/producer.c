@@ -191,11 +191,19 @@ static void *poll_events(void *producer)
 /* ---- opening and closing ---- */
 
 static enum err_kind start(struct kf_producer *p, const char *bootstrap,
-                           const struct conf_pairs *properties, struct err *e)
+                           const struct conf_pairs *properties,
+                           const struct conf_pair *more, size_t n, struct err *e)
 {
     rd_kafka_conf_t *conf = NULL;
 
     TRY(kf_conf_make(&conf, KF_PRODUCER, bootstrap, properties, &p->voice, e));
+    for (size_t i = 0; i < n; i++)
+        if (rd_kafka_conf_set(conf, more[i].name, more[i].value, NULL, 0) !=
+            RD_KAFKA_CONF_OK) {
+            rd_kafka_conf_destroy(conf);
+            return err_set(e, ERR_INVALID, "kafka.%s: librdkafka does not take \"%s\"",
+                           more[i].name, more[i].value);
+        }
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
     TRY(kf_new(&p->rk, RD_KAFKA_PRODUCER, conf, e));
     p->events = rd_kafka_queue_get_main(p->rk);
@@ -221,8 +229,9 @@ static void free_all(struct kf_producer *p)
     free(p);
 }
 
-enum err_kind kf_producer_open(struct kf_producer **out, const char *bootstrap,
-                               const struct conf_pairs *properties, struct err *e)
+enum err_kind kf_producer_make(struct kf_producer **out, const char *bootstrap,
+                               const struct conf_pairs *properties,
+                               const struct conf_pair *more, size_t n, struct err *e)
 {
     struct kf_producer *p = mem_alloc(sizeof *p);
     pthread_condattr_t monotonic;
@@ -234,13 +243,19 @@ enum err_kind kf_producer_open(struct kf_producer **out, const char *bootstrap,
     pthread_cond_init(&p->none_left, &monotonic);
     pthread_condattr_destroy(&monotonic);
 
-    enum err_kind rc = start(p, bootstrap, properties, e);
+    enum err_kind rc = start(p, bootstrap, properties, more, n, e);
     if (rc != ERR_OK) {
         free_all(p);
         return rc;
     }
     *out = p;
     return ERR_OK;
+}
+
+enum err_kind kf_producer_open(struct kf_producer **out, const char *bootstrap,
+                               const struct conf_pairs *properties, struct err *e)
+{
+    return kf_producer_make(out, bootstrap, properties, NULL, 0, e);
 }
 
 static bool wait_none_left(struct kf_producer *p, int64_t deadline_ms)

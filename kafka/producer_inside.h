@@ -32,3 +32,9 @@ struct kf_producer {
     struct kf_ticket *pool;
     struct kf_slab *slabs;
 };
+
+/* kf_producer_open() with properties of ours that no user may set. */
+enum err_kind kf_producer_make(struct kf_producer **out, const char *bootstrap,
+                               const struct conf_pairs *properties,
+                               const struct conf_pair *more, size_t n,
+                               struct err *e) MUST_USE;

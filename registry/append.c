@@ -3,14 +3,21 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/queue.h"
-#include "kafka/producer.h"
+#include "registry/forward.h"
+#include "registry/pen.h"
+#include "registry/share.h"
 #include "wire/status.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define TRIES 3
+#define TAKE_MS 5000     // for one attempt at the pen
+#define LOOK_MS 500      // for who took it from us
+#define DUEL_MS 100      // two who take it at once: the loser looks so long, and
+#define DUEL_MORE_MS 300 // up to this much longer, for the winner's fence
 #define RECORD_MOST (16 << 20)
 
 struct reg_writer {
@@ -19,72 +26,29 @@ struct reg_writer {
     struct conf_pairs properties; // the user's, and our time-out
     char timeout[24];
     struct queue queue;
+    struct reg_pen *pen;
+    struct reg_forward *forward;
+    atomic_bool taking; // the pen, right now
     pthread_t thread;
     // the thread's alone
-    struct kf_producer *producer;
-    bool unsure; // something sent may still land
+    struct err trouble; // why the pen could not be taken last
+    unsigned dice;
 };
 
-/* What became of the records of one write. */
-struct delivery {
-    struct kf_waiter waiter; // first: kf_send() knows us by it
-    pthread_mutex_t lock;
-    pthread_cond_t all_in;
-    // under lock
-    size_t awaited;
-    int64_t last; // largest offset
-    bool maybe;   // some may be there
-    bool too_large;
-    struct err failed; // kind ERR_OK: none
+enum fate { WAITS, ANSWERED, REFUSED, WRITTEN };
+
+/* The jobs in hand, and what becomes of them in one round. */
+struct round {
+    size_t n;
+    struct reg_job *jobs[REG_SHARE_MOST];
+    struct reg_decision decisions[REG_SHARE_MOST];
+    enum fate fates[REG_SHARE_MOST];
+    struct kf_record *records; // of all that are WRITTEN
+    size_t n_records;
+    struct arena arena;
 };
 
-static void note_report(struct kf_waiter *w, uint32_t index, const struct kf_report *r)
-{
-    struct delivery *d = (struct delivery *)w;
-
-    (void)index;
-    pthread_mutex_lock(&d->lock);
-    if (r->kind == ERR_OK) {
-        d->maybe = true; // it is; whether all of them are, the others tell
-        if (r->offset > d->last)
-            d->last = r->offset;
-    } else {
-        d->maybe |= r->maybe;
-        d->too_large |= r->kind == ERR_LIMIT;
-        err_set(&d->failed, r->kind, "%s: %s", r->name, r->reason);
-    }
-    if (--d->awaited == 0)
-        pthread_cond_signal(&d->all_in);
-    pthread_mutex_unlock(&d->lock);
-}
-
-/* Sends all and waits for every report: message.timeout.ms says that they come. */
-static void deliver(struct reg_writer *w, struct delivery *d,
-                    const struct kf_record *records, size_t n)
-{
-    *d = (struct delivery){.waiter = {note_report}, .awaited = n, .last = -1};
-    pthread_mutex_init(&d->lock, NULL);
-    pthread_cond_init(&d->all_in, NULL);
-    (void)kf_send_batch(w->producer, w->o.topic, records, n, &d->waiter, 0);
-
-    pthread_mutex_lock(&d->lock);
-    while (d->awaited > 0)
-        pthread_cond_wait(&d->all_in, &d->lock);
-    pthread_mutex_unlock(&d->lock);
-    pthread_cond_destroy(&d->all_in);
-    pthread_mutex_destroy(&d->lock);
-}
-
-/* A producer that died is replaced; what it left unsaid was `maybe`. */
-static enum err_kind wake_producer(struct reg_writer *w, struct err *e)
-{
-    if (w->producer != NULL && kf_healthy(w->producer))
-        return ERR_OK;
-    if (w->producer != NULL)
-        kf_producer_close(w->producer);
-    w->producer = NULL;
-    return kf_producer_open(&w->producer, w->o.bootstrap, &w->properties, e);
-}
+/* Records. */
 
 static struct span put_key(const struct reg_event *ev, struct arena *a)
 {
@@ -107,65 +71,23 @@ static struct span put_value(const struct reg_event *ev, struct arena *a)
     return value;
 }
 
-static struct kf_record *records_of(const struct reg_decision *d, struct arena *a)
+/* False when one is larger than may be sent. */
+static bool put_records(struct kf_record *out, const struct reg_decision *d,
+                        size_t largest, struct arena *a)
 {
-    struct kf_record *records = arena_array(a, d->n, sizeof *records);
-
     for (size_t i = 0; i < d->n; i++) {
-        struct kf_record *r = &records[i];
+        struct kf_record *r = &out[i];
+
         *r = (struct kf_record){.key = put_key(&d->events[i], a),
                                 .value = put_value(&d->events[i], a)};
         r->headers = reg_event_headers(&d->events[i], wall_ms(), a, &r->n_headers);
+        if (r->key.n + r->value.n > largest)
+            return false;
     }
-    return records;
+    return true;
 }
 
-/* Puts a NOOP behind whatever may still be on its way and reads up to it. */
-static enum err_kind make_sure(struct reg_writer *w, int64_t due_ms, struct err *e)
-{
-    struct reg_event noop = {.kind = REG_NOOP};
-    struct arena a = {0};
-    struct kf_record record = {.key = put_key(&noop, &a)};
-    struct delivery d;
-
-    enum err_kind rc = wake_producer(w, e);
-    if (rc == ERR_OK) {
-        deliver(w, &d, &record, 1);
-        rc = d.failed.kind != ERR_OK ? err_set(e, d.failed.kind, "%s", d.failed.msg)
-                                     : ERR_OK;
-    }
-    arena_free(&a);
-    if (rc != ERR_OK)
-        return rc;
-    if (!reg_tail_wait(w->tail, d.last + 1, due_ms))
-        return err_set(e, ERR_UNAVAILABLE, "not read up to offset %" PRId64 " in time",
-                       d.last);
-    w->unsure = false;
-    return ERR_OK;
-}
-
-static enum err_kind catch_up(struct reg_writer *w, int64_t due_ms, struct err *e)
-{
-    TRY(reg_tail_sync(w->tail, due_ms, e));
-    return w->unsure ? make_sure(w, due_ms, e) : ERR_OK;
-}
-
-static void decide(struct reg_writer *w, struct reg_job *job, struct reg_decision *d,
-                   struct kf_record **records)
-{
-    reg_decide(d, reg_tail_look(w->tail), &job->command, &w->o.rules, job->arena);
-    *records = records_of(d, job->arena);
-    reg_tail_done(w->tail);
-}
-
-static bool is_so(struct reg_writer *w, const struct reg_job *job,
-                  const struct reg_decision *d)
-{
-    bool so = reg_is_so(reg_tail_look(w->tail), &job->command, d);
-
-    reg_tail_done(w->tail);
-    return so;
-}
+/* Answers. */
 
 static void refuse(struct reg_job *job, struct reg_decision *d, int code,
                    const char *what, const char *why)
@@ -174,84 +96,415 @@ static void refuse(struct reg_job *job, struct reg_decision *d, int code,
     reg_refuse(&d->no, job->arena, code, "%s: %s", what, why);
 }
 
-/* Kafka did not do as it was told, or did not say. */
-static void refuse_failure(struct reg_job *job, struct reg_decision *d,
-                           const struct delivery *del)
+static void refuse_now(struct reg_job *job, int code, const char *what, const char *why)
 {
-    if (del->too_large)
-        refuse(job, d, REG_TOO_LARGE, "Schema is too large", del->failed.msg);
-    else
-        refuse(job, d, REG_STORE_ERROR, "Kafka refused the write", del->failed.msg);
+    struct reg_decision d;
+
+    refuse(job, &d, code, what, why);
+    job->done(job, &d);
 }
 
-/* Produces what was decided.  True: the answer stands in *d.  False: decide again. */
-static bool produce(struct reg_writer *w, struct reg_job *job, struct reg_decision *d,
-                    const struct kf_record *records)
+/* Takes out what is answered or has gone elsewhere. */
+static void keep_waiting(struct round *r)
 {
-    struct delivery del;
-    struct err e = {0};
+    size_t kept = 0;
 
-    if (wake_producer(w, &e) != ERR_OK) {
-        refuse(job, d, REG_STORE_ERROR, "Kafka refused the write", e.msg);
-        return true;
-    }
-    deliver(w, &del, records, d->n);
-    if (del.failed.kind != ERR_OK && !del.maybe) {
-        refuse_failure(job, d, &del);
-        return true;
-    }
-    if (del.failed.kind != ERR_OK) {
-        w->unsure = true;
-        log_err(LOG_WARN, "a write has no known outcome: looking", &del.failed);
-        if (make_sure(w, job->due_ms, &e) != ERR_OK) {
-            refuse(job, d, REG_TIMEOUT, "The write may or may not have been done",
-                   e.msg);
-            return true;
-        }
-    } else if (!reg_tail_wait(w->tail, del.last + 1, job->due_ms)) {
-        refuse(job, d, REG_TIMEOUT, "The write was done but not read back",
-               "try again");
-        return true;
-    }
-    return is_so(w, job, d);
+    for (size_t i = 0; i < r->n; i++)
+        if (r->fates[i] == WAITS)
+            r->jobs[kept++] = r->jobs[i];
+    r->n = kept;
 }
 
-static void work(struct reg_writer *w, struct reg_job *job, struct reg_decision *d)
+/* Without the state's lock, which an answer may take. */
+static void answer_all(struct round *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->fates[i] == ANSWERED)
+            r->jobs[i]->done(r->jobs[i], &r->decisions[i]);
+    keep_waiting(r);
+}
+
+static void refuse_all(struct round *r, int code, const char *what, const char *why)
+{
+    for (size_t i = 0; i < r->n; i++)
+        refuse_now(r->jobs[i], code, what, why);
+    r->n = 0;
+}
+
+static void refuse_late(struct reg_writer *w, struct round *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        r->fates[i] = WAITS;
+        if (clock_ms() < r->jobs[i]->due_ms)
+            continue;
+        refuse(r->jobs[i], &r->decisions[i], REG_TIMEOUT,
+               r->jobs[i]->doubt != REG_SURE ? "The write may or may not have been done"
+                                             : "Kafka cannot be written to",
+               w->trouble.kind != ERR_OK ? w->trouble.msg : "no time left");
+        r->fates[i] = ANSWERED;
+    }
+    answer_all(r);
+}
+
+/* Doubt. */
+
+static bool deletes_latest(const struct reg_command *c)
+{
+    return c->verb == REG_DO_DELETE_VERSION && c->version == 0;
+}
+
+/* Ends the doubt about a job, in a state that lies behind a newer fence.  True: it is
+ * answered.  False: nothing was written, it may be decided again. */
+static bool settle(struct reg_job *job, const struct reg_state *s,
+                   struct reg_decision *d)
+{
+    enum reg_doubt doubt = job->doubt;
+
+    job->doubt = REG_SURE;
+    if (doubt == REG_SURE)
+        return false;
+    if (job->before.no.code == 0 && reg_is_so(s, &job->command, &job->before)) {
+        *d = job->before;
+        return true;
+    }
+    // The holder may have had another latest version before it: not to be done twice.
+    if (doubt == REG_DOUBT_ELSEWHERE && deletes_latest(&job->command)) {
+        refuse(job, d, REG_TIMEOUT, "The write may or may not have been done",
+               "the instance that had the pen is gone");
+        return true;
+    }
+    return false;
+}
+
+/* Where to. */
+
+static enum reg_way way_of(struct reg_writer *w, const struct reg_job *job)
+{
+    struct reg_fence newest;
+
+    reg_tail_fence(w->tail, &newest);
+    struct reg_standing standing = {
+        .holds = atomic_load(&w->taking) || reg_pen_held(w->pen),
+        .from_instance = job != NULL && job->from_instance,
+        .url = w->o.url,
+        .newest = newest.url,
+        .newest_is_dead = reg_forward_gave_up(w->forward, &newest)};
+    return reg_way_of(&standing);
+}
+
+static bool go(struct reg_writer *w, struct reg_job *job)
+{
+    switch (way_of(w, job)) {
+    case REG_NOT_MINE:
+        refuse_now(job, REG_NOT_THE_HOLDER, "Not the holder of the pen",
+                   "another instance writes");
+        return true;
+    case REG_FORWARD: return job->asked != NULL && reg_forward_submit(w->forward, job);
+    default: return false;
+    }
+}
+
+/* Somebody else has the pen, or nobody: what can be asked elsewhere goes. */
+static void send_elsewhere(struct reg_writer *w, struct round *r)
+{
+    struct reg_fence newest;
+
+    const struct reg_state *s = reg_tail_look(w->tail);
+    reg_tail_fence(w->tail, &newest);
+    for (size_t i = 0; i < r->n; i++)
+        r->fates[i] = newest.offset > r->jobs[i]->doubted &&
+                              settle(r->jobs[i], s, &r->decisions[i])
+                          ? ANSWERED
+                          : WAITS;
+    reg_tail_done(w->tail);
+    answer_all(r);
+
+    for (size_t i = 0; i < r->n; i++)
+        r->fates[i] = go(w, r->jobs[i]) ? WRITTEN : WAITS;
+    keep_waiting(r);
+}
+
+/* Nobody asked did it. */
+static void take_back(void *writer, struct reg_job *job)
+{
+    struct reg_writer *w = writer;
+
+    if (!queue_try_put(&w->queue, job))
+        refuse_now(job, job->doubt != REG_SURE ? REG_TIMEOUT : REG_STORE_ERROR,
+                   "The write was not done here", "too many writes are waiting");
+}
+
+/* The pen. */
+
+static int64_t first_due(const struct round *r)
+{
+    int64_t due = r->jobs[0]->due_ms;
+
+    for (size_t i = 1; i < r->n; i++)
+        if (r->jobs[i]->due_ms < due)
+            due = r->jobs[i]->due_ms;
+    return due;
+}
+
+static enum err_kind take_pen(struct reg_writer *w, int64_t due_ms)
+{
+    int64_t until = clock_ms() + TAKE_MS;
+
+    w->trouble = (struct err){0};
+    atomic_store(&w->taking, true);
+    enum err_kind rc =
+        reg_pen_take(w->pen, due_ms < until ? due_ms : until, &w->trouble);
+    atomic_store(&w->taking, false);
+    if (rc != ERR_OK)
+        log_err(LOG_INFO, "the pen could not be taken", &w->trouble);
+    return rc;
+}
+
+/* Lets somebody who was faster say so, and Kafka breathe. */
+static void wait_a_moment(struct reg_writer *w, int64_t fence)
+{
+    int64_t ms = DUEL_MS + rand_r(&w->dice) % DUEL_MORE_MS;
+
+    (void)reg_tail_wait_fence(w->tail, fence, clock_ms() + ms);
+}
+
+static bool have_pen(struct reg_writer *w, struct round *r)
+{
+    struct reg_fence newest;
+
+    if (reg_pen_held(w->pen))
+        return true;
+    send_elsewhere(w, r);
+    if (r->n == 0)
+        return false;
+    reg_tail_fence(w->tail, &newest);
+    switch (take_pen(w, first_due(r))) {
+    case ERR_OK: return true;
+    case ERR_INVALID:
+        refuse_all(r, REG_STORE_ERROR, "Kafka cannot be written to", w->trouble.msg);
+        return false;
+    default: wait_a_moment(w, newest.offset); return false;
+    }
+}
+
+/* One round with the pen. */
+
+static void decide(struct reg_writer *w, struct round *r, size_t i,
+                   const struct reg_state *s, struct reg_share *share)
+{
+    struct reg_job *job = r->jobs[i];
+    struct reg_decision *d = &r->decisions[i];
+    struct reg_rules rules = w->o.rules;
+
+    r->fates[i] = ANSWERED;
+    if (settle(job, s, d))
+        return;
+    rules.ids_ahead = reg_share_ids(share, job->command.subject);
+    reg_decide(d, s, &job->command, &rules, job->arena);
+    if (d->n == 0) {
+        r->fates[i] = d->no.code != 0 && !job->synced ? REFUSED : ANSWERED;
+        return;
+    }
+    if (job->tries >= TRIES) {
+        refuse(job, d, REG_STORE_ERROR, "Kafka refused the write",
+               w->trouble.kind != ERR_OK ? w->trouble.msg : "every attempt failed");
+        return;
+    }
+    struct kf_record *records = arena_array(&r->arena, d->n, sizeof *records);
+    if (!put_records(records, d, reg_pen_largest(w->pen), &r->arena)) {
+        refuse(job, d, REG_TOO_LARGE, "Schema is too large", "no record can hold it");
+        return;
+    }
+    r->fates[i] = WAITS;
+    if ((job->alone && share->n > 0) || !reg_share_add(share, &job->command, d))
+        return;
+    share->closed |= job->alone;
+    r->fates[i] = WRITTEN;
+
+    struct kf_record *all =
+        arena_array(&r->arena, r->n_records + d->n, sizeof *records);
+    if (r->n_records > 0)
+        memcpy(all, r->records, r->n_records * sizeof *all);
+    memcpy(all + r->n_records, records, d->n * sizeof *all);
+    r->records = all;
+    r->n_records += d->n;
+}
+
+static void decide_all(struct reg_writer *w, struct round *r)
+{
+    struct reg_share share = {0};
+
+    r->records = NULL;
+    r->n_records = 0;
+    const struct reg_state *s = reg_tail_look(w->tail);
+    for (size_t i = 0; i < r->n; i++)
+        decide(w, r, i, s, &share);
+    for (size_t i = 0; i < r->n; i++)
+        r->decisions[i].events = NULL; // they borrow from the state of this moment
+    reg_tail_done(w->tail);
+}
+
+/* Committed and read: what was decided is so, unless somebody wrote without the pen. */
+static void look(struct reg_writer *w, struct round *r)
+{
+    const struct reg_state *s = reg_tail_look(w->tail);
+
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->fates[i] != WRITTEN)
+            continue;
+        bool so = reg_is_so(s, &r->jobs[i]->command, &r->decisions[i]);
+        r->fates[i] = so ? ANSWERED : WAITS;
+        r->jobs[i]->tries += !so;
+    }
+    reg_tail_done(w->tail);
+}
+
+/* Nothing is known of what was written; or, of one too large, that nothing was. */
+static void doubt(struct round *r, enum err_kind why, int64_t fence)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->n; i++)
+        n += r->fates[i] == WRITTEN;
+    for (size_t i = 0; i < r->n; i++) {
+        struct reg_job *job = r->jobs[i];
+
+        if (r->fates[i] != WRITTEN)
+            continue;
+        r->fates[i] = WAITS;
+        job->alone |= why == ERR_LIMIT;
+        if (why == ERR_LIMIT && n == 1) {
+            refuse(job, &r->decisions[i], REG_TOO_LARGE, "Schema is too large",
+                   "the broker takes no record of this size");
+            r->fates[i] = ANSWERED;
+        } else if (why != ERR_LIMIT) {
+            job->tries++;
+            job->before = r->decisions[i];
+            job->doubt = REG_DOUBT_OURS;
+            job->doubted = fence;
+        }
+    }
+}
+
+static void say_unread(struct round *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->fates[i] == WRITTEN) {
+            refuse(r->jobs[i], &r->decisions[i], REG_TIMEOUT,
+                   "The write was done but not read back", "try again");
+            r->fates[i] = ANSWERED;
+        }
+}
+
+/* Somebody took the pen, maybe long ago while we stood still: who, is worth knowing
+ * before it is taken back. */
+static void look_for_holder(struct reg_writer *w)
 {
     struct err e = {0};
 
-    for (int i = 0; i < TRIES; i++) {
-        struct kf_record *records = NULL;
+    if (reg_tail_sync(w->tail, clock_ms() + LOOK_MS, &e) != ERR_OK)
+        log_err(LOG_DEBUG, "no look for the holder", &e);
+}
 
-        if (catch_up(w, job->due_ms, &e) != ERR_OK) {
-            int code = clock_ms() >= job->due_ms ? REG_TIMEOUT : REG_STORE_ERROR;
-            refuse(job, d, code, "Kafka cannot be written to", e.msg);
-            return;
-        }
-        decide(w, job, d, &records);
-        if (d->n == 0 || produce(w, job, d, records))
-            return;
-        log_event(LOG_WARN, "what was written is not there: deciding again",
-                  LOG_S("topic", w->o.topic), LOG_END);
+static void write_out(struct reg_writer *w, struct round *r)
+{
+    struct reg_fence ours;
+    struct err e = {0};
+    int64_t next = 0, due = first_due(r);
+
+    if (r->n_records == 0)
+        return;
+    reg_tail_fence(w->tail, &ours);
+    enum err_kind rc = reg_pen_write(w->pen, r->records, r->n_records, due, &next, &e);
+    if (rc != ERR_OK) {
+        log_err(LOG_WARN, "a write has no known outcome: looking", &e);
+        w->trouble = e;
+        doubt(r, rc, ours.offset);
+        if (rc == ERR_CONFLICT)
+            look_for_holder(w);
+    } else if (reg_tail_wait(w->tail, next, due)) {
+        look(w, r);
+    } else {
+        say_unread(r);
+        reg_pen_drop(w->pen); // a state without it must decide nothing more
     }
-    refuse(job, d, REG_STORE_ERROR, "Somebody else writes to the topic",
-           "every attempt was overtaken");
+}
+
+/* No is said only of a state that was read to the end. */
+static void read_for_refused(struct reg_writer *w, struct round *r)
+{
+    struct err e = {0};
+    bool any = false;
+
+    for (size_t i = 0; i < r->n; i++)
+        any |= r->fates[i] == REFUSED;
+    if (!any)
+        return;
+    enum err_kind rc = reg_tail_sync(w->tail, first_due(r), &e);
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->fates[i] != REFUSED)
+            continue;
+        r->jobs[i]->synced = rc == ERR_OK;
+        r->fates[i] = rc == ERR_OK ? WAITS : ANSWERED;
+        if (rc != ERR_OK)
+            refuse(r->jobs[i], &r->decisions[i],
+                   clock_ms() >= r->jobs[i]->due_ms ? REG_TIMEOUT : REG_STORE_ERROR,
+                   "Kafka cannot be written to", e.msg);
+    }
+}
+
+static void serve_once(struct reg_writer *w, struct round *r)
+{
+    refuse_late(w, r);
+    if (r->n == 0 || !have_pen(w, r))
+        return;
+    decide_all(w, r);
+    write_out(w, r);
+    read_for_refused(w, r);
+    answer_all(r);
+    arena_reset(&r->arena);
+}
+
+static void fetch_more(struct reg_writer *w, struct round *r)
+{
+    while (r->n < REG_SHARE_MOST) {
+        struct reg_job *job = queue_get(&w->queue, 0);
+        if (job == NULL)
+            return;
+        r->jobs[r->n++] = job;
+    }
+}
+
+/* Who finds that nobody else has the pen takes it before it is needed. */
+static void begin(struct reg_writer *w)
+{
+    while (!reg_tail_wait_read(w->tail, clock_ms() + DUEL_MS))
+        if (queue_closed(&w->queue))
+            return;
+    if (!queue_closed(&w->queue) && way_of(w, NULL) == REG_WRITE)
+        (void)take_pen(w, clock_ms() + TAKE_MS);
 }
 
 static void *work_all(void *writer)
 {
     struct reg_writer *w = writer;
+    struct round *r = mem_alloc(sizeof *r);
     struct reg_job *job;
 
+    begin(w);
     while ((job = queue_get(&w->queue, -1)) != NULL) {
-        struct reg_decision d = {0};
-
-        if (queue_closed(&w->queue))
-            refuse(job, &d, REG_STORE_ERROR, "The registry is stopping", "try again");
-        else
-            work(w, job, &d);
-        job->done(job, &d);
+        r->n = 0;
+        r->jobs[r->n++] = job;
+        while (r->n > 0) {
+            fetch_more(w, r);
+            if (queue_closed(&w->queue))
+                refuse_all(r, REG_STORE_ERROR, "The registry is stopping", "try again");
+            else
+                serve_once(w, r);
+        }
     }
+    arena_free(&r->arena);
+    free(r);
     return NULL;
 }
 
@@ -279,13 +532,25 @@ enum err_kind reg_writer_open(struct reg_writer **out, struct reg_tail *t,
 
     w->tail = t;
     w->o = *o;
+    w->dice = (unsigned)clock_us();
     add_timeout(w);
-    if (wake_producer(w, e) != ERR_OK) {
+    struct reg_pen_options pen = {o->bootstrap, o->topic, &w->properties, o->url};
+    w->pen = reg_pen_open(t, &pen);
+    struct reg_forward_options forward = {.tail = t,
+                                          .instance = reg_pen_instance(w->pen),
+                                          .forward_ms = o->forward_ms,
+                                          .rules = o->rules,
+                                          .queue = o->queue,
+                                          .back = take_back,
+                                          .to = w};
+    queue_init(&w->queue, o->queue);
+    if (reg_forward_open(&w->forward, &forward, e) != ERR_OK) {
+        reg_pen_close(w->pen);
+        queue_free(&w->queue);
         free(w->properties.items);
         free(w);
         return e->kind;
     }
-    queue_init(&w->queue, o->queue);
     if (pthread_create(&w->thread, NULL, work_all, w) != 0)
         abort(); // no threads at start: the machine is out
     *out = w;
@@ -294,18 +559,32 @@ enum err_kind reg_writer_open(struct reg_writer **out, struct reg_tail *t,
 
 bool reg_writer_submit(struct reg_writer *w, struct reg_job *job)
 {
+    enum reg_way way = way_of(w, job);
+
+    if (way == REG_FORWARD && job->asked != NULL)
+        return reg_forward_submit(w->forward, job);
+    if (way == REG_NOT_MINE) {
+        refuse_now(job, REG_NOT_THE_HOLDER, "Not the holder of the pen",
+                   "another instance writes");
+        return true;
+    }
     return queue_try_put(&w->queue, job);
+}
+
+bool reg_writer_holds(struct reg_writer *w)
+{
+    return reg_pen_held(w->pen);
 }
 
 void reg_writer_close(struct reg_writer *w)
 {
     if (w == NULL)
         return;
+    reg_forward_close(w->forward);
     queue_close(&w->queue);
     pthread_join(w->thread, NULL);
     queue_free(&w->queue);
-    if (w->producer != NULL)
-        kf_producer_close(w->producer);
+    reg_pen_close(w->pen);
     free(w->properties.items);
     free(w);
 }

@@ -137,12 +137,12 @@ static int32_t id_for(const struct deciding *d, const struct reg_candidate *cand
 {
     const struct reg_context *c = reg_context_of(d->s, d->c->subject);
     const struct reg_schema *known = reg_schema_by_md5(c, cand->md5);
+    int32_t last = c != NULL ? c->max_id : 0, ahead = d->rules->ids_ahead;
 
     if (known != NULL)
         return known->id;
-    if (c == NULL)
-        return 1;
-    return c->max_id < INT32_MAX ? c->max_id + 1 : 0;
+    d->out->new_id = true;
+    return last < INT32_MAX - ahead ? last + ahead + 1 : 0;
 }
 
 /* A softly deleted version of the same schema makes way for the new one. */

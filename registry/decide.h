@@ -38,6 +38,7 @@ struct reg_decision {
     struct reg_event *events;
     size_t n;
     int32_t id, version;      // REGISTER, DELETE_VERSION: what it is about
+    bool new_id;              // REGISTER: nothing had that id before
     uint8_t md5[16];          // REGISTER
     struct api_config config; // SET_CONFIG: as sent, tidied; DROP_CONFIG: what was
     int32_t *versions;        // DELETE_SUBJECT: those deleted
@@ -45,8 +46,9 @@ struct reg_decision {
     enum api_mode mode; // SET_MODE: as set; DROP_MODE: what was
 };
 
-struct reg_rules {   // settings that change a rule
-    bool code_40901; // an incompatible schema is error 40901, not 409
+struct reg_rules {     // settings that change a rule
+    bool code_40901;   // an incompatible schema is error 40901, not 409
+    int32_t ids_ahead; // of the context, given in the same transaction (share.h)
 };
 
 /* The events borrow from command, state and arena: write them out before anything is

@@ -36,7 +36,8 @@ enum gauge {
     READY,
     SCHEMAS,
     SUBJECTS,
-    CONNS
+    CONNS,
+    PEN
 };
 static struct stats_metric gauges[] = {
     [OFFSET] = GAUGE("offset", "the offset of _schemas that comes next"),
@@ -48,6 +49,7 @@ static struct stats_metric gauges[] = {
     [SCHEMAS] = GAUGE("schemas", "ids that mean something"),
     [SUBJECTS] = GAUGE("subjects", "subjects, softly deleted ones included"),
     [CONNS] = GAUGE("connections", "open connections"),
+    [PEN] = GAUGE("pen", "1 when this instance is the one that writes"),
 };
 
 static void add_all(void)
@@ -163,6 +165,7 @@ static void set_gauges(struct reg_api *api)
     set(SKIPPED, (long long)v.skipped);
     set(KAFKA_UP, v.kafka_is_up);
     set(READY, is_ready(&v));
+    set(PEN, reg_writer_holds(api->writer));
     set(SCHEMAS, ids);
     set(SUBJECTS, subjects);
     if (server != NULL) {

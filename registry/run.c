@@ -30,6 +30,13 @@ static const struct conf_row rows[] = {
      .choices = "409|40901",
      .help =
          "error_code of an incompatible schema: Confluent's to 8.1, or from 8.2 on"},
+    {"advertise", CONF_TEXT, AT(advertise), .fallback = "", .argument = "URL",
+     .help = "where other instances reach this one, http://HOST:PORT; without it they "
+             "take the pen instead of asking"},
+    {"forward_timeout", CONF_DURATION, AT(forward_ms), .fallback = "300ms", .min = 10,
+     .max = 60000,
+     .help = "wait for the instance that holds the pen before taking it; longer while "
+             "its answers take long, up to 1s"},
     {"write_timeout", CONF_DURATION, AT(write_ms), .fallback = "10s", .min = 1000,
      .max = 300000, .help = "longest wait for Kafka to have a write"},
     {"write_queue", CONF_INT, AT(queue), .fallback = "1024", .min = 1, .max = 100000,
@@ -108,10 +115,14 @@ static enum err_kind open_kafka(struct registry *r, const struct reg_rules *rule
     struct reg_writer_options writer = {.bootstrap = s->bootstrap,
                                         .topic = s->topic,
                                         .properties = &s->kafka,
+                                        .url = s->advertise != NULL ? s->advertise : "",
                                         .timeout_ms = s->write_ms,
+                                        .forward_ms = s->forward_ms,
                                         .rules = *rules,
                                         .queue = (size_t)s->queue};
 
+    if (writer.url[0] != '\0' && reg_url_check(writer.url, e) != ERR_OK)
+        return err_prefix(e, "advertise");
     TRY(prepare_topic(r, e));
     TRY(reg_tail_open(&r->tail, s->bootstrap, &s->kafka, s->topic, e));
     TRY(reg_writer_open(&r->writer, r->tail, &writer, e));

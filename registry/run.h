@@ -16,6 +16,8 @@ struct registry_settings {
     bool allow_unsafe;
     struct conf_pairs kafka;
     int incompatible_code; // 0: 409, 1: 40901
+    const char *advertise; // "http://host:8081" for other instances, "" or NULL = none
+    int64_t forward_ms;
     int64_t write_ms, drain_ms, body, bodies, connections, per_ip, loops, queue;
     const char *log_level;
     struct guard_settings guard;

@@ -31,6 +31,7 @@ struct reg_tail {
     pthread_cond_t moved;
     // under lock
     struct reg_tail_view view;
+    struct reg_fence fence;
 };
 
 static void make_condition(pthread_cond_t *c)
@@ -75,6 +76,21 @@ static void skip(struct reg_tail *t, const struct kf_message *m, const struct er
     pthread_mutex_unlock(&t->lock);
 }
 
+/* Before the offset moves: who sees it moved sees the fence. */
+static void note_fence(struct reg_tail *t, const struct kf_message *m)
+{
+    struct reg_fence f;
+
+    if (!reg_fence_read(&f, m->headers, m->n_headers, m->offset))
+        return;
+    pthread_mutex_lock(&t->lock);
+    t->fence = f;
+    pthread_mutex_unlock(&t->lock);
+    log_event(LOG_INFO, "the pen was taken", LOG_S("topic", t->topic),
+              LOG_I("offset", f.offset), LOG_S("instance", f.instance),
+              LOG_S("url", f.url), LOG_END);
+}
+
 static void apply(struct reg_tail *t, const struct kf_message *m, struct arena *a)
 {
     struct reg_event ev = {0};
@@ -87,6 +103,8 @@ static void apply(struct reg_tail *t, const struct kf_message *m, struct arena *
     ev.offset = m->offset;
     ev.ts = m->timestamp_ms > 0 ? m->timestamp_ms : 0;
     reg_event_read_headers(&ev, m->headers, m->n_headers, a);
+    if (ev.kind == REG_NOOP)
+        note_fence(t, m);
 
     pthread_rwlock_wrlock(&t->state_lock);
     uint64_t clashes = t->state.clashes;
@@ -106,6 +124,8 @@ static void advance(struct reg_tail *t, int64_t next, bool record, bool at_end)
     if (next > t->view.next)
         t->view.next = next;
     t->view.records += record;
+    if (record)
+        t->view.seen = next;
     bool first_end = at_end && !t->view.caught_up;
     if (at_end)
         t->view.caught_up = true;
@@ -190,16 +210,17 @@ static enum err_kind ask_end(struct reg_tail *t, int timeout_ms, int64_t *end,
                              struct err *e)
 {
     int64_t low = 0;
-    enum err_kind rc = kf_offsets(t->admin, t->topic, 0, &low, end, timeout_ms, e);
     char why[160];
 
-    set_up(t, rc == ERR_OK, rc == ERR_OK ? "" : e->msg);
-    if (rc != ERR_OK)
-        return rc;
-
+    // Before asking: while the answer is on its way we read on, maybe past it.
     pthread_mutex_lock(&t->lock);
     int64_t next = t->view.next;
     pthread_mutex_unlock(&t->lock);
+
+    enum err_kind rc = kf_offsets(t->admin, t->topic, 0, &low, end, timeout_ms, e);
+    set_up(t, rc == ERR_OK, rc == ERR_OK ? "" : e->msg);
+    if (rc != ERR_OK)
+        return rc;
     if (*end < next) {
         snprintf(why, sizeof why,
                  "it ends at offset %" PRId64 ", %" PRId64 " were read before", *end,
@@ -264,6 +285,7 @@ enum err_kind reg_tail_open(struct reg_tail **out, const char *bootstrap,
     t->properties = properties;
     t->topic = topic;
     t->view.skipped_at = -1;
+    t->fence.offset = -1;
     t->view.kafka_is_up = true;
     if (open_admin(t, e) != ERR_OK)
         goto no_admin;
@@ -333,6 +355,23 @@ bool reg_tail_wait(struct reg_tail *t, int64_t next, int64_t due_ms)
     bool there = t->view.next >= next && !t->view.broken;
     pthread_mutex_unlock(&t->lock);
     return there;
+}
+
+void reg_tail_fence(struct reg_tail *t, struct reg_fence *out)
+{
+    pthread_mutex_lock(&t->lock);
+    *out = t->fence;
+    pthread_mutex_unlock(&t->lock);
+}
+
+bool reg_tail_wait_fence(struct reg_tail *t, int64_t after, int64_t due_ms)
+{
+    pthread_mutex_lock(&t->lock);
+    while (t->fence.offset <= after && !t->view.broken && clock_ms() < due_ms)
+        (void)wait_moved(t, due_ms);
+    bool newer = t->fence.offset > after;
+    pthread_mutex_unlock(&t->lock);
+    return newer;
 }
 
 bool reg_tail_wait_read(struct reg_tail *t, int64_t due_ms)

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "kafka/client.h"
+#include "registry/fence.h"
 #include "registry/state.h"
 
 struct reg_tail;
@@ -23,6 +24,7 @@ struct reg_tail_view {  // a moment's copy
     bool kafka_is_up;   // the last pulse was answered
     bool broken;        // the topic is not the one we read: never write
     int64_t next;       // the offset that comes next
+    int64_t seen;       // the one behind the last record, as `next` without marks
     uint64_t records;   // read
     uint64_t skipped;   // could not be decoded
     int64_t skipped_at; // offset of the last of them
@@ -51,3 +53,8 @@ bool reg_tail_wait_read(struct reg_tail *t, int64_t due_ms);
 /* Asks the broker where the topic ends and waits for that: ERR_UNAVAILABLE when it does
  * not answer in time, ERR_CONFLICT when the topic is not the one we read. */
 enum err_kind reg_tail_sync(struct reg_tail *t, int64_t due_ms, struct err *e) MUST_USE;
+
+/* The newest fence read; its offset is -1 where there is none. */
+void reg_tail_fence(struct reg_tail *t, struct reg_fence *out);
+/* Waits for one behind offset `after`; false when `due_ms` came first. */
+bool reg_tail_wait_fence(struct reg_tail *t, int64_t after, int64_t due_ms);

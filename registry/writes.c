@@ -3,6 +3,9 @@
 #include "registry/api_inside.h"
 #include "registry/may.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #define WHY_LOGGED 300
 
 static const char *const verbs[] = {
@@ -120,12 +123,26 @@ static void put_answer(struct writing *w, const struct reg_decision *d, struct b
     }
 }
 
+/* To whom we write for: up to where its reader must have read to see this. */
+static void say_seen(const struct writing *w)
+{
+    struct reg_tail_view view;
+    char text[24];
+
+    if (!w->job.from_instance)
+        return;
+    reg_tail_view(w->api->tail, &view);
+    snprintf(text, sizeof text, "%" PRId64, view.seen);
+    http_answer_header(w->r, REG_SEEN, span_str(text));
+}
+
 static void answer_write(struct reg_job *job, const struct reg_decision *d)
 {
     struct writing *w = (struct writing *)job;
     struct buf out = BUF_INIT(ANSWER_MOST);
 
     tell(w, d);
+    say_seen(w);
     if (d->no.code != 0) {
         answer_refusal(w->r, w->type, &d->no);
         return;
@@ -136,6 +153,22 @@ static void answer_write(struct reg_job *job, const struct reg_decision *d)
     }
     put_answer(w, d, &out);
     http_answer_take(w->r, 200, w->type, &out);
+}
+
+/* What the holder of the pen answered. */
+static void relay_answer(struct reg_job *job, const struct http_reply *reply)
+{
+    struct writing *w = (struct writing *)job;
+    struct span after = http_reply_header(reply, "Retry-After");
+
+    count_write(verbs[job->command.verb], reply->status == 200 ? 0 : reply->status);
+    log_event(LOG_DEBUG, "relayed", LOG_S("what", verbs[job->command.verb]),
+              LOG_B("subject", job->command.subject), LOG_I("status", reply->status),
+              LOG_B("request", w->r->id), LOG_END);
+    if (after.n > 0)
+        http_answer_header(w->r, "Retry-After", after);
+    http_answer(w->r, reply->status, reply->status == 204 ? NULL : w->type,
+                reply->body);
 }
 
 /* Registering what is there is answered here and now, also while Kafka is away. */
@@ -161,12 +194,16 @@ static void write_command(struct http_app *app, struct http_req *r, const char *
                                .message = span_str("Too many writes are waiting")};
     struct reg_act by;
 
+    bool forwarded = http_header(r, REG_FORWARDED).p != NULL;
     if (!say_who(&by, r, type))
         return;
     *w = (struct writing){.job = {.command = *c,
                                   .arena = &r->arena,
                                   .due_ms = clock_ms() + api->o.write_ms,
-                                  .done = answer_write},
+                                  .done = answer_write,
+                                  .relayed = relay_answer,
+                                  .asked = forwarded ? NULL : r,
+                                  .from_instance = forwarded},
                           .api = api,
                           .r = r,
                           .type = type};
@@ -176,6 +213,7 @@ static void write_command(struct http_app *app, struct http_req *r, const char *
     if (reg_writer_submit(api->writer, &w->job))
         return;
     count_write(verbs[c->verb], 503);
+    say_seen(w);
     http_answer_retry_after(r, 1);
     answer_refusal(r, type, &busy);
 }

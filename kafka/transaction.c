@@ -1,0 +1,75 @@
+#include "kafka/transaction.h"
+
+#include "kafka/producer_inside.h"
+
+/* A transaction that its producer left open holds readers up so long at most; who takes
+ * the name ends it at once. */
+#define OPEN_MOST "30000"
+
+enum err_kind kf_transactional_open(struct kf_producer **out, const char *bootstrap,
+                                    const struct conf_pairs *properties, const char *id,
+                                    const char *topic, struct err *e)
+{
+    struct conf_pair more[] = {{"transactional.id", id, false},
+                               {"transaction.timeout.ms", OPEN_MOST, false}};
+    struct kf_producer *p = NULL;
+
+    TRY(kf_producer_make(&p, bootstrap, properties, more, sizeof more / sizeof *more,
+                         e));
+    rd_kafka_topic_t *asked = rd_kafka_topic_new(p->rk, topic, NULL);
+    if (asked != NULL)
+        rd_kafka_topic_destroy(asked); // the question is on its way
+    *out = p;
+    return ERR_OK;
+}
+
+/* What killed the producer, where something did: later calls only say that it is dead.
+ */
+static rd_kafka_resp_err_t cause(const struct kf_producer *p, rd_kafka_resp_err_t code)
+{
+    rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(p->rk, NULL, 0);
+
+    return fatal != RD_KAFKA_RESP_ERR_NO_ERROR ? fatal : code;
+}
+
+static enum err_kind kind_of(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR__FENCED:
+    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH: return ERR_CONFLICT;
+    case RD_KAFKA_RESP_ERR__FATAL: return ERR_UNAVAILABLE;
+    default: return kf_kind(code) == ERR_CONFLICT ? ERR_INVALID : kf_kind(code);
+    }
+}
+
+/* Takes `error` over. */
+static enum err_kind outcome(struct kf_producer *p, rd_kafka_error_t *error,
+                             const char *what, struct err *e)
+{
+    if (error == NULL)
+        return ERR_OK;
+
+    rd_kafka_resp_err_t code = cause(p, rd_kafka_error_code(error));
+    enum err_kind kind = kind_of(code);
+    err_set(e, kind, "%s: %s: %s", what, rd_kafka_err2name(code),
+            rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    return kind;
+}
+
+enum err_kind kf_take(struct kf_producer *p, int timeout_ms, struct err *e)
+{
+    return outcome(p, rd_kafka_init_transactions(p->rk, timeout_ms), "taking the name",
+                   e);
+}
+
+enum err_kind kf_begin(struct kf_producer *p, struct err *e)
+{
+    return outcome(p, rd_kafka_begin_transaction(p->rk), "beginning a transaction", e);
+}
+
+enum err_kind kf_commit(struct kf_producer *p, int timeout_ms, struct err *e)
+{
+    return outcome(p, rd_kafka_commit_transaction(p->rk, timeout_ms), "committing", e);
+}

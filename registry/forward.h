@@ -1,0 +1,44 @@
+/*
+ * forward.h - asks the holder of the pen to write for us, and relays its answer.
+ *
+ * The request goes as it came, with REG_FORWARDED.  A holder that does not answer in
+ * time, or says that it is none, is not asked again until there is a newer fence: the
+ * job goes back to the writer, which takes the pen.  How long is "in time" grows with
+ * how long its answers take, up to FORWARD_MOST_MS, so that a busy holder keeps the
+ * pen. Before an answer is relayed our own reader has what the holder had read: who
+ * writes here can read it here.
+ *
+ * FORWARD_THREADS threads, one call each at a time.
+ */
+#pragma once
+
+#include "registry/append.h"
+
+#define FORWARD_THREADS 16
+#define FORWARD_MOST_MS 1000
+#define FORWARD_READ_MS 2000 // for our reader to follow
+
+struct reg_forward;
+
+struct reg_forward_options {
+    struct reg_tail *tail;
+    const char *instance; // borrowed
+    int64_t forward_ms;
+    struct reg_rules rules;
+    size_t queue;
+    void (*back)(void *to, struct reg_job *job); // nobody did it
+    void *to;
+};
+
+enum err_kind reg_forward_open(struct reg_forward **out,
+                               const struct reg_forward_options *o,
+                               struct err *e) MUST_USE;
+/* False when too many wait: nothing was taken. */
+bool reg_forward_submit(struct reg_forward *f, struct reg_job *job);
+/* Was the writer of this fence asked in vain? */
+bool reg_forward_gave_up(struct reg_forward *f, const struct reg_fence *fence);
+/* Gives back what waits, then ends. */
+void reg_forward_close(struct reg_forward *f);
+
+/* How long to wait for an answer, when answers took `usual_us` of late.  Pure. */
+int64_t reg_forward_patience(int64_t forward_ms, int64_t usual_us);
