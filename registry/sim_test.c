@@ -3,7 +3,7 @@
  * schema for ever, versions grow, and the log alone makes the same state again.
  *      build-dev/registry-sim_test [first seed] [seeds]
  */
-#include "registry/decide.h"
+#include "registry/share.h"
 #include "tests/check.h"
 #include "wire/status.h"
 
@@ -16,7 +16,7 @@ struct sim {
     uint64_t dice;
     struct reg_state state;
     struct arena arena;
-    struct span keys[STEPS * 8], values[STEPS * 8]; // the log
+    struct span keys[STEPS * 32], values[STEPS * 32]; // the log
     size_t n;
     struct span means[IDS]; // text by id, in the default context
 };
@@ -47,11 +47,9 @@ static void play(struct reg_state *s, struct span key, struct span value,
     reg_state_apply(s, &ev);
 }
 
-static void commit(struct sim *m, const struct reg_decision *d)
+/* All are written out before any is applied: events borrow from the state. */
+static void put(struct sim *m, const struct reg_decision *d)
 {
-    size_t first = m->n;
-
-    // All are written out before any is applied: events borrow from the state.
     for (size_t i = 0; i < d->n; i++) {
         struct buf key = BUF_INIT(1 << 20), value = BUF_INIT(1 << 20);
 
@@ -63,6 +61,13 @@ static void commit(struct sim *m, const struct reg_decision *d)
             m->values[m->n] = (struct span){0};
         m->n++;
     }
+}
+
+static void commit(struct sim *m, const struct reg_decision *d)
+{
+    size_t first = m->n;
+
+    put(m, d);
     for (size_t i = first; i < m->n; i++)
         play(&m->state, m->keys[i], m->values[i], &m->arena);
 }
@@ -173,6 +178,46 @@ static void step(struct sim *m)
     CHECK_INT(again.id, d.id);
 }
 
+#define TOGETHER 6
+
+/* What shares a transaction was decided on one state; one after the other it would have
+ * been decided the same. */
+static void step_together(struct sim *m)
+{
+    struct reg_command c[TOGETHER];
+    struct reg_decision d[TOGETHER];
+    size_t ends[TOGETHER], n = 0, at = m->n;
+    struct reg_share share = {0};
+
+    for (int i = 0; i < TOGETHER; i++) {
+        struct reg_rules rules = {0};
+
+        c[n] = draw(m);
+        rules.ids_ahead = reg_share_ids(&share, c[n].subject);
+        reg_decide(&d[n], &m->state, &c[n], &rules, &m->arena);
+        if (d[n].n == 0 || !reg_share_add(&share, &c[n], &d[n]))
+            continue;
+        put(m, &d[n]);
+        ends[n++] = m->n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        static const struct reg_rules rules = {0};
+        struct reg_decision alone;
+
+        reg_decide(&alone, &m->state, &c[i], &rules, &m->arena);
+        CHECK_INT(alone.no.code, 0);
+        CHECK_INT(alone.n, d[i].n);
+        CHECK_INT(alone.id, d[i].id);
+        CHECK_INT(alone.version, d[i].version);
+        for (; at < ends[i]; at++)
+            play(&m->state, m->keys[at], m->values[at], &m->arena);
+        CHECK(reg_is_so(&m->state, &c[i], &d[i]));
+        if (c[i].verb == REG_DO_REGISTER)
+            check_meaning(m, d[i].id, c[i].schema.id != 0);
+    }
+    CHECK_INT(m->state.clashes, 0);
+}
+
 static struct span told(const struct reg_state *s, struct arena *a)
 {
     struct buf b = BUF_INIT(1 << 22);
@@ -210,7 +255,7 @@ static void history(uint64_t seed)
 
     m->dice = seed * 0x9e3779b97f4a7c15u + 1;
     for (int i = 0; i < STEPS; i++)
-        step(m);
+        roll(m, 4) == 0 ? step_together(m) : step(m);
     replay(m, false);
     replay(m, true);
     if (check_failed != before)
