@@ -8,15 +8,17 @@
 
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum kf_role { KF_ADMIN = 1, KF_PRODUCER = 2, KF_ASSIGNED = 4, KF_GROUP = 8 };
 
 /*
  * Stands first in whatever owns an rd_kafka_t and is its opaque: librdkafka's log ends
  * here.  The last failure to connect is remembered, so that "nobody answers" can say
- * why.
+ * why; and that a transactional id cannot be had yet, which is said nowhere else.
  */
 struct kf_voice {
+    atomic_bool id_is_busy;
     pthread_mutex_t lock;
     char failure[160]; // under lock
 };

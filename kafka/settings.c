@@ -94,11 +94,12 @@ static void remember(struct kf_voice *v, const char *words)
 
 /* librdkafka's levels are syslog's.  CONFWARN says that a producer ignores a consumer's
  * property: one set of properties serves both here, so that is no news.  AUTOCREATE is
- * said to every broker too old (the mock) each time it is asked. */
+ * said to every broker too old (the mock) each time it is asked.  GETPID: a name is not
+ * to be had at once, which is what taking it is like. */
 static enum log_level our_level(int level, const char *facility)
 {
     if (level >= 7 || strcmp(facility, "CONFWARN") == 0 ||
-        strcmp(facility, "AUTOCREATE") == 0)
+        strcmp(facility, "AUTOCREATE") == 0 || strcmp(facility, "GETPID") == 0)
         return LOG_DEBUG;
     return level <= 3 ? LOG_WARN : LOG_INFO; // it goes on trying: hardly an error
 }
@@ -111,6 +112,8 @@ static void hear(const rd_kafka_t *rk, int level, const char *facility,
     words = without_thread(words);
     if (v != NULL && strcmp(facility, "FAIL") == 0)
         remember(v, words);
+    if (v != NULL && strcmp(facility, "GETPID") == 0)
+        atomic_store(&v->id_is_busy, true);
     log_event(our_level(level, facility), "kafka", LOG_S("about", facility),
               LOG_S("said", words), LOG_END);
 }

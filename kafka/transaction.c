@@ -1,10 +1,12 @@
 #include "kafka/transaction.h"
 
+#include "base/clock.h"
 #include "kafka/producer_inside.h"
 
 /* A transaction that its producer left open holds readers up so long at most; who takes
  * the name ends it at once. */
 #define OPEN_MOST "30000"
+#define LISTEN_MS 20 // how late we may notice that the name is not to be had yet
 
 enum err_kind kf_transactional_open(struct kf_producer **out, const char *bootstrap,
                                     const struct conf_pairs *properties, const char *id,
@@ -58,10 +60,30 @@ static enum err_kind outcome(struct kf_producer *p, rd_kafka_error_t *error,
     return kind;
 }
 
+static bool is_timeout(const rd_kafka_error_t *error)
+{
+    return error != NULL && rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__TIMED_OUT;
+}
+
+/* librdkafka 2.0.2 asks again half a second after the broker said that the former
+ * holder's transaction is still being ended.  That takes milliseconds, so who hears of
+ * it asks anew with another producer. */
 enum err_kind kf_take(struct kf_producer *p, int timeout_ms, struct err *e)
 {
-    return outcome(p, rd_kafka_init_transactions(p->rk, timeout_ms), "taking the name",
-                   e);
+    int64_t due_ms = clock_ms() + timeout_ms;
+
+    for (;;) {
+        int64_t left = due_ms - clock_ms();
+        int ms = left > LISTEN_MS ? LISTEN_MS : left > 1 ? (int)left : 1;
+        rd_kafka_error_t *error = rd_kafka_init_transactions(p->rk, ms);
+
+        if (!is_timeout(error) || left <= LISTEN_MS)
+            return outcome(p, error, "taking the name", e);
+        rd_kafka_error_destroy(error); // it goes on where it was
+        if (atomic_load(&p->voice.id_is_busy))
+            return err_set(e, ERR_UNAVAILABLE,
+                           "taking the name: the former holder's end is awaited");
+    }
 }
 
 enum err_kind kf_begin(struct kf_producer *p, struct err *e)

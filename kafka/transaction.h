@@ -22,7 +22,9 @@ enum err_kind kf_transactional_open(struct kf_producer **out, const char *bootst
                                     const struct conf_pairs *properties, const char *id,
                                     const char *topic, struct err *e) MUST_USE;
 /* Here and below: ERR_CONFLICT, somebody took the name from us; ERR_INVALID, the broker
- * does not allow it; else ERR_UNAVAILABLE. */
+ * does not allow it; else ERR_UNAVAILABLE.  Taking may fail so before its time, when
+ * the former holder's transaction is still being ended: the next producer has it
+ * sooner. */
 enum err_kind kf_take(struct kf_producer *p, int timeout_ms, struct err *e) MUST_USE;
 enum err_kind kf_begin(struct kf_producer *p, struct err *e) MUST_USE;
 /* After the reports of all that was sent. */

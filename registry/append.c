@@ -5,6 +5,7 @@
 #include "base/queue.h"
 #include "registry/forward.h"
 #include "registry/pen.h"
+#include "registry/pen_count.h"
 #include "registry/share.h"
 #include "wire/status.h"
 
@@ -15,7 +16,6 @@
 
 #define TRIES 3
 #define TAKE_MS 5000     // for one attempt at the pen
-#define LOOK_MS 500      // for who took it from us
 #define DUEL_MS 100      // two who take it at once: the loser looks so long, and
 #define DUEL_MORE_MS 300 // up to this much longer, for the winner's fence
 #define RECORD_MOST (16 << 20)
@@ -32,6 +32,7 @@ struct reg_writer {
     pthread_t thread;
     // the thread's alone
     struct err trouble; // why the pen could not be taken last
+    int64_t without_us; // since when writes are here and the pen is not; 0: it is
     unsigned dice;
 };
 
@@ -268,18 +269,32 @@ static void wait_a_moment(struct reg_writer *w, int64_t fence)
     (void)reg_tail_wait_fence(w->tail, fence, clock_ms() + ms);
 }
 
+/* The gap ends when it is ours, or somebody else's who was asked. */
+static void note_gap(struct reg_writer *w, bool there)
+{
+    if (there && w->without_us != 0)
+        reg_count_gap(clock_us() - w->without_us);
+    if (there)
+        w->without_us = 0;
+    else if (w->without_us == 0)
+        w->without_us = clock_us();
+}
+
 static bool have_pen(struct reg_writer *w, struct round *r)
 {
     struct reg_fence newest;
 
-    if (reg_pen_held(w->pen))
+    if (reg_pen_held(w->pen)) {
+        note_gap(w, true);
         return true;
+    }
     send_elsewhere(w, r);
+    note_gap(w, r->n == 0);
     if (r->n == 0)
         return false;
     reg_tail_fence(w->tail, &newest);
     switch (take_pen(w, first_due(r))) {
-    case ERR_OK: return true;
+    case ERR_OK: note_gap(w, true); return true;
     case ERR_INVALID:
         refuse_all(r, REG_STORE_ERROR, "Kafka cannot be written to", w->trouble.msg);
         return false;
@@ -396,16 +411,6 @@ static void say_unread(struct round *r)
         }
 }
 
-/* Somebody took the pen, maybe long ago while we stood still: who, is worth knowing
- * before it is taken back. */
-static void look_for_holder(struct reg_writer *w)
-{
-    struct err e = {0};
-
-    if (reg_tail_sync(w->tail, clock_ms() + LOOK_MS, &e) != ERR_OK)
-        log_err(LOG_DEBUG, "no look for the holder", &e);
-}
-
 static void write_out(struct reg_writer *w, struct round *r)
 {
     struct reg_fence ours;
@@ -420,8 +425,8 @@ static void write_out(struct reg_writer *w, struct round *r)
         log_err(LOG_WARN, "a write has no known outcome: looking", &e);
         w->trouble = e;
         doubt(r, rc, ours.offset);
-        if (rc == ERR_CONFLICT)
-            look_for_holder(w);
+        if (rc != ERR_LIMIT) // somebody took it, maybe long ago while we stood still
+            wait_a_moment(w, ours.offset);
     } else if (reg_tail_wait(w->tail, next, due)) {
         look(w, r);
     } else {
@@ -453,9 +458,20 @@ static void read_for_refused(struct reg_writer *w, struct round *r)
     }
 }
 
+/* What was decided on the log that was must not be written into the one that is. */
+static void refuse_if_broken(struct reg_writer *w, struct round *r)
+{
+    struct reg_tail_view view;
+
+    reg_tail_view(w->tail, &view);
+    if (view.broken)
+        refuse_all(r, REG_STORE_ERROR, "Kafka cannot be written to", view.why);
+}
+
 static void serve_once(struct reg_writer *w, struct round *r)
 {
     refuse_late(w, r);
+    refuse_if_broken(w, r);
     if (r->n == 0 || !have_pen(w, r))
         return;
     decide_all(w, r);
@@ -475,12 +491,22 @@ static void fetch_more(struct reg_writer *w, struct round *r)
     }
 }
 
+static int64_t newest_fence(struct reg_writer *w)
+{
+    struct reg_fence newest;
+
+    reg_tail_fence(w->tail, &newest);
+    return newest.offset;
+}
+
 /* Who finds that nobody else has the pen takes it before it is needed. */
 static void begin(struct reg_writer *w)
 {
     while (!reg_tail_wait_read(w->tail, clock_ms() + DUEL_MS))
         if (queue_closed(&w->queue))
             return;
+    if (w->o.url[0] != '\0' && way_of(w, NULL) == REG_WRITE)
+        wait_a_moment(w, newest_fence(w)); // several may start at once
     if (!queue_closed(&w->queue) && way_of(w, NULL) == REG_WRITE)
         (void)take_pen(w, clock_ms() + TAKE_MS);
 }
@@ -539,6 +565,7 @@ enum err_kind reg_writer_open(struct reg_writer **out, struct reg_tail *t,
     struct reg_forward_options forward = {.tail = t,
                                           .instance = reg_pen_instance(w->pen),
                                           .forward_ms = o->forward_ms,
+                                          .ca_file = o->forward_ca,
                                           .rules = o->rules,
                                           .queue = o->queue,
                                           .back = take_back,

@@ -62,6 +62,8 @@ struct reg_writer_options {
     const char *url;    // where others reach us; "" = they cannot
     int64_t timeout_ms; // of one write, before which its outcome is known
     int64_t forward_ms; // for the holder to answer, when it is quick
+    const char
+        *forward_ca; // who vouches for the holder's certificate; NULL, "" = system
     struct reg_rules rules;
     size_t queue;
 };

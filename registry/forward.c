@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/queue.h"
+#include "registry/pen_count.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@ struct reg_forward {
 
 int64_t reg_forward_patience(int64_t forward_ms, int64_t usual_us)
 {
-    int64_t ms = forward_ms + usual_us * 4 / 1000;
+    int64_t ms = forward_ms + usual_us * 2 / 1000;
     int64_t most = forward_ms > FORWARD_MOST_MS ? forward_ms : FORWARD_MOST_MS;
 
     return ms < most ? ms : most;
@@ -57,14 +58,14 @@ static void note_time(struct reg_forward *f, int64_t us)
 
 /* What goes along: what the answer depends on, and by which name it is known. */
 static size_t pick_fields(const struct reg_forward *f, const struct http_req *r,
-                          struct http_field *out)
+                          bool secrets, struct http_field *out)
 {
-    static const char *const names[] = {"Content-Type", "Accept",
+    static const char *const names[] = {"Authorization", "Content-Type", "Accept",
                                         "Confluent-Accept-Unknown-Properties",
                                         "X-Registry-Reason"};
     size_t n = 0;
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = secrets ? 0 : 1; i < sizeof names / sizeof *names; i++) {
         struct span value = http_header(r, names[i]);
         if (value.p != NULL)
             out[n++] = (struct http_field){span_str(names[i]), value};
@@ -90,13 +91,14 @@ static enum err_kind ask(struct reg_forward *f, struct http_client *client,
     int n =
         snprintf(url, URL_MOST, "%.*s" WHOLE_FMT "%s" WHOLE_FMT, (int)base, fence->url,
                  WHOLE(r->path), r->query.n > 0 ? "?" : "", WHOLE(r->query));
-    struct http_call call = {.method = r->method,
-                             .url = url,
-                             .fields = fields,
-                             .nfields = pick_fields(f, r, fields),
-                             .body = r->body,
-                             .deadline_ms = due < job->due_ms ? due : job->due_ms,
-                             .sent = sent};
+    struct http_call call = {
+        .method = r->method,
+        .url = url,
+        .fields = fields,
+        .nfields = pick_fields(f, r, reg_url_keeps_secrets(fence->url), fields),
+        .body = r->body,
+        .deadline_ms = due < job->due_ms ? due : job->due_ms,
+        .sent = sent};
     enum err_kind rc = n < URL_MOST ? http_client_call(client, &call, reply, e)
                                     : err_set(e, ERR_LIMIT, "a path too long");
     free(url);
@@ -134,6 +136,13 @@ static bool is_the_holder(const struct http_reply *reply)
            (reply->status != 503 || http_reply_header(reply, REG_SEEN).p != NULL);
 }
 
+/* We let the client in ourselves.  The holder did not: it was not shown a certificate,
+ * or a secret that must not go there; or it reads another list. */
+static bool lets_in(const struct http_reply *reply)
+{
+    return reply->status != 401 && reply->status != 403;
+}
+
 /* Who is not the holder any more knows of the next one; we may not yet. */
 static void look_for_newer(struct reg_forward *f)
 {
@@ -164,17 +173,22 @@ static void forward(struct reg_forward *f, struct http_client *client,
             job->doubt = REG_DOUBT_ELSEWHERE;
             job->doubted = fence.offset;
         }
+        reg_count_passing(REG_HOLDER_SILENT);
         give_up(f, &fence, e.msg);
         f->o.back(f->o.to, job);
         return;
     }
     note_time(f, clock_us() - began);
-    if (is_the_holder(&reply)) {
+    if (is_the_holder(&reply) && lets_in(&reply)) {
+        reg_count_passing(REG_RELAYED);
         follow(f, job, &reply);
         job->relayed(job, &reply);
     } else {
-        give_up(f, &fence, "it is not the holder");
-        look_for_newer(f);
+        reg_count_passing(REG_NOT_BY_HOLDER);
+        give_up(f, &fence,
+                lets_in(&reply) ? "it is not the holder" : "it does not let us in");
+        if (lets_in(&reply))
+            look_for_newer(f);
         f->o.back(f->o.to, job);
     }
     http_reply_free(&reply);
@@ -194,13 +208,14 @@ static void *work(void *forwarder)
 enum err_kind reg_forward_open(struct reg_forward **out,
                                const struct reg_forward_options *o, struct err *e)
 {
-    static const struct http_client_settings plain = {0};
+    struct http_client_settings tls = {
+        .ca_file = o->ca_file != NULL && o->ca_file[0] != '\0' ? o->ca_file : NULL};
     struct reg_forward *f = mem_alloc(sizeof *f);
 
     f->o = *o;
     atomic_store(&f->gave_up, -1);
     for (size_t i = 0; i < FORWARD_THREADS; i++)
-        if (http_client_open(&f->clients[i], &plain, e) != ERR_OK) {
+        if (http_client_open(&f->clients[i], &tls, e) != ERR_OK) {
             while (i-- > 0)
                 http_client_close(f->clients[i]);
             free(f);

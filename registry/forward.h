@@ -1,12 +1,14 @@
 /*
  * forward.h - asks the holder of the pen to write for us, and relays its answer.
  *
- * The request goes as it came, with REG_FORWARDED.  A holder that does not answer in
- * time, or says that it is none, is not asked again until there is a newer fence: the
- * job goes back to the writer, which takes the pen.  How long is "in time" grows with
- * how long its answers take, up to FORWARD_MOST_MS, so that a busy holder keeps the
- * pen. Before an answer is relayed our own reader has what the holder had read: who
- * writes here can read it here.
+ * The request goes as it came, with REG_FORWARDED, and with the client's Authorization
+ * where that stays secret (decision 081), so that the holder judges and names the
+ * client itself.  A holder that does not answer in time, or says that it is none, is
+ * not asked again until there is a newer fence: the job goes back to the writer, which
+ * takes the pen.  So does one that the holder does not let in: we have.  How long is
+ * "in time" grows with how long its answers take, up to FORWARD_MOST_MS, so that a busy
+ * holder keeps the pen. Before an answer is relayed our own reader has what the holder
+ * had read: who writes here can read it here.
  *
  * FORWARD_THREADS threads, one call each at a time.
  */
@@ -15,7 +17,7 @@
 #include "registry/append.h"
 
 #define FORWARD_THREADS 16
-#define FORWARD_MOST_MS 1000
+#define FORWARD_MOST_MS 600
 #define FORWARD_READ_MS 2000 // for our reader to follow
 
 struct reg_forward;
@@ -24,6 +26,7 @@ struct reg_forward_options {
     struct reg_tail *tail;
     const char *instance; // borrowed
     int64_t forward_ms;
+    const char *ca_file; // of the holder's certificate; NULL or "": the system's
     struct reg_rules rules;
     size_t queue;
     void (*back)(void *to, struct reg_job *job); // nobody did it

@@ -3,15 +3,19 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "kafka/transaction.h"
+#include "registry/pen_count.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CALL_LEAST_MS 100 // a commit that was sent is worth waiting for a moment
+#define AGAIN_MS 20       // before the name is asked for anew
 
 struct reg_pen {
     struct reg_tail *tail;
@@ -52,22 +56,54 @@ static void note_report(struct kf_waiter *w, uint32_t index, const struct kf_rep
     pthread_mutex_unlock(&d->lock);
 }
 
-/* Sends all and waits for every report: message.timeout.ms says that they come. */
+static void make_condition(pthread_cond_t *c)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+static bool wait_all_in(struct delivery *d, int64_t due_ms)
+{
+    struct timespec until = {.tv_sec = due_ms / 1000,
+                             .tv_nsec = due_ms % 1000 * 1000000};
+    int rc = 0;
+
+    pthread_mutex_lock(&d->lock);
+    while (d->awaited > 0 && rc == 0)
+        rc = pthread_cond_timedwait(&d->all_in, &d->lock, &until);
+    bool all = d->awaited == 0;
+    pthread_mutex_unlock(&d->lock);
+    return all;
+}
+
+static void close_producer(struct reg_pen *p)
+{
+    if (p->producer != NULL)
+        kf_producer_close(p->producer);
+    p->producer = NULL;
+}
+
+/* Sends all and waits for every report.  message.timeout.ms says that they come; where
+ * librdkafka forgets one, closing the producer makes it. */
 static enum err_kind deliver(struct reg_pen *p, const struct kf_record *records,
-                             size_t n, int64_t *last, struct err *e)
+                             size_t n, int64_t due_ms, int64_t *last, struct err *e)
 {
     struct delivery d = {.waiter = {note_report}, .awaited = n, .last = -1};
 
     pthread_mutex_init(&d.lock, NULL);
-    pthread_cond_init(&d.all_in, NULL);
+    make_condition(&d.all_in);
     (void)kf_send_batch(p->producer, p->o.topic, records, n, &d.waiter, 0);
-
-    pthread_mutex_lock(&d.lock);
-    while (d.awaited > 0)
-        pthread_cond_wait(&d.all_in, &d.lock);
-    pthread_mutex_unlock(&d.lock);
+    if (!wait_all_in(&d, due_ms))
+        close_producer(p);
     pthread_cond_destroy(&d.all_in);
     pthread_mutex_destroy(&d.lock);
+    assert(d.awaited == 0);
+    if (p->producer == NULL && d.failed.kind == ERR_OK)
+        return err_set(e, ERR_UNAVAILABLE, "no delivery report in time");
     if (d.failed.kind != ERR_OK)
         return err_set(e, d.failed.kind, "%s", d.failed.msg);
     *last = d.last;
@@ -86,7 +122,7 @@ static enum err_kind transact(struct reg_pen *p, const struct kf_record *records
                               size_t n, int64_t due_ms, int64_t *last, struct err *e)
 {
     TRY(kf_begin(p->producer, e));
-    TRY(deliver(p, records, n, last, e));
+    TRY(deliver(p, records, n, due_ms, last, e));
     return kf_commit(p->producer, left(due_ms), e);
 }
 
@@ -136,32 +172,65 @@ static enum err_kind read_up(struct reg_pen *p, int64_t offset, int64_t due_ms,
     return ERR_OK;
 }
 
+static void pause_ms(int ms)
+{
+    struct timespec t = {.tv_nsec = ms * 1000000L};
+
+    nanosleep(&t, NULL);
+}
+
+/* Asked for until it is ours, or somebody was faster: two who go on asking only take it
+ * from each other. */
+static enum err_kind take_name(struct reg_pen *p, int64_t due_ms, struct err *e)
+{
+    struct reg_fence before, newest;
+
+    reg_tail_fence(p->tail, &before);
+    for (;;) {
+        TRY(kf_transactional_open(&p->producer, p->o.bootstrap, p->o.properties, p->id,
+                                  p->o.topic, e));
+        enum err_kind rc = kf_take(p->producer, left(due_ms), e);
+        if (rc != ERR_UNAVAILABLE || clock_ms() >= due_ms)
+            return rc;
+        close_producer(p);
+        pause_ms(AGAIN_MS);
+        reg_tail_fence(p->tail, &newest);
+        if (newest.offset > before.offset)
+            return err_set(e, ERR_CONFLICT, "instance %s was faster", newest.instance);
+        *e = (struct err){0};
+    }
+}
+
 static enum err_kind take(struct reg_pen *p, int64_t due_ms, int64_t *offset,
                           struct err *e)
 {
-    TRY(kf_transactional_open(&p->producer, p->o.bootstrap, p->o.properties, p->id,
-                              p->o.topic, e));
-    TRY(kf_take(p->producer, left(due_ms), e));
+    TRY(take_name(p, due_ms, e));
     TRY(put_fence(p, due_ms, offset, e));
     return read_up(p, *offset, due_ms, e);
 }
 
 enum err_kind reg_pen_take(struct reg_pen *p, int64_t due_ms, struct err *e)
 {
-    int64_t offset = -1, began = clock_ms();
+    int64_t offset = -1, began = clock_us();
     struct reg_tail_view view;
 
     reg_pen_drop(p);
     reg_tail_view(p->tail, &view);
     if (view.broken) // a holder's state must be the log's
         return err_set(e, ERR_INVALID, "topic %s: %s", p->o.topic, view.why);
-    if (take(p, due_ms, &offset, e) != ERR_OK) {
+    enum err_kind rc = take(p, due_ms, &offset, e);
+    reg_count_taking(rc == ERR_OK         ? REG_TAKEN
+                     : rc == ERR_CONFLICT ? REG_TAKEN_BY_OTHER
+                                          : REG_NOT_TAKEN,
+                     clock_us() - began);
+    if (rc != ERR_OK) {
         reg_pen_drop(p);
         return err_prefix(e, "taking the pen");
     }
     set_fence(p, offset);
     log_event(LOG_INFO, "we have the pen", LOG_S("topic", p->o.topic),
-              LOG_I("offset", offset), LOG_I("ms", clock_ms() - began), LOG_END);
+              LOG_I("offset", offset), LOG_I("ms", (clock_us() - began) / 1000),
+              LOG_END);
     return ERR_OK;
 }
 
@@ -187,9 +256,7 @@ size_t reg_pen_largest(const struct reg_pen *p)
 void reg_pen_drop(struct reg_pen *p)
 {
     set_fence(p, -1);
-    if (p->producer != NULL)
-        kf_producer_close(p->producer);
-    p->producer = NULL;
+    close_producer(p);
 }
 
 bool reg_pen_held(struct reg_pen *p)

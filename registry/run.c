@@ -36,7 +36,10 @@ static const struct conf_row rows[] = {
     {"forward_timeout", CONF_DURATION, AT(forward_ms), .fallback = "300ms", .min = 10,
      .max = 60000,
      .help = "wait for the instance that holds the pen before taking it; longer while "
-             "its answers take long, up to 1s"},
+             "its answers take long, up to 600ms"},
+    {"forward_ca", CONF_TEXT, AT(forward_ca), .argument = "FILE",
+     .help = "who vouches for the other instances' certificates, PEM; without it the "
+             "system's authorities"},
     {"write_timeout", CONF_DURATION, AT(write_ms), .fallback = "10s", .min = 1000,
      .max = 300000, .help = "longest wait for Kafka to have a write"},
     {"write_queue", CONF_INT, AT(queue), .fallback = "1024", .min = 1, .max = 100000,
@@ -118,6 +121,7 @@ static enum err_kind open_kafka(struct registry *r, const struct reg_rules *rule
                                         .url = s->advertise != NULL ? s->advertise : "",
                                         .timeout_ms = s->write_ms,
                                         .forward_ms = s->forward_ms,
+                                        .forward_ca = s->forward_ca,
                                         .rules = *rules,
                                         .queue = (size_t)s->queue};
 

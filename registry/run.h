@@ -15,8 +15,9 @@ struct registry_settings {
     const char *bootstrap, *topic;
     bool allow_unsafe;
     struct conf_pairs kafka;
-    int incompatible_code; // 0: 409, 1: 40901
-    const char *advertise; // "http://host:8081" for other instances, "" or NULL = none
+    int incompatible_code;  // 0: 409, 1: 40901
+    const char *advertise;  // "http://host:8081" for other instances, "" or NULL = none
+    const char *forward_ca; // PEM, NULL or "": the system's
     int64_t forward_ms;
     int64_t write_ms, drain_ms, body, bodies, connections, per_ip, loops, queue;
     const char *log_level;

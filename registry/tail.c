@@ -15,6 +15,7 @@
 #define PULSE_AWAY_MS 200 // so that what waits goes on soon after it is back
 #define PULSE_PATIENCE_MS 1500
 #define SOCKET_PATIENCE "3000"
+#define SILENT_MS 6000 // more than a pulse and its question
 
 struct reg_tail {
     const char *bootstrap, *topic;
@@ -31,6 +32,8 @@ struct reg_tail {
     pthread_cond_t moved;
     // under lock
     struct reg_tail_view view;
+    int64_t heard_ms;  // of Kafka, last
+    int64_t first_end; // where the topic ended when first asked; -1: not known yet
     struct reg_fence fence;
 };
 
@@ -118,11 +121,16 @@ static void apply(struct reg_tail *t, const struct kf_message *m, struct arena *
                   LOG_B("subject", ev.subject), LOG_I("id", ev.schema.id), LOG_END);
 }
 
+/* Read to the end is also who read past where it ended at first: while others write
+ * without a pause the end itself is never seen. */
 static void advance(struct reg_tail *t, int64_t next, bool record, bool at_end)
 {
     pthread_mutex_lock(&t->lock);
     if (next > t->view.next)
         t->view.next = next;
+    if (record)
+        t->heard_ms = clock_ms();
+    at_end |= t->first_end >= 0 && t->view.next >= t->first_end;
     t->view.records += record;
     if (record)
         t->view.seen = next;
@@ -151,12 +159,21 @@ static void break_off(struct reg_tail *t, const char *why)
                   LOG_S("topic", t->topic), LOG_S("why", why), LOG_END);
 }
 
+/* Under lock.  librdkafka 2.0.2 may keep a question for long when nothing comes through
+ * and nothing is refused: who has not been heard is away, asked or not. */
+static bool is_silent(const struct reg_tail *t)
+{
+    return t->view.kafka_is_up && clock_ms() - t->heard_ms > SILENT_MS;
+}
+
 /* Kafka was heard, or was not. */
 static void set_up(struct reg_tail *t, bool up, const char *why)
 {
     pthread_mutex_lock(&t->lock);
     bool was_up = t->view.kafka_is_up;
     t->view.kafka_is_up = up;
+    if (up)
+        t->heard_ms = clock_ms();
     if (!t->view.broken)
         snprintf(t->view.why, sizeof t->view.why, "%s", why);
     pthread_cond_broadcast(&t->moved);
@@ -242,9 +259,11 @@ static void *feel_pulse(void *tail)
 
         if (ask_end(t, PULSE_PATIENCE_MS, &end, &e) == ERR_OK) {
             pthread_mutex_lock(&t->lock);
-            bool empty = end <= t->view.next;
+            if (t->first_end < 0)
+                t->first_end = end;
+            bool all = end <= t->view.next;
             pthread_mutex_unlock(&t->lock);
-            if (empty)
+            if (all)
                 advance(t, end, false, true);
         }
         pthread_mutex_lock(&t->lock);
@@ -286,6 +305,8 @@ enum err_kind reg_tail_open(struct reg_tail **out, const char *bootstrap,
     t->topic = topic;
     t->view.skipped_at = -1;
     t->fence.offset = -1;
+    t->first_end = -1;
+    t->heard_ms = clock_ms();
     t->view.kafka_is_up = true;
     if (open_admin(t, e) != ERR_OK)
         goto no_admin;
@@ -344,6 +365,13 @@ void reg_tail_view(struct reg_tail *t, struct reg_tail_view *out)
 {
     pthread_mutex_lock(&t->lock);
     *out = t->view;
+    if (is_silent(t)) {
+        out->kafka_is_up = false;
+        if (!out->broken)
+            snprintf(out->why, sizeof out->why,
+                     "Kafka was last heard %" PRId64 " ms ago",
+                     clock_ms() - t->heard_ms);
+    }
     pthread_mutex_unlock(&t->lock);
 }
 

@@ -1,8 +1,12 @@
 #include "registry/topic.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <stdlib.h>
+#include <time.h>
+
+#define ASK_AGAIN_MS 100
 
 /* Three copies of which two must have a record; where the cluster is too small and the
  * user said so, as many as there are. */
@@ -106,10 +110,21 @@ static enum err_kind check_safety(struct kf_admin *a, const struct reg_topic_wis
                    w->topic, why.msg);
 }
 
-enum err_kind reg_topic_prepare(struct kf_admin *a, const struct reg_topic_wish *w,
-                                struct err *e)
+static enum err_kind check_settings(struct kf_admin *a, const struct reg_topic_wish *w,
+                                    struct err *e)
 {
     struct arena mem = {0};
+    enum err_kind rc = check_policy(a, w, &mem, e);
+
+    if (rc == ERR_OK)
+        rc = check_safety(a, w, &mem, e);
+    arena_free(&mem);
+    return rc;
+}
+
+static enum err_kind prepare_once(struct kf_admin *a, const struct reg_topic_wish *w,
+                                  struct err *e)
+{
     int32_t n = 0;
 
     TRY(find(a, w, &n, e));
@@ -118,12 +133,27 @@ enum err_kind reg_topic_prepare(struct kf_admin *a, const struct reg_topic_wish 
                        "topic %s has %d partitions, wanted 1: there is no order among "
                        "several. Name another one with --topic",
                        w->topic, (int)n);
-    if (w->may_be_untold)
-        return ERR_OK;
+    return w->may_be_untold ? ERR_OK : check_settings(a, w, e);
+}
 
-    enum err_kind rc = check_policy(a, w, &mem, e);
-    if (rc == ERR_OK)
-        rc = check_safety(a, w, &mem, e);
-    arena_free(&mem);
-    return rc;
+/* Brokers hear of a new topic one after the other: what one of them has told, the next
+ * may not know of yet.  So "there is none", at whatever step, is asked again. */
+enum err_kind reg_topic_prepare(struct kf_admin *a, const struct reg_topic_wish *w,
+                                struct err *e)
+{
+    static const struct timespec pause = {.tv_nsec = ASK_AGAIN_MS * 1000000L};
+    int64_t due_ms = clock_ms() + w->timeout_ms;
+    struct reg_topic_wish left = *w;
+
+    for (;;) {
+        enum err_kind rc = prepare_once(a, &left, e);
+
+        left.timeout_ms = (int)(due_ms - clock_ms());
+        if ((rc != ERR_NOT_FOUND && rc != ERR_UNAVAILABLE) ||
+            left.timeout_ms <= ASK_AGAIN_MS)
+            return rc;
+        nanosleep(&pause, NULL);
+        left.timeout_ms -= ASK_AGAIN_MS;
+        *e = (struct err){0};
+    }
 }

@@ -14,7 +14,7 @@ struct reg_topic_wish {
     const char *topic;
     bool allow_unsafe;
     bool may_be_untold; // not asked for settings: the mock cannot tell them
-    int timeout_ms;
+    int timeout_ms; // for all of it: brokers that hear of the topic late are waited for
 };
 
 /* ERR_CONFLICT: unfit, with what to do about it.  ERR_UNAVAILABLE: nobody answers. */

@@ -330,6 +330,29 @@ def keys_from_a_url():
         check("it ends when told", p.end(), 0)
 
 
+def two_registries():
+    """Who is asked passes the client's password on, over this machine or TLS, and the holder judges it itself."""
+    ports = [free_port(), free_port()]
+    both = [Program("registry", "--bootstrap", KAFKA, "--allow-unsafe", "--topic", "_sec2" + run, "--listen", "127.0.0.1:%d" % p,
+                    "--advertise", "http://127.0.0.1:%d" % p, "--auth-passwords", path("passwords"), "--auth-acl", path("acl")) for p in ports]
+
+    def register(port, n, who):
+        fields = {"Authorization": "Basic " + base64.b64encode(who.encode()).decode(), "Content-Type": JSON}
+        schema = json.dumps({"type": "record", "name": "R%d" % n, "fields": []})
+        return world.call("POST", port, "/subjects/%s-two%d/versions" % (TOPIC, n), json.dumps({"schema": schema}), headers=fields)
+    try:
+        for port in ports:
+            until("both are ready", lambda: world.call("GET", port, "/readyz").status == 200)
+        said = [register(ports[n % 2], n, "alice:changed") for n in range(6)]
+        check("each of two registries takes writes", [a.status for a in said], [200] * 6)
+        check("and no id is given twice", len({a.json["id"] for a in said}), 6)
+        told = [line for port in ports for line in world.call("GET", port, "/metrics", headers={"Authorization": "Basic " + base64.b64encode(b"root:toor").decode()}).body.decode().splitlines()]
+        check("the holder judged for the other", any(line.startswith('avrogate_registry_pen_forwards_total{outcome="relayed"}') for line in told), True)
+        check("what one may not do it may not do there either", [register(p, 9, READER).status for p in ports], [403, 403])
+    finally:
+        check("both end when told", [p.end() for p in both], [0, 0])
+
+
 def the_gateway(port, gateway):
     def post(topic, **who):
         return ask("POST", port, "/v1/topics/%s/records" % topic, {"a": 1}, **who)[0]
@@ -375,6 +398,7 @@ try:
     tokens(port, registry)
     reload(port, registry)
     keys_from_a_url()
+    two_registries()
 
     for topic in (TOPIC, SECRET_TOPIC):
         make_topic(KAFKA, topic)
