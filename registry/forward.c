@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define URL_MOST 16384
+#define FIELDS_MOST 8
 #define WEIGHT 8 // of what is usual against one more answer
 
 struct reg_forward {
@@ -60,7 +61,10 @@ static void note_time(struct reg_forward *f, int64_t us)
 static size_t pick_fields(const struct reg_forward *f, const struct http_req *r,
                           bool secrets, struct http_field *out)
 {
-    static const char *const names[] = {"Authorization", "Content-Type", "Accept",
+    static const char *const names[] = {"Authorization",
+                                        "Content-Type",
+                                        "Accept",
+                                        "User-Agent",
                                         "Confluent-Accept-Unknown-Properties",
                                         "X-Registry-Reason"};
     size_t n = 0;
@@ -80,7 +84,7 @@ static enum err_kind ask(struct reg_forward *f, struct http_client *client,
                          struct http_reply *reply, bool *sent, struct err *e)
 {
     const struct http_req *r = job->asked;
-    struct http_field fields[8];
+    struct http_field fields[FIELDS_MOST];
     char *url = mem_alloc(URL_MOST);
     int64_t due =
         clock_ms() + reg_forward_patience(f->o.forward_ms, atomic_load(&f->usual_us));

@@ -88,8 +88,9 @@ static void note_fence(struct reg_tail *t, const struct kf_message *m)
         return;
     pthread_mutex_lock(&t->lock);
     t->fence = f;
+    bool news = t->view.caught_up;
     pthread_mutex_unlock(&t->lock);
-    log_event(LOG_INFO, "the pen was taken", LOG_S("topic", t->topic),
+    log_event(news ? LOG_INFO : LOG_DEBUG, "the pen was taken", LOG_S("topic", t->topic),
               LOG_I("offset", f.offset), LOG_S("instance", f.instance),
               LOG_S("url", f.url), LOG_END);
 }

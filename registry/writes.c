@@ -192,9 +192,9 @@ static void write_command(struct http_app *app, struct http_req *r, const char *
     struct writing *w = arena_alloc(&r->arena, sizeof *w);
     struct reg_refusal busy = {.code = 503,
                                .message = span_str("Too many writes are waiting")};
+    bool forwarded = http_header(r, REG_FORWARDED).p != NULL;
     struct reg_act by;
 
-    bool forwarded = http_header(r, REG_FORWARDED).p != NULL;
     if (!say_who(&by, r, type))
         return;
     *w = (struct writing){.job = {.command = *c,
