@@ -76,6 +76,22 @@ static enum err_kind parse(struct walk *w, const struct rest_schema *s, int dept
     return rc;
 }
 
+static struct span copy_text(struct span s)
+{
+    return s.n > 0 ? span_of(mem_str(s), s.n) : (struct span){0};
+}
+
+static struct rc_beside *beside_of(const struct rest_schema *s)
+{
+    if (s->metadata.n == 0 && s->rules.n == 0)
+        return NULL;
+    struct rc_beside *b = mem_alloc(sizeof *b);
+    b->metadata = copy_text(s->metadata);
+    b->rules = copy_text(s->rules);
+    atomic_init(&b->users, 1);
+    return b;
+}
+
 static enum err_kind fetch(struct walk *w, struct span path, int depth,
                            struct rc_schema *out, struct err *e)
 {
@@ -85,14 +101,15 @@ static enum err_kind fetch(struct walk *w, struct span path, int depth,
 
     TRY(rest_ask(w->rest, HTTP_GET, path, (struct span){0}, w->deadline_ms, &answer,
                  e));
-    enum err_kind rc = rest_read_schema(&s, answer.body, e);
+    enum err_kind rc = rest_read_schema(&s, &answer, e);
     if (rc == ERR_OK)
         rc = parse(w, &s, depth, &schema, e);
     if (rc == ERR_OK)
         *out = (struct rc_schema){.id = s.id,
                                   .version = s.version,
                                   .subject = span_of(mem_str(s.subject), s.subject.n),
-                                  .schema = schema};
+                                  .schema = schema,
+                                  .beside = beside_of(&s)};
     rest_answer_free(&answer);
     return rc;
 }

@@ -86,12 +86,29 @@ void rc_close(struct rc *rc)
     free(rc);
 }
 
+static struct rc_beside *retain_beside(struct rc_beside *b)
+{
+    if (b != NULL)
+        atomic_fetch_add(&b->users, 1);
+    return b;
+}
+
+static void release_beside(struct rc_beside *b)
+{
+    if (b == NULL || atomic_fetch_sub(&b->users, 1) > 1)
+        return;
+    free((void *)(uintptr_t)b->metadata.p);
+    free((void *)(uintptr_t)b->rules.p);
+    free(b);
+}
+
 struct rc_schema rc_schema_copy(const struct rc_schema *s)
 {
     struct rc_schema copy = *s;
 
     copy.subject = span_of(mem_str(s->subject), s->subject.n);
     copy.schema = av_schema_retain(s->schema);
+    copy.beside = retain_beside(s->beside);
     return copy;
 }
 
@@ -99,6 +116,7 @@ void rc_schema_free(struct rc_schema *s)
 {
     free((void *)(uintptr_t)s->subject.p);
     av_schema_release(s->schema);
+    release_beside(s->beside);
     *s = (struct rc_schema){0};
 }
 
@@ -223,7 +241,8 @@ static void share_schema(struct rc *rc, struct rc_schema *fresh)
     } else if (!en->fetching) {
         en->refused = ERR_OK;
         en->value = (struct rc_schema){.id = fresh->id,
-                                       .schema = av_schema_retain(fresh->schema)};
+                                       .schema = av_schema_retain(fresh->schema),
+                                       .beside = retain_beside(fresh->beside)};
     }
 }
 
@@ -386,9 +405,11 @@ enum err_kind rc_register(struct rc *rc, struct span subject, struct span text,
                     &found.version, e));
     if (found.version == 0)
         TRY(post_schema(rc, subject, "", text, deadline_ms, &same, &found.version, e));
-    TRY(av_schema_parse(&found.schema, text, NULL, 0, NULL, e));
-    found.subject = span_of(mem_str(subject), subject.n);
-    *out = found;
+    // What stands beside it, the registry may have added: it is asked.
+    TRY(rc_by_id(rc, found.id, deadline_ms, out, e));
+    free((void *)(uintptr_t)out->subject.p);
+    out->subject = span_of(mem_str(subject), subject.n);
+    out->version = found.version;
     return ERR_OK;
 }
 

@@ -15,6 +15,8 @@
 
 #include "avro-core/schema.h"
 
+#include <stdatomic.h>
+
 struct rc_options {
     const char *const *urls; // "http://127.0.0.1:8081", ...
     size_t n_urls;
@@ -26,12 +28,20 @@ struct rc_options {
     size_t cached_ids; // 0 = 10,000; the least recently used go first
 };
 
+/* Metadata and rules that stand beside a schema, as JSON objects; empty = none.
+ * Immutable and counted, as the schema is. */
+struct rc_beside {
+    struct span metadata, rules;
+    atomic_size_t users;
+};
+
 struct rc_schema {
     int32_t id;
     int32_t version;     // 0 when asked by id
     struct span subject; // empty when asked by id
     struct av_schema *schema;
-    bool stale; // the registry is away; this is what it said last
+    struct rc_beside *beside; // NULL where nothing stands beside it
+    bool stale;               // the registry is away; this is what it said last
 };
 
 struct rc;

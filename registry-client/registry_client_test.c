@@ -63,6 +63,9 @@ static void get_id(struct http_app *app, struct http_req *r)
             r,
             "{\"schema\":\"{\\\"type\\\":\\\"array\\\",\\\"items\\\":\\\"a.B\\\"}\","
             "\"references\":[{\"name\":\"a.B\",\"subject\":\"b/s\",\"version\":1}]}");
+    else if (span_eq(id, span_str("11")))
+        answer_json(r, "{\"schema\":\"\\\"long\\\"\",\"metadata\": {\"tags\":{}},"
+                       "\"ruleSet\": {\"domainRules\":[]} }");
     else if (span_eq(id, span_str("10")))
         answer_json(r, "{\"schema\":\"{\\\"type\\\":\\\"strin\\\"}\"}");
     else
@@ -359,6 +362,27 @@ static void another_url_answers_where_the_first_does_not(void)
     http_server_close(g.server);
 }
 
+static void what_stands_beside_a_schema_comes_with_it(void)
+{
+    struct fake f;
+    struct rc_schema s = {0};
+    struct err e = {0};
+
+    fake_open(&f);
+    struct rc *rc = client_of(&f, NULL, 0);
+    CHECK_INT(rc_by_id(rc, 7, soon(), &s, &e), ERR_OK);
+    CHECK(s.beside == NULL);
+    rc_schema_free(&s);
+    CHECK_INT(rc_by_id(rc, 11, soon(), &s, &e), ERR_OK);
+    struct rc_schema copy = rc_schema_copy(&s);
+    rc_schema_free(&s);
+    rc_close(rc);
+    CHECK_SPAN(copy.beside->metadata, "{\"tags\":{}}");
+    CHECK_SPAN(copy.beside->rules, "{\"domainRules\":[]}");
+    rc_schema_free(&copy);
+    http_server_close(f.server);
+}
+
 static void registering_gives_id_and_version(void)
 {
     struct fake f;
@@ -372,6 +396,7 @@ static void registering_gives_id_and_version(void)
         ERR_OK);
     CHECK_INT(s.id, 7);
     CHECK_INT(s.version, 3); // an answer without a version is asked again
+    CHECK_SPAN(s.subject, "orders-value");
     rc_schema_free(&s);
     CHECK_INT(
         rc_register(rc, span_str("orders-value"), span_str("\"int\""), soon(), &s, &e),
@@ -429,6 +454,7 @@ int main(void)
     RUN(the_latest_goes_on_while_the_registry_is_away);
     RUN(the_latest_may_be_doubted);
     RUN(another_url_answers_where_the_first_does_not);
+    RUN(what_stands_beside_a_schema_comes_with_it);
     RUN(registering_gives_id_and_version);
     RUN(a_crowd_asks_once);
     return REPORT();

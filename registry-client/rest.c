@@ -289,9 +289,20 @@ static enum err_kind read_number(int32_t *out, const struct json *body,
     return ERR_OK;
 }
 
-enum err_kind rest_read_schema(struct rest_schema *out, const struct json *body,
+/* The JSON of a member that is an object, as it came. */
+static struct span object_text(const struct json *body, const char *name,
+                               struct span whole)
+{
+    const struct json *j = json_member(body, name);
+
+    return json_is(j, JSON_OBJECT) ? span_of(whole.p + j->at, j->end - j->at)
+                                   : (struct span){0};
+}
+
+enum err_kind rest_read_schema(struct rest_schema *out, const struct rest_answer *a,
                                struct err *e)
 {
+    const struct json *body = a->body;
     const struct json *type = json_member(body, "schemaType");
     const struct json *text = json_member(body, "schema");
     const struct json *subject = json_member(body, "subject");
@@ -308,5 +319,7 @@ enum err_kind rest_read_schema(struct rest_schema *out, const struct json *body,
     out->subject = json_is(subject, JSON_STRING) ? subject->text : (struct span){0};
     out->references =
         json_is(references, JSON_ARRAY) && references->n > 0 ? references : NULL;
+    out->metadata = object_text(body, "metadata", a->reply.body);
+    out->rules = object_text(body, "ruleSet", a->reply.body);
     return ERR_OK;
 }

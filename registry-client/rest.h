@@ -20,6 +20,7 @@ struct rest_schema {
     int32_t id, version;
     struct span subject, text;
     const struct json *references; // array or NULL
+    struct span metadata, rules;   // JSON objects, empty = none
 };
 
 struct rest_answer {
@@ -38,7 +39,7 @@ enum err_kind rest_ask(struct rest *r, enum http_method method, struct span path
                        struct err *e) MUST_USE;
 void rest_answer_free(struct rest_answer *a);
 
-/* Reads a Schema object.  ERR_INVALID for another schemaType, or where something is
- * missing. */
-enum err_kind rest_read_schema(struct rest_schema *out, const struct json *body,
+/* Reads a Schema object; its spans are the answer's.  ERR_INVALID for another
+ * schemaType, or where something is missing. */
+enum err_kind rest_read_schema(struct rest_schema *out, const struct rest_answer *a,
                                struct err *e) MUST_USE;
