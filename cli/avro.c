@@ -1,5 +1,6 @@
 #include "cli/avro.h"
 
+#include "cli/avro_convert.h"
 #include "cli/avro_inside.h"
 #include "cli/input.h"
 
@@ -12,12 +13,17 @@
 static const char help[] =
     "usage: avrogate avro decode [--schema FILE] [options] FILE\n"
     "       avrogate avro encode --schema FILE [options] [FILE]\n"
+    "       avrogate avro convert [options] IN OUT\n"
+    "       avrogate avro cat [options] IN\n"
     "\n"
     "decode writes one JSON line a record.  It exits 0 when the whole file was "
     "accepted,\n"
     "and 1 when it was not: then nothing is written but the reason, with its byte "
     "offset,\n"
     "on standard error.\n"
+    "convert and cat read and write files of records: Parquet, ocf, JSON lines, CSV; "
+    "see\n"
+    "avrogate avro convert --help.\n"
     "encode reads JSON values, one a line or however they are spaced, and writes "
     "Avro.\n"
     "It exits 1 when one of them does not fit the schema: every problem is told with "
@@ -188,8 +194,11 @@ int cmd_avro(int argc, char **argv)
         fputs(help, stdout);
         return 0;
     }
+    if (strcmp(what, "convert") == 0 || strcmp(what, "cat") == 0)
+        return avro_convert_run(argc - 1, argv + 1);
     if (!decode && strcmp(what, "encode") != 0)
-        return wrong("command", what, "decode or encode; see avrogate avro --help");
+        return wrong("command", what,
+                     "decode, encode, convert or cat; see avrogate avro --help");
 
     int rc = take_options(&job, argc - 1, argv + 1);
     if (rc == HELP) {

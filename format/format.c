@@ -5,7 +5,7 @@
 #include <strings.h>
 
 static const struct format_ops *const formats[] = {&format_parquet, &format_ocf,
-                                                   &format_json};
+                                                   &format_json, &format_csv};
 #define N_FORMATS (sizeof formats / sizeof *formats)
 
 const char format_names[] = "parquet, ocf, json, csv";
