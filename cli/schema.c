@@ -2,6 +2,7 @@
 
 #include "avro-core/canon.h"
 #include "cli/schema_history.h"
+#include "cli/schema_rule.h"
 #include "wire/explain.h"
 
 #include <ctype.h>
@@ -480,13 +481,14 @@ static const char print_help[] =
     "  avrogate schema print --normalize < order.avsc\n";
 
 static const char schema_help[] =
-    "usage: avrogate schema canonical|check|compat|history|print ...\n"
+    "usage: avrogate schema canonical|check|compat|history|print|rule ...\n"
     "\n"
     "  canonical   canonical form and fingerprints of a schema\n"
     "  check       whether files are valid schemas\n"
     "  compat      whether a schema may follow others\n"
     "  history     who did what to a version, as a registry tells it\n"
     "  print       a schema as a registry stores it\n"
+    "  rule        what a CEL rule says of records\n"
     "\n"
     "`avrogate schema canonical --help` says more, with examples; so do the others.\n";
 
@@ -631,6 +633,8 @@ int cmd_schema(int argc, char **argv)
             return run(&subcommands[i], argc - 1, argv + 1);
     if (strcmp(name, "history") == 0)
         return cmd_schema_history(argc - 1, argv + 1);
+    if (strcmp(name, "rule") == 0)
+        return cmd_schema_rule(argc - 1, argv + 1);
     if (*name != '\0')
         fprintf(stderr, "avrogate schema: there is no \"%s\"\n\n", name);
     fputs(schema_help, stderr);

@@ -1,5 +1,5 @@
 /*
- * schema.h - `avrogate schema canonical|check|compat|print`: questions about schema
+ * schema.h - `avrogate schema canonical|check|compat|print|rule`: questions about schema
  * files.
  *
  * Works without a registry.  Exit code 0: done, or yes; 1: refused or no, with the
