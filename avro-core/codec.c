@@ -9,6 +9,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#define CHECKSUM 4       // bytes of zlib that may stand behind deflate data
 #define STEP (64 * 1024) // of output at a time: a claim of size costs nothing
 
 /* Room for at most `most` more bytes within the limit; *n is how many, 0 at the limit.
@@ -61,7 +62,10 @@ static enum err_kind inflate_into(z_stream *z, struct buf *out, struct err *e)
     if (rc != Z_STREAM_END)
         return err_set(e, ERR_INVALID, "deflate: %s",
                        z->msg != NULL ? z->msg : "broken");
-    if (z->avail_in > 0)
+    // Avro's own Python and fastavro write zlib without its head and the last byte of
+    // its checksum, and leave the rest: Java's reader, and so everybody, passes over
+    // it.
+    if (z->avail_in > CHECKSUM)
         return err_set(e, ERR_INVALID, "%u bytes follow the deflate data", z->avail_in);
     return ERR_OK;
 }
@@ -239,7 +243,10 @@ static enum err_kind bunzip_into(bz_stream *z, struct buf *out, struct err *e)
     }
     if (rc != BZ_STREAM_END)
         return err_set(e, ERR_INVALID, "bzip2: %s", bzip2_says(rc));
-    if (z->avail_in > 0)
+    // Avro's own Python and fastavro write zlib without its head and the last byte of
+    // its checksum, and leave the rest: Java's reader, and so everybody, passes over
+    // it.
+    if (z->avail_in > CHECKSUM)
         return err_set(e, ERR_INVALID, "%u bytes follow the bzip2 data", z->avail_in);
     return ERR_OK;
 }

@@ -242,7 +242,8 @@ static enum err_kind check_and_send(struct way_kafka *w, const struct rc_schema 
 
     TRY(check_key_field(w, schema, e));
     TRY(codec_get(&w->codecs, schema->id, schema->schema, &how, &codec, e));
-    const struct gw_batch_schema against = {codec->encoder, codec->plan, schema->id};
+    const struct gw_batch_schema against = {codec->encoder, codec->plan, schema->id,
+                                            NULL};
     gw_batch_init(&b, &limits);
     enum err_kind rc = gw_batch_read(&b, &w->ask, &against, body, e);
     if (rc == ERR_OK)

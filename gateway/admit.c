@@ -161,7 +161,11 @@ void admit_answered(struct http_app *app, struct http_req *r, int status,
 
 void admit_leave(struct http_app *app, struct http_req *r)
 {
-    let_out((struct gateway *)app, r->visit);
+    struct visit *visit = r->visit;
+
+    let_out((struct gateway *)app, visit);
+    if (visit != NULL)
+        buf_free(&visit->unpacked);
 }
 
 enum err_kind admit_records(struct gateway *g, const struct publish *p, size_t bytes,

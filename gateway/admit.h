@@ -21,6 +21,8 @@ struct visit {
     struct account *account; // NULL: it has left
     size_t bytes;            // taken for its body
     size_t kept;             // of the body so far
+    struct buf unpacked;     // the body, where it came packed (unpack.h)
+    bool is_unpacked;
 
     struct kf_header *headers; // of each of its records (carry.h)
     size_t n_headers, headers_bytes;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gateway/answer.h"
+#include "gateway/ids.h"
 #include "gateway/key.h"
 #include "gateway/room.h"
 
@@ -175,7 +176,35 @@ static void less_headers(struct gw_batch *b, const struct http_req *r)
 
 enum reading { READ, REFUSED, DOUBTED };
 
-static enum reading read_records(struct gateway *g, struct publish *p)
+static enum err_kind read_batch(struct gateway *g, struct publish *p, bool may_wait,
+                                struct err *e)
+{
+    struct gw_batch_schema against = {p->codec->encoder, p->codec->plan, p->schema.id,
+                                      NULL};
+    struct ids *ids;
+
+    if (p->ask.body != BODY_FRAMED)
+        return gw_batch_read(&p->batch, &p->ask, &against, p->req->body, e);
+    ids = mem_alloc(sizeof *ids);
+    ids_init(ids, g, p, may_wait ? clock_ms() + g->s->registry_ms : 0);
+    against.others = &ids->batch;
+    enum err_kind rc = gw_batch_read(&p->batch, &p->ask, &against, p->req->body, e);
+    ids_free(ids);
+    free(ids);
+    return rc;
+}
+
+static void refuse_body(struct publish *p, enum err_kind rc, const struct err *e)
+{
+    int status = rc == ERR_LIMIT ? 413 : rc == ERR_CONFLICT ? 422 : 400;
+
+    if (rc == ERR_UNAVAILABLE)
+        refuse_busy(p->req, e->msg);
+    else
+        http_answer_error(p->req, status, status, "%s", e->msg);
+}
+
+static enum reading read_records(struct gateway *g, struct publish *p, bool may_wait)
 {
     struct err e = {0};
 
@@ -193,16 +222,15 @@ static enum reading read_records(struct gateway *g, struct publish *p)
         refuse_schema(p, &e);
         return REFUSED;
     }
-    const struct gw_batch_schema against = {p->codec->encoder, p->codec->plan,
-                                            p->schema.id};
     gw_batch_init(&p->batch, &g->batch);
     less_headers(&p->batch, p->req);
-    enum err_kind rc = gw_batch_read(&p->batch, &p->ask, &against, p->req->body, &e);
+    enum err_kind rc = read_batch(g, p, may_wait, &e);
+    if (rc == ERR_UNAVAILABLE && !may_wait)
+        return DOUBTED;
     if ((rc == ERR_CONFLICT || p->batch.bad > 0) && is_worth_asking(g, p))
         return DOUBTED;
     if (rc != ERR_OK) {
-        int status = rc == ERR_LIMIT ? 413 : rc == ERR_CONFLICT ? 422 : 400;
-        http_answer_error(p->req, status, status, "%s", e.msg);
+        refuse_body(p, rc, &e);
         return REFUSED;
     }
     p->main = mem_array(p->batch.n, sizeof *p->main);
@@ -288,18 +316,9 @@ static void serve_later(struct gateway *g, struct publish *p)
         refuse_busy(r, "too many requests wait for the registry");
 }
 
-/* Is the body compressed?  It is taken as it is only: a small body that unpacks to a
- * large one is not worth its danger here. */
-bool api_is_coded(const struct http_req *r)
+static void answer_records(struct gateway *g, struct publish *p, bool may_wait)
 {
-    struct span coding = http_header(r, "Content-Encoding");
-
-    return coding.n > 0 && !http_same(coding, span_str("identity"));
-}
-
-static void answer_records(struct gateway *g, struct publish *p)
-{
-    switch (read_records(g, p)) {
+    switch (read_records(g, p, may_wait)) {
     case READ:
         if (wants_sending(p))
             send_records((struct sent *)p);
@@ -311,34 +330,53 @@ static void answer_records(struct gateway *g, struct publish *p)
     }
 }
 
+static void refuse_packed(struct http_req *r, int status, const struct err *e)
+{
+    if (status == 503)
+        refuse_busy(r, e->msg);
+    else
+        http_answer_error(r, status, status, "%s", e->msg);
+}
+
+/* What its header says of the records. */
+static void note_beside(struct gateway *g, struct publish *p)
+{
+    carry_note(g, p->req);
+    ask_event(&p->ask, p->req->fields, p->req->nfields);
+    if (p->ask.body == BODY_OCF) { // no JSON of the client's: ours has bytes one way
+        p->ask.bytes_as = AV_BYTES_BASE64;
+        p->ask.unknown_fields = AV_UNKNOWN_REJECT;
+    }
+}
+
 static void serve(struct gateway *g, struct http_req *r, bool may_wait)
 {
     struct sent *s = mem_alloc(sizeof *s);
     struct publish *p = &s->publish;
     struct err e = {0};
     bool unsupported;
+    int status;
 
     s->gateway = g;
     p->req = r;
     p->began_us = clock_us();
-    if (api_is_coded(r)) {
-        http_answer_header(r, "Accept-Encoding", span_str("identity"));
-        http_answer_error(r, 415, 415,
-                          "content encoding \"" SPAN_FMT
-                          "\", wanted the body as it is, without Content-Encoding",
-                          SPAN_ARG(http_header(r, "Content-Encoding")));
-    } else if (ask_read(&p->ask, &g->defaults, http_part(r, "topic"), r->params,
-                        r->nparams, http_header(r, "Content-Type"),
-                        http_header(r, "Kafka-Key"), &unsupported, &e) != ERR_OK) {
-        int status = unsupported ? 415 : 400;
+    if (ask_read(&p->ask, &g->defaults, http_part(r, "topic"), r->params, r->nparams,
+                 http_header(r, "Content-Type"), http_header(r, "Kafka-Key"),
+                 &unsupported, &e) != ERR_OK) {
+        status = unsupported ? 415 : 400;
         http_answer_error(r, status, status, "%s", e.msg);
-    } else if (!may_wait && r->body.n > LARGE_BODY) {
+    } else if (ask_timestamp(&p->ask, http_header(r, "Kafka-Timestamp"), &e) !=
+               ERR_OK) {
+        http_answer_error(r, 400, 400, "%s", e.msg);
+    } else if (!may_wait && (r->body.n > LARGE_BODY || unpack_is_due(r))) {
         serve_later(g, p);
         return;
+    } else if (unpack_is_due(r) && (status = unpack_body(g, r, &e)) != 0) {
+        refuse_packed(r, status, &e);
     } else if (retry_ask(g, r) == RETRY_ANSWERED) {
         publish_free(p);
         return;
-    } else if (carry_note(g, r), find_schema(g, p, may_wait, &e) != ERR_OK) {
+    } else if (note_beside(g, p), find_schema(g, p, may_wait, &e) != ERR_OK) {
         if (!may_wait && (e.kind == ERR_UNAVAILABLE || e.kind == ERR_NOT_FOUND)) {
             serve_later(g, p);
             return;
@@ -358,7 +396,7 @@ static void serve(struct gateway *g, struct http_req *r, bool may_wait)
     } else if (http_gone(r)) {
         http_answer_error(r, 499, 499, "the client left before anything was written");
     } else {
-        answer_records(g, p);
+        answer_records(g, p, may_wait);
         return;
     }
     publish_free(p);

@@ -1,5 +1,8 @@
 #include "gateway/ask.h"
 
+#include "gateway/event.h"
+#include "gateway/when.h"
+
 #include <strings.h>
 
 bool ask_topic_is_legal(struct span topic)
@@ -144,6 +147,24 @@ static enum err_kind read_key_field(struct ask *a, struct span value, struct err
     return ERR_OK;
 }
 
+static enum err_kind read_timestamp_field(struct ask *a, struct span value,
+                                          struct err *e)
+{
+    if (value.n == 0)
+        return err_set(e, ERR_INVALID, "\"\", wanted the name of a field");
+    a->timestamp_field = value;
+    return ERR_OK;
+}
+
+static enum err_kind read_timestamp(struct ask *a, struct span value, struct err *e)
+{
+    int i = 0;
+
+    TRY(read_choice(&i, value, "now|event", e));
+    a->event_time = i == 1;
+    return ERR_OK;
+}
+
 static enum err_kind read_delimiter(struct ask *a, struct span value, struct err *e)
 {
     if (choose(value, "tab") == 0)
@@ -167,6 +188,7 @@ static const struct {
     {"record_name", read_record_name}, {"key_field", read_key_field},
     {"partition", read_partition},     {"unknown_fields", read_unknown_fields},
     {"bytes_as", read_bytes_as},       {"delimiter", read_delimiter},
+    {"timestamp", read_timestamp},     {"timestamp_field", read_timestamp_field},
 };
 #define N_PARAMS (sizeof params / sizeof *params)
 
@@ -180,12 +202,13 @@ static enum err_kind read_param(struct ask *a, const struct http_field *p,
             return err_prefix(e, "parameter %s", params[i].name);
         return ERR_OK;
     }
-    return err_set(e, ERR_INVALID,
-                   "parameter \"" SPAN_FMT
-                   "\" is not known here; known are on_error, dry_run, "
-                   "schema_id, version, subject, subject_name_strategy, record_name, "
-                   "key_field, partition, unknown_fields, bytes_as, delimiter",
-                   SPAN_ARG(p->name));
+    return err_set(
+        e, ERR_INVALID,
+        "parameter \"" SPAN_FMT "\" is not known here; known are on_error, dry_run, "
+        "schema_id, version, subject, subject_name_strategy, record_name, "
+        "key_field, partition, unknown_fields, bytes_as, delimiter, timestamp, "
+        "timestamp_field",
+        SPAN_ARG(p->name));
 }
 
 static const struct {
@@ -197,6 +220,11 @@ static const struct {
     {"application/ndjson", BODY_NDJSON},
     {"application/jsonl", BODY_NDJSON},
     {"text/csv", BODY_CSV},
+    {"avro/binary", BODY_OCF},
+    {"application/avro", BODY_OCF},
+    {"application/vnd.avrogate.framed", BODY_FRAMED},
+    {"application/cloudevents+json", BODY_EVENT},
+    {"application/cloudevents-batch+json", BODY_EVENTS},
 };
 
 /* The next "; name=value" of a content type, quotes off; false at its end. */
@@ -246,6 +274,10 @@ static enum err_kind check_parameters(struct span rest, struct err *e)
     return ERR_OK;
 }
 
+#define TYPES                                                              \
+    "application/json, application/x-ndjson, text/csv, application/avro, " \
+    "application/vnd.avrogate.framed or application/cloudevents+json"
+
 static enum err_kind read_type(enum body_kind *out, struct span type, struct err *e)
 {
     size_t n = 0;
@@ -258,12 +290,8 @@ static enum err_kind read_type(enum body_kind *out, struct span type, struct err
             return check_parameters(span_skip(type, n), e);
         }
     if (type.n == 0)
-        return err_set(e, ERR_INVALID,
-                       "no content type, wanted application/json, "
-                       "application/x-ndjson or text/csv");
-    return err_set(e, ERR_INVALID,
-                   "content type \"" SPAN_FMT "\", wanted application/json, "
-                   "application/x-ndjson or text/csv",
+        return err_set(e, ERR_INVALID, "no content type, wanted " TYPES);
+    return err_set(e, ERR_INVALID, "content type \"" SPAN_FMT "\", wanted " TYPES,
                    SPAN_ARG(type));
 }
 
@@ -283,6 +311,35 @@ static enum err_kind check_together(const struct ask *a, struct err *e)
         return err_set(e, ERR_INVALID,
                        "key_field and the header Kafka-Key are both given, wanted one");
     return ERR_OK;
+}
+
+enum err_kind ask_timestamp(struct ask *a, struct span value, struct err *e)
+{
+    int64_t ms = 0;
+    size_t i = 0;
+
+    if (value.n == 0)
+        return ERR_OK;
+    for (; i < value.n && i < 18 && value.p[i] >= '0' && value.p[i] <= '9'; i++)
+        ms = ms * 10 + (value.p[i] - '0');
+    if (i < value.n && !when_read(&ms, value))
+        ms = 0;
+    if (ms <= 0)
+        return err_set(e, ERR_INVALID,
+                       "header Kafka-Timestamp \"" SPAN_FMT
+                       "\", wanted milliseconds since 1970 or a time of RFC 3339",
+                       SPAN_ARG(value));
+    a->timestamp_ms = ms;
+    return ERR_OK;
+}
+
+void ask_event(struct ask *a, const struct http_field *fields, size_t n)
+{
+    if (a->body != BODY_JSON || !event_is_binary(fields, n))
+        return;
+    a->body = BODY_EVENT_DATA;
+    a->fields = fields;
+    a->n_fields = n;
 }
 
 enum err_kind ask_read(struct ask *out, const struct ask_defaults *d, struct span topic,

@@ -1,6 +1,7 @@
-#include "gateway/batch.h"
+#include "gateway/batch_inside.h"
 
 #include "gateway/key.h"
+#include "gateway/when.h"
 #include "wire/csv.h"
 #include "wire/frame.h"
 
@@ -44,7 +45,8 @@ struct span gw_batch_key(const struct gw_batch *b, size_t i)
 bool gw_batch_blames_form(const struct gw_batch *b)
 {
     for (const struct av_problem *p = b->problems.first; p != NULL; p = p->next)
-        if (strcmp(p->rule, "json") == 0 || strcmp(p->rule, "csv") == 0)
+        if (strcmp(p->rule, "json") == 0 || strcmp(p->rule, "csv") == 0 ||
+            strcmp(p->rule, "cloudevents") == 0)
             return true;
     return false;
 }
@@ -114,7 +116,10 @@ static bool check_size(struct gw_batch *b, const struct ask *a, const struct ite
                        size_t offset)
 {
     size_t frame = b->frames.n - it->frame_at;
-    size_t key = a->key.p != NULL ? a->key.n : it->has_key ? it->key_n : 0;
+    size_t key = (a->key.p != NULL ? a->key.n
+                  : it->has_key    ? it->key_n
+                                   : 0) +
+                 it->beside;
     struct span none = {0};
 
     if (frame + key <= b->limits.record)
@@ -122,25 +127,9 @@ static bool check_size(struct gw_batch *b, const struct ask *a, const struct ite
     struct span wanted = arena_printf(&b->problems.arena, "at most %zu bytes for Kafka",
                                       b->limits.record);
     av_problem_add(&b->problems, "size", none, offset, wanted,
-                   "%zu bytes of Avro and %zu of key", frame, key);
+                   "%zu bytes of Avro and %zu of key and headers", frame, key);
     return false;
 }
-
-/* What reads one record out of a body, after the frame's head was written. */
-struct reading {
-    struct gw_batch *b;
-    const struct ask *a;
-    const struct gw_batch_schema *s;
-    struct span body;
-    size_t at;              // where in it we stand
-    struct csv_reader *csv; // and what it gave last, for BODY_CSV
-    const struct av_row *row;
-    const struct av_cell *cells;
-    size_t n_cells;
-    const struct err *broken; // why there are no cells
-};
-
-typedef enum err_kind (*read_one)(struct reading *r, struct item *it);
 
 /* Was it the request's limit that refused the record, and not the record's own? */
 static bool frames_are_full(const struct gw_batch *b, const struct item *it)
@@ -153,8 +142,39 @@ static bool frames_are_full(const struct gw_batch *b, const struct item *it)
     return too_large && b->limits.frames - it->frame_at < RECORD_MOST;
 }
 
-/* One record through `read`: framed, or cut back with its problems. */
-static enum err_kind take_record(struct reading *r, read_one read, struct err *e)
+static void take_time(struct gw_batch *b, const struct ask *a,
+                      const struct gw_batch_schema *s, struct item *it, size_t offset)
+{
+    struct span datum = span_of(b->frames.p + it->frame_at + FRAME_HEAD,
+                                b->frames.n - it->frame_at - FRAME_HEAD);
+    struct err e = {0};
+    bool has = false;
+
+    b->beside = true;
+    if (when_of(&it->timestamp_ms, s->plan, a->timestamp_field, datum, &has, &e) ==
+        ERR_OK)
+        return;
+    struct span pointer =
+        arena_printf(&b->problems.arena, "/" SPAN_FMT, SPAN_ARG(a->timestamp_field));
+    av_problem_add(&b->problems, "record-time", pointer, offset,
+                   span_str("a timestamp, milliseconds or text of RFC 3339"), "%s",
+                   e.msg);
+}
+
+/* What is taken from the record itself. */
+static bool take_from_record(struct reading *r, struct item *it, size_t offset)
+{
+    struct gw_batch *b = r->b;
+    size_t before = b->problems.n;
+
+    if (r->a->key_field.n > 0)
+        take_key(b, r->a, r->s, it, offset);
+    if (r->a->timestamp_field.n > 0)
+        take_time(b, r->a, r->s, it, offset);
+    return b->problems.n == before && b->problems.more == 0;
+}
+
+enum err_kind take_record(struct reading *r, read_one read, struct err *e)
 {
     struct gw_batch *b = r->b;
     const struct av_problem *before = b->problems.last;
@@ -165,12 +185,15 @@ static enum err_kind take_record(struct reading *r, read_one read, struct err *e
     allow_problems(b);
     frame_write_head(&b->frames, r->s->id);
     bool good = read(r, it) == ERR_OK, fits = true;
-    if (good && r->a->key_field.n > 0) {
-        take_key(b, r->a, r->s, it, (size_t)(it->text.p - r->body.p));
-        good = b->problems.n == n_before && b->problems.more == 0;
-    }
+    // `text` may stand elsewhere: of a container file only its block has a place
+    size_t offset =
+        r->csv != NULL || it->text.p < r->body.p || it->text.p > r->body.p + r->body.n
+            ? r->at
+            : (size_t)(it->text.p - r->body.p);
     if (good)
-        good = fits = check_size(b, r->a, it, (size_t)(it->text.p - r->body.p));
+        good = take_from_record(r, it, offset);
+    if (good)
+        good = fits = check_size(b, r->a, it, offset);
     if (good)
         it->frame_n = b->frames.n - it->frame_at;
     else
@@ -396,10 +419,19 @@ enum err_kind gw_batch_read(struct gw_batch *b, const struct ask *a,
                             struct err *e)
 {
     static enum err_kind (*const readers[])(struct reading * r, struct err * e) = {
-        [BODY_JSON] = read_json, [BODY_NDJSON] = read_ndjson, [BODY_CSV] = read_csv};
+        [BODY_JSON] = read_json,
+        [BODY_NDJSON] = read_ndjson,
+        [BODY_CSV] = read_csv,
+        [BODY_OCF] = read_ocf,
+        [BODY_FRAMED] = read_framed,
+        [BODY_EVENT] = read_event_body,
+        [BODY_EVENTS] = read_events_body,
+        [BODY_EVENT_DATA] = read_event_data};
     struct reading r = {.b = b, .a = a, .s = s, .body = body};
 
-    if (body.n >= 3 && memcmp(body.p, "\xef\xbb\xbf", 3) == 0)
+    bool is_text = a->body != BODY_OCF && a->body != BODY_FRAMED;
+
+    if (is_text && body.n >= 3 && memcmp(body.p, "\xef\xbb\xbf", 3) == 0)
         r.at = 3; // a byte order mark is no part of any record
     TRY(readers[a->body](&r, e));
     if (b->n == 0)

@@ -15,6 +15,7 @@
 
 #include "avro-core/decode.h"
 #include "gateway/ask.h"
+#include "kafka/producer.h"
 
 struct item {
     struct span text;         // the record as it was sent
@@ -23,7 +24,10 @@ struct item {
     bool refused;             // nothing of it is sent, but to the DLQ
     bool is_null;             // its value is a tombstone
     bool has_key;
-    const struct av_problem *first; // the first of its problems in batch.problems
+    const struct kf_header *headers; // of its own
+    size_t n_headers, beside;        // and their bytes
+    int64_t timestamp_ms;            // 0 = of the request, or now
+    const struct av_problem *first;  // the first of its problems in batch.problems
     size_t n_problems;
     size_t more; // problems that were not kept
 };
@@ -41,6 +45,7 @@ struct gw_batch {
     struct item *items;
     size_t n, cap;
     size_t bad;
+    bool beside; // some have headers or a time of their own
     struct av_problems problems;
 };
 
@@ -54,15 +59,24 @@ enum err_kind gw_batch_add(struct gw_batch *b, struct item **out,
 /* What the records are checked against. */
 struct gw_batch_schema {
     const struct av_encoder *encoder;
-    const struct av_plan *plan; // schema to itself; wanted for key_field only
+    const struct av_plan *plan; // schema to itself
     int32_t id;
+    struct gw_batch_ids *others; // BODY_FRAMED: NULL = no other id is taken
+};
+
+/* Which other ids a frame may bear: those of the same subject. */
+struct gw_batch_ids {
+    /* ERR_INVALID: not that one.  ERR_UNAVAILABLE: it cannot be said now, which ends
+     * gw_batch_read(). */
+    enum err_kind (*find)(struct gw_batch_ids *ids, int32_t id,
+                          struct gw_batch_schema *out, struct err *e);
 };
 
 /*
  * Reads the whole body.  ERR_OK: every record is in items, good or bad.  ERR_INVALID:
- * the body is no JSON, NDJSON or CSV of records at all, the message says where.
- * ERR_CONFLICT: a CSV header that the schema cannot take.  ERR_LIMIT: too many or too
- * large.
+ * the body is not what its content type says, the message says where.
+ * ERR_CONFLICT: a CSV header or a container file's schema that ours cannot take.
+ * ERR_LIMIT: too many or too large.
  */
 enum err_kind gw_batch_read(struct gw_batch *b, const struct ask *a,
                             const struct gw_batch_schema *s, struct span body,

@@ -36,10 +36,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     }
     if (n == 0)
         return 0;
-    struct ask a = {.body = (enum body_kind)(p[0] % 3),
+    struct ask a = {.body = (enum body_kind)(p[0] & 7),
                     .delimiter = ',',
-                    .key_field = span_str(p[0] & 4 ? "id" : "")};
-    const struct gw_batch_schema against = {encoder, plan, 1};
+                    .key_field = span_str(p[0] & 8 ? "id" : ""),
+                    .timestamp_field = span_str(p[0] & 16 ? "id" : "")};
+    const struct gw_batch_schema against = {encoder, plan, 1, NULL};
     gw_batch_init(&b, &limits);
     if (gw_batch_read(&b, &a, &against, span_of(p + 1, n - 1), &e) == ERR_OK)
         for (size_t i = 0; i < b.n; i++) {

@@ -135,11 +135,21 @@ static struct kf_record *extras(struct publish *p)
 {
     struct kf_record *all = arena_array(&p->req->arena, p->batch.n, sizeof *all);
 
-    for (size_t i = 0; i < p->batch.n; i++)
-        if (p->extra != NULL)
+    for (size_t i = 0; i < p->batch.n; i++) {
+        const struct item *it = &p->batch.items[i];
+
+        if (p->extra != NULL) { // REST Proxy's
             all[i] = p->extra[i];
-        else
-            all[i].partition = p->ask.partition;
+            continue;
+        }
+        all[i] = (struct kf_record){
+            .partition = p->ask.partition,
+            .headers = it->headers,
+            .n_headers = it->n_headers,
+            .timestamp_ms =
+                it->timestamp_ms != 0 ? it->timestamp_ms : p->ask.timestamp_ms,
+        };
+    }
     return all;
 }
 
@@ -163,9 +173,9 @@ static void add_to(const struct visit *v, struct kf_record *r, size_t index,
 void carry_add(struct publish *p)
 {
     const struct visit *v = p->req->visit;
-    bool own = v->key.n > 0 || p->extra != NULL;
+    bool own = v->key.n > 0 || p->extra != NULL || p->batch.beside;
 
-    if (v->n_headers == 0)
+    if (v->n_headers == 0 && !p->batch.beside && p->ask.timestamp_ms == 0)
         return;
     struct kf_record *all = extras(p);
     for (size_t i = 0; i < p->batch.n; i++) {

@@ -13,6 +13,7 @@
 #include "gateway/run.h"
 #include "gateway/share.h"
 #include "gateway/topics.h"
+#include "gateway/unpack.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -55,8 +56,6 @@ struct gateway {
  */
 void api_install(struct gateway *g);
 void api_serve_waiting(struct gateway *g, struct http_req *r);
-/* Is the body compressed?  Nobody here unpacks one. */
-bool api_is_coded(const struct http_req *r);
 
 /* A publish on its way; `answer` is called with it once, when all is known. */
 struct sent {

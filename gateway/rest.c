@@ -641,9 +641,6 @@ static enum step read_body(struct gateway *g, struct rest *t)
     p->ask.topic = http_part(p->req, "topic");
     p->ask.partition = -1;
     p->ask.on_error = t->kind->all_or_none ? ON_ERROR_REJECT : ON_ERROR_PARTIAL;
-    if (api_is_coded(p->req))
-        return refuse(t, REST_UNSUPPORTED_TYPE,
-                      "the body has a Content-Encoding, wanted it as it is");
     if (!ask_topic_is_legal(p->ask.topic))
         return refuse(
             t, REST_KAFKA_BAD_REQUEST,
@@ -718,10 +715,28 @@ static enum step frame_all(struct gateway *g, struct rest *t, int32_t partitions
     return STEP_ON;
 }
 
+static enum step unpack(struct gateway *g, struct rest *t, bool may_wait)
+{
+    struct http_req *r = rest_publish(t)->req;
+    struct err e = {0};
+
+    if (!unpack_is_due(r))
+        return STEP_ON;
+    if (!may_wait)
+        return STEP_LATER;
+    int status = unpack_body(g, r, &e);
+    if (status == 0)
+        return STEP_ON;
+    return refuse(t, status == 503 ? REST_KAFKA_RETRIABLE : status, e.msg);
+}
+
 static enum step prepare(struct gateway *g, struct rest *t, bool may_wait)
 {
     int32_t partitions = 0;
-    enum step step = read_body(g, t);
+    enum step step = unpack(g, t, may_wait);
+
+    if (step == STEP_ON)
+        step = read_body(g, t);
 
     if (step == STEP_ON)
         step = check_cluster(g, t, may_wait);

@@ -63,6 +63,10 @@ static const struct conf_row rows[] = {
              "less, the fuller it is; 100 = no fairness"},
     {"limits.connections", CONF_INT, AT(connections), .fallback = "10000", .min = 1,
      .max = 1000000, .help = "open connections"},
+    {"limits.unpack_ratio", CONF_INT, AT(unpack_ratio), .fallback = "200", .min = 2,
+     .max = 100000,
+     .help =
+         "how many times as large as it came a body may become when it is unpacked"},
     {"headers", CONF_LIST, AT(headers), .fallback = "", .argument = "NAME,...",
      .help =
          "request headers that become record headers; X-App-* is all that begin so"},

@@ -22,6 +22,7 @@ struct gateway_settings {
     struct conf_list headers;
     const char *principal_header;
     int64_t idempotency_bytes, idempotency_ms;
+    int64_t unpack_ratio;
     int64_t share; // percent of these that one principal may have; 0 = 100
     int64_t registry_ms, schema_ttl_ms, drain_ms, threads, workers;
     int access_log; // 0 none, 1 errors, 2 all

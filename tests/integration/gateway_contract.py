@@ -84,7 +84,7 @@ def curl(w):
     check("curl -d gets an answer", json.loads(out)["accepted"], 1)
     out = subprocess.run(["curl", "-s", "-d", GOOD, "http://127.0.0.1:%d/v1/topics/%s/records" % (w.gateway_port, t)], capture_output=True, timeout=30).stdout
     check("without -H it says what is missing", json.loads(out), {"error_code": 415, "message": 'content type "application/x-www-form-urlencoded", '
-          "wanted application/json, application/x-ndjson or text/csv"})
+          "wanted application/json, application/x-ndjson, text/csv, application/avro, application/vnd.avrogate.framed or application/cloudevents+json"})
     help_ = subprocess.run([AVROGATE, "gateway", "--help"], capture_output=True, text=True, timeout=10)
     check_that("--help shows flags and examples", help_.returncode == 0 and "--registry" in help_.stdout and "examples:" in help_.stdout, help_)
     odd = subprocess.run([AVROGATE, "gateway", "--bootstap", "x"], capture_output=True, text=True, timeout=10)
