@@ -172,6 +172,7 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/subjects/{subject}/versions/{version}/referencedby", get_referencedby,
      0, 0, 0},
     {HTTP_GET, "/subjects/{subject}/versions/{version}/history", get_history, 0, 0, 0},
+    {HTTP_POST, "/subjects/{subject}/versions/{version}/tags", post_tags, 0, 0, 0},
 
     {HTTP_POST, "/compatibility/subjects/{subject}/versions", get_compat_all, 0, 0, 0},
     {HTTP_POST, "/compatibility/subjects/{subject}/versions/{version}", get_compat_one,

@@ -84,6 +84,9 @@ struct span subject_meant(struct reading *rd);
 const struct reg_subject *subject_found(struct reading *rd, struct span name,
                                         bool deleted);
 void refuse_subject(struct reading *rd, struct span name);
+/* Answers `schema`, of which `answer` is told. */
+void put_schema(struct reading *rd, const struct reg_schema *schema,
+                struct api_schema answer);
 /* The window of a list of *n that offset= and limit= ask for. */
 void page(const struct http_req *r, size_t most, size_t *first, size_t *n);
 int by_place(const void *x, const void *y); // of struct api_place, for qsort()
@@ -95,6 +98,12 @@ bool schema_body(const struct http_req *r, struct arena *a, struct api_schema *o
                  struct reg_refusal *no);
 /* How a registered schema is answered: the classic members, or all of them. */
 struct api_schema answer_of(const struct reg_version *v, bool more, struct arena *a);
+
+/* The schema as format=, referenceFormat= and findTags= want it told; false: refused.
+ */
+bool format_answer(const struct reg_api *api, const struct http_req *r,
+                   const struct reg_state *s, const struct reg_schema *schema,
+                   struct api_schema *answer, struct arena *a, struct reg_refusal *no);
 
 /* The type to answer in; NULL: the request has been refused. */
 const char *agreed_type(struct http_req *r);
@@ -109,6 +118,12 @@ void count_request(struct http_app *app, const struct http_done *d);
 void count_write(const char *verb, int code);
 
 /* writes.c */
+void write_command(struct http_app *app, struct http_req *r, const char *type,
+                   const struct reg_command *c);
+/* writes_tags.c: what a body of registering says of tags; false: 42201 in *no. */
+bool tagging_asked(struct reg_command *c, const struct http_req *r, struct arena *a,
+                   struct reg_refusal *no);
+void post_tags(struct http_app *app, struct http_req *r);
 void post_version(struct http_app *app, struct http_req *r);
 void put_config(struct http_app *app, struct http_req *r);
 void delete_config(struct http_app *app, struct http_req *r);

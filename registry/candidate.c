@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define SCHEMA_MOST (8 << 20) // of a printed schema; what may be sent is the HTTP limit
+#define WRITTEN_OUT_MOST (64 << 20)
 #define REFERENCES_DEPTH 32
 #define KNOWN_MOST 1000 // schemas a schema may stand on, references of references too
 
@@ -59,8 +60,8 @@ static const struct reg_subject *referred(const struct reg_state *s,
     return c != NULL ? tab_get(&c->subjects, subject) : NULL;
 }
 
-static const struct reg_version *target(const struct reg_state *s, struct span context,
-                                        const struct api_reference *ref)
+const struct reg_version *reg_referred(const struct reg_state *s, struct span context,
+                                       const struct api_reference *ref)
 {
     const struct reg_subject *subject = referred(s, context, ref->subject);
 
@@ -96,7 +97,7 @@ static enum err_kind gather(struct known *k, const struct reg_state *s,
 {
     for (size_t i = 0; i < what->n_references; i++) {
         const struct api_reference *ref = &what->references[i];
-        const struct reg_version *v = target(s, context, ref);
+        const struct reg_version *v = reg_referred(s, context, ref);
 
         if (v == NULL)
             return err_set(e, ERR_INVALID,
@@ -129,6 +130,23 @@ static enum err_kind parse(struct av_schema **out, const struct reg_state *s,
     return rc;
 }
 
+enum err_kind reg_written_out(struct span *out, const struct reg_state *s,
+                              const struct reg_schema *schema, struct arena *a,
+                              struct err *e)
+{
+    struct buf text = BUF_INIT(WRITTEN_OUT_MOST);
+    struct av_schema *parsed = NULL;
+
+    TRY(parse(&parsed, s, schema->context->name, &schema->what, e));
+    av_print_alone(&text, parsed);
+    av_schema_release(parsed);
+    enum err_kind rc = buf_status(&text, e);
+    if (rc == ERR_OK)
+        *out = arena_copy(a, buf_span(&text));
+    buf_free(&text);
+    return rc;
+}
+
 /* The references as they are kept: "latest" becomes the version it is now. */
 static void pin_references(struct reg_candidate *c, const struct reg_state *s,
                            struct span context, struct arena *a)
@@ -137,7 +155,7 @@ static void pin_references(struct reg_candidate *c, const struct reg_state *s,
 
     for (size_t i = 0; i < c->what.n_references; i++) {
         refs[i] = c->what.references[i];
-        refs[i].version = target(s, context, &refs[i])->version;
+        refs[i].version = reg_referred(s, context, &refs[i])->version;
     }
     c->what.references = refs;
 }

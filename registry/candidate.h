@@ -46,6 +46,14 @@ const struct reg_version *reg_candidate_find(const struct reg_candidate *c,
                                              const struct reg_subject *subject,
                                              bool deleted);
 
+/* The version that a reference means which stands in a schema of `context`, or NULL. */
+const struct reg_version *reg_referred(const struct reg_state *s, struct span context,
+                                       const struct api_reference *ref);
+/* The text of a stored schema with all that it refers to written out in it. */
+enum err_kind reg_written_out(struct span *out, const struct reg_state *s,
+                              const struct reg_schema *schema, struct arena *a,
+                              struct err *e) MUST_USE;
+
 struct reg_misfit {           // lives in the arena it was made in
     const struct span *lines; // as Confluent words them; NULL: it fits
     size_t n_lines;
@@ -57,6 +65,13 @@ struct reg_misfit {           // lives in the arena it was made in
 bool reg_candidate_misfit(const struct reg_candidate *c, const struct reg_state *s,
                           const struct reg_version *const *versions, size_t n,
                           enum av_level level, struct arena *a, struct reg_misfit *out);
+
+/* Under validateFields: names that the metadata reserves ("confluent:reserved", with
+ * commas) are no fields at the top, and stay reserved. */
+bool reg_candidate_breaks_reserve(const struct reg_candidate *c,
+                                  const struct reg_subject *subject,
+                                  const struct api_config *config, struct arena *a,
+                                  struct reg_misfit *out);
 
 /* The living versions that a schema of this metadata is compared with: those of its
  * compatibility group, all of them or the newest alone. */

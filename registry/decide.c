@@ -1,5 +1,8 @@
 #include "registry/decide_inside.h"
 
+#include "registry/meta.h"
+#include "wire/guid.h"
+
 struct reg_event *add_event(struct deciding *d, enum reg_event_kind kind)
 {
     if (d->out->n == d->cap) {
@@ -102,7 +105,8 @@ static bool fits(struct deciding *d, const struct reg_candidate *cand,
     const struct reg_version **old =
         reg_versions_compared(d->subject, config, cand->what.metadata, d->a, &n);
 
-    if (!reg_candidate_misfit(cand, d->s, old, n, level, d->a, &why))
+    if (!reg_candidate_breaks_reserve(cand, d->subject, config, d->a, &why) &&
+        !reg_candidate_misfit(cand, d->s, old, n, level, d->a, &why))
         return true;
 
     struct buf text = BUF_INIT(1 << 20);
@@ -203,7 +207,7 @@ static int32_t version_for(struct deciding *d, enum api_mode mode)
 {
     int32_t next = next_version(d->subject), said = d->c->schema.version;
 
-    if (said == 0 || said == next)
+    if (said <= 0 || said == next)
         return next;
     if (mode == API_IMPORT)
         return said;
@@ -230,13 +234,36 @@ static int32_t id_to_write(struct deciding *d, const struct reg_candidate *cand)
     return 0;
 }
 
+/* Is it under the number that was said, if one was?  -1 says the newest. */
+static bool is_number_asked(const struct deciding *d, const struct reg_version *v)
+{
+    int32_t said = d->c->schema.version;
+
+    return said == 0 || said == v->version ||
+           (said == -1 && v == reg_version_latest(d->subject, false));
+}
+
+/* Whoever says a number wants it in the metadata, and there it stays true from then on:
+ * the schema is another one in each version. */
+static void number_it(struct deciding *d, struct reg_candidate *cand, int32_t version)
+{
+    struct span key = span_str("confluent:version"), was;
+
+    if (d->c->schema.version == 0 &&
+        !reg_metadata_property(cand->what.metadata, key, d->a, &was))
+        return;
+    cand->what.metadata = reg_metadata_with(
+        cand->what.metadata, key, arena_printf(d->a, "%d", (int)version), d->a);
+    guid_md5(cand->md5, &cand->what);
+}
+
 /* Registering what is there is no write: it is answered in every mode. */
 static bool is_there(struct deciding *d, const struct reg_candidate *cand)
 {
     const struct reg_version *known = reg_candidate_find(cand, d->s, d->subject, false);
     int32_t said = d->c->schema.id;
 
-    if (known == NULL)
+    if (known == NULL || !is_number_asked(d, known))
         return false;
     if (said != 0 && said != known->schema->id)
         REFUSE(d, REG_ID_MISMATCH, "The schema has id %d, %d was sent",
@@ -254,40 +281,88 @@ static void register_candidate(struct deciding *d, struct reg_candidate *cand,
 
     if (!reg_config_dresses(config) && is_there(d, cand))
         return;
-    reg_candidate_dress(cand, reg_version_latest(d->subject, false), config, d->a);
-    if (is_there(d, cand))
-        return;
+    if (mode != API_IMPORT) { // which takes what is sent for what it is
+        reg_candidate_dress(cand, reg_version_latest(d->subject, false), config, d->a);
+        if (is_there(d, cand))
+            return;
+    }
     if (!may_register(d, mode) || !log_is_sound(d))
         return;
     if (mode != API_IMPORT && !d->c->force && !fits(d, cand, config))
         return;
 
     int32_t version = version_for(d, mode);
+    if (version != 0 && mode != API_IMPORT)
+        number_it(d, cand, version);
     int32_t id = version != 0 ? id_to_write(d, cand) : 0;
     if (id != 0)
         add_version(d, cand, id, version);
 }
 
-void decide_register(struct deciding *d)
+static void register_schema(struct deciding *d, const struct api_schema *sent)
 {
     struct api_config config = reg_config_in_force(d->s, d->c->subject);
+    const struct reg_command *asked = d->c;
+    struct reg_command c = *asked;
     struct reg_candidate cand;
+
+    c.schema = *sent;
+    d->c = &c;
+    if (reg_candidate_make(&cand, d->s, c.subject, sent,
+                           c.normalize || api_config_true(&config, API_NORMALIZE), d->a,
+                           &d->out->no)) {
+        register_candidate(d, &cand, &config);
+        reg_candidate_free(&cand);
+    }
+    d->c = asked;
+}
+
+static bool is_blank(struct span s)
+{
+    while (s.n > 0 && (s.p[0] <= ' '))
+        s = span_skip(s, 1);
+    return s.n == 0;
+}
+
+/* Metadata or rules alone are a new version of the text there is. */
+static void take_text_of_before(const struct deciding *d, struct api_schema *sent)
+{
+    const struct reg_version *before = reg_version_latest(d->subject, false);
+
+    if (before == NULL || !is_blank(sent->schema) ||
+        reg_mode_in_force(d->s, d->c->subject) == API_IMPORT)
+        return;
+    sent->schema = before->schema->what.schema;
+    sent->type = before->schema->what.type;
+    sent->references = before->schema->what.references;
+    sent->n_references = before->schema->what.n_references;
+}
+
+void decide_register(struct deciding *d)
+{
+    struct api_schema sent = d->c->schema;
 
     if (!subject_is_fine(d))
         return;
-    if (!reg_candidate_make(&cand, d->s, d->c->subject, &d->c->schema,
-                            d->c->normalize || api_config_true(&config, API_NORMALIZE),
-                            d->a, &d->out->no))
-        return;
-    register_candidate(d, &cand, &config);
-    reg_candidate_free(&cand);
+    take_text_of_before(d, &sent);
+    if (tag_schema(d, &sent))
+        register_schema(d, &sent);
+}
+
+void decide_tag(struct deciding *d)
+{
+    struct api_schema sent = d->c->schema;
+
+    if (subject_is_fine(d) && schema_to_tag(d, &sent) && tag_schema(d, &sent))
+        register_schema(d, &sent);
 }
 
 /* Versions are asked of the subject that an alias means, settings of the one named. */
 static struct span subject_meant(const struct reg_state *s, const struct reg_command *c,
                                  struct arena *a)
 {
-    bool of_versions = c->verb == REG_DO_REGISTER || c->verb == REG_DO_DELETE_VERSION ||
+    bool of_versions = c->verb == REG_DO_REGISTER || c->verb == REG_DO_TAG ||
+                       c->verb == REG_DO_DELETE_VERSION ||
                        c->verb == REG_DO_DELETE_SUBJECT;
 
     return of_versions ? reg_subject_meant(s, c->subject, a)
@@ -307,6 +382,7 @@ void reg_decide(struct reg_decision *out, const struct reg_state *s,
         [REG_DO_SET_MODE] = decide_set_mode,
         [REG_DO_DROP_MODE] = decide_drop_mode,
         [REG_DO_DROP_CONTEXT] = decide_drop_context,
+        [REG_DO_TAG] = decide_tag,
     };
     struct reg_command normal = *c; // one form of each name in the log: ":.:a" is "a"
     normal.subject = subject_meant(s, c, a);
@@ -348,7 +424,8 @@ bool reg_is_so(const struct reg_state *s, const struct reg_command *c,
 
     arena_free(&a);
     switch (c->verb) {
-    case REG_DO_REGISTER: return is_registered(subject, d);
+    case REG_DO_REGISTER:
+    case REG_DO_TAG: return is_registered(subject, d);
     case REG_DO_SET_CONFIG: return config_is(scope, &d->config);
     case REG_DO_DROP_CONFIG: return scope == NULL || !scope->has_config;
     case REG_DO_DELETE_VERSION: return v == NULL || (v->deleted && !c->permanent);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "registry/candidate.h"
+#include "registry/tags.h"
 
 enum reg_verb {
     REG_DO_REGISTER,
@@ -17,29 +18,41 @@ enum reg_verb {
     REG_DO_SET_MODE,
     REG_DO_DROP_MODE,
     REG_DO_DROP_CONTEXT,
+    REG_DO_TAG,
+};
+
+/* Tags put into the text of a schema on its way; see tags.h. */
+struct reg_tagging {
+    struct reg_tags add, drop;
+    bool propagate; // REGISTER: those of the newest version too
+    // TAG: what the new version has besides; JSON as sent, empty = as before
+    struct span metadata, rules, rules_to_merge;
+    struct span *rules_to_drop;
+    size_t n_rules_to_drop;
 };
 
 struct reg_command {
     enum reg_verb verb;
     struct span subject;      // "" = all of the default context
-    struct api_schema schema; // REGISTER
+    struct api_schema schema; // REGISTER; of TAG the new version's number alone
     bool normalize;           // REGISTER
     bool force;               // REGISTER, SET_MODE
     struct api_config config; // SET_CONFIG: the change
     enum api_mode mode;       // SET_MODE
     bool recursive;           // DROP_MODE: those of all subjects in the scope too
-    int32_t version;          // DELETE_VERSION; 0 = latest
-    bool permanent;           // DELETE_*
-    struct reg_act by;        // who asks, from where and why
+    int32_t version;          // DELETE_VERSION, TAG; 0 = latest
+    const struct reg_tagging *tagging; // REGISTER, TAG; NULL = none
+    bool permanent;                    // DELETE_*
+    struct reg_act by;                 // who asks, from where and why
 };
 
 struct reg_decision {
     struct reg_refusal no; // code 0: go
     struct reg_event *events;
     size_t n;
-    int32_t id, version;      // REGISTER, DELETE_VERSION: what it is about
-    bool new_id;              // REGISTER: nothing had that id before
-    uint8_t md5[16];          // REGISTER
+    int32_t id, version;      // REGISTER, TAG, DELETE_VERSION: what it is about
+    bool new_id;              // REGISTER, TAG: nothing had that id before
+    uint8_t md5[16];          // REGISTER, TAG
     struct api_config config; // SET_CONFIG: as sent, tidied; DROP_CONFIG: what was
     int32_t *versions;        // DELETE_SUBJECT: those deleted
     size_t n_versions;

@@ -214,7 +214,7 @@ static void put_schema(struct buf *out, const struct reg_event *ev)
 
     s.subject = ev->subject;
     s.version = ev->version;
-    s.guid = (struct span){0}; // answers carry these, records do not
+    s.guid = s.tags = (struct span){0}; // answers carry these, records do not
     s.ts = 0;
     s.max_id = 0;
     if (api_is_avro(&s))

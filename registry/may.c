@@ -26,6 +26,7 @@ static const struct need {
     {HTTP_GET, "/subjects/{subject}/*", SUBJECT, ACL_READ},
     {HTTP_POST, "/subjects/{subject}", SUBJECT, ACL_READ}, // a look-up
     {HTTP_POST, "/subjects/{subject}/versions", SUBJECT, ACL_WRITE},
+    {HTTP_POST, "/subjects/{subject}/versions/{version}/tags", SUBJECT, ACL_WRITE},
     {HTTP_DELETE, "/subjects/{subject}*", SUBJECT, ACL_DELETE},
     {HTTP_POST, "/compatibility/subjects/*", SUBJECT, ACL_READ},
     {HTTP_GET, "/config/{subject}", SUBJECT, ACL_READ},

@@ -280,6 +280,21 @@ struct span reg_metadata_merge(struct span under, struct span over, struct arena
     return write_metadata(sound_metadata(under, a), sound_metadata(over, a), a);
 }
 
+struct span reg_metadata_with(struct span meta, struct span key, struct span value,
+                              struct arena *a)
+{
+    struct buf over = BUF_INIT(SIZE_MAX / 2);
+
+    buf_put_str(&over, "{\"properties\":{");
+    json_put_string(&over, key);
+    buf_put_u8(&over, ':');
+    json_put_string(&over, value);
+    buf_put_str(&over, "}}");
+    struct span out = reg_metadata_merge(meta, buf_span(&over), a);
+    buf_free(&over);
+    return out;
+}
+
 bool reg_metadata_property(struct span meta, struct span key, struct arena *a,
                            struct span *value)
 {
@@ -417,15 +432,30 @@ static void put_rule(struct buf *out, const struct json *r, struct arena *a)
                json_is(json_member(r, "disabled"), JSON_TRUE) ? "true" : "false");
 }
 
+struct leave { // names of rules that are left out
+    const struct span *names;
+    size_t n;
+};
+
+static bool is_left(const struct leave *leave, struct span name)
+{
+    for (size_t i = 0; leave != NULL && i < leave->n; i++)
+        if (span_eq(leave->names[i], name))
+            return true;
+    return false;
+}
+
 /* The rules of `under` that `over` does not replace, then those of `over`. */
 static size_t put_group(struct buf *out, const struct json *under,
-                        const struct json *over, struct arena *a)
+                        const struct json *over, const struct leave *leave,
+                        struct arena *a)
 {
     size_t n = 0;
 
     for (const struct json *r = says_something(under) ? under->first : NULL; r != NULL;
          r = r->next) {
-        if (rule_named(over, json_member(r, "name")->text) != NULL)
+        struct span name = json_member(r, "name")->text;
+        if (rule_named(over, name) != NULL || is_left(leave, name))
             continue;
         buf_put_str(out, n++ > 0 ? "," : "");
         put_rule(out, r, a);
@@ -439,7 +469,7 @@ static size_t put_group(struct buf *out, const struct json *under,
 }
 
 static struct span write_rules(const struct json *under, const struct json *over,
-                               struct arena *a)
+                               const struct leave *leave, struct arena *a)
 {
     static const struct member enable[] = {{"enableAt", TEXT}, {0}};
     struct buf out = BUF_INIT(SIZE_MAX / 2), part = BUF_INIT(SIZE_MAX / 2);
@@ -449,7 +479,7 @@ static struct span write_rules(const struct json *under, const struct json *over
     for (size_t i = 0; i < GROUPS; i++) {
         buf_reset(&part);
         if (put_group(&part, json_member(under, groups[i].name),
-                      json_member(over, groups[i].name), a) == 0)
+                      json_member(over, groups[i].name), leave, a) == 0)
             continue;
         buf_printf(&out, "%s\"%s\":[", comma, groups[i].name);
         buf_put(&out, buf_span(&part));
@@ -476,7 +506,7 @@ enum err_kind reg_rules_tidy(struct span *out, struct span json, struct arena *a
         return ERR_OK;
     if (read(&j, json, a, e) != ERR_OK || check_rules(j, e) != ERR_OK)
         return err_prefix(e, "ruleSet");
-    *out = write_rules(NULL, j, a);
+    *out = write_rules(NULL, j, NULL, a);
     return ERR_OK;
 }
 
@@ -490,7 +520,15 @@ static const struct json *sound_rules(struct span text, struct arena *a)
 
 struct span reg_rules_merge(struct span under, struct span over, struct arena *a)
 {
-    return write_rules(sound_rules(under, a), sound_rules(over, a), a);
+    return write_rules(sound_rules(under, a), sound_rules(over, a), NULL, a);
+}
+
+struct span reg_rules_without(struct span rules, const struct span *names, size_t n,
+                              struct arena *a)
+{
+    const struct leave leave = {names, n};
+
+    return write_rules(sound_rules(rules, a), NULL, &leave, a);
 }
 
 bool reg_rules_use(struct span rules, struct span type, struct arena *a)

@@ -24,6 +24,12 @@ enum err_kind reg_rules_tidy(struct span *out, struct span json, struct arena *a
  * goes before what `under` says, key by key, and rule by rule by their names. */
 struct span reg_metadata_merge(struct span under, struct span over, struct arena *a);
 struct span reg_rules_merge(struct span under, struct span over, struct arena *a);
+/* Tidied rules without those of these names. */
+struct span reg_rules_without(struct span rules, const struct span *names, size_t n,
+                              struct arena *a);
+/* Metadata whose property `key` is `value`. */
+struct span reg_metadata_with(struct span metadata, struct span key, struct span value,
+                              struct arena *a);
 
 /* The property `key` of tidied metadata; false when it has none. */
 bool reg_metadata_property(struct span metadata, struct span key, struct arena *a,

@@ -42,16 +42,20 @@ static const struct type {
     {"mode", "{\"enum\":[\"READWRITE\",\"READONLY\",\"READONLY_OVERRIDE\","
              "\"IMPORT\",\"FORWARD\"]}"},
     {"direction", "{\"enum\":[\"BACKWARD\",\"FORWARD\"]}"},
+    {"entity", "{\"enum\":[\"sr_record\",\"sr_field\"]}"},
     {"ready", "{\"enum\":[\"ready\",\"not ready\"]}"},
     {"deed", "{\"enum\":[\"registered\",\"written\",\"deleted\",\"undeleted\","
              "\"restored\"]}"},
 };
 
 #define WHAT " schemaType:avro references:Reference[] metadata:Metadata ruleSet:RuleSet"
-#define ANSWERED " guid:text ts:int deleted:bool maxId:int aliases:texts" WHAT
-#define SETTINGS                                                                       \
-    " alias:text? normalize:bool? compatibilityPolicy:policy compatibilityGroup:text?" \
-    " defaultMetadata:object? overrideMetadata:object? defaultRuleSet:object?"         \
+#define ANSWERED                                              \
+    " guid:text ts:int deleted:bool maxId:int aliases:texts " \
+    "schemaTags:SchemaTags[]" WHAT
+#define SETTINGS                                                                 \
+    " alias:text? normalize:bool? validateFields:bool? validateNewSchemas:bool?" \
+    " validateRules:bool? compatibilityPolicy:policy compatibilityGroup:text?"   \
+    " defaultMetadata:object? overrideMetadata:object? defaultRuleSet:object?"   \
     " overrideRuleSet:object?"
 
 /* Members in the order they are listed; ! marks those that are always there. */
@@ -66,7 +70,13 @@ static const struct component {
              "onFailure:text disabled:bool"},
     {"RuleSet", "migrationRules:Rule[] domainRules:Rule[] encodingRules:Rule[] "
                 "enableAt:where"},
-    {"Request", "schema!:text version:int32 id:int32" WHAT},
+    {"Request", "schema:text version:int32 id:int32 schemaTagsToAdd:SchemaTags[] "
+                "schemaTagsToRemove:SchemaTags[] propagateSchemaTags:bool" WHAT},
+    {"SchemaTags", "schemaEntity!:SchemaEntity tags!:texts"},
+    {"SchemaEntity", "entityPath!:text entityType!:entity"},
+    {"TagRequest", "newVersion:int32 tagsToAdd:SchemaTags[] tagsToRemove:SchemaTags[] "
+                   "metadata:Metadata ruleSet:RuleSet rulesToMerge:RuleSet "
+                   "rulesToRemove:texts"},
     {"Schema", "subject!:text version!:int id!:int schema!:text" ANSWERED},
     {"Meaning", "schema!:text subject:text version:int id:int" ANSWERED},
     {"Registered", "id!:int subject:text version:int schema:text" ANSWERED},

@@ -56,7 +56,7 @@ static void a_path_has_its_methods_parts_and_parameters(void)
         json_member(paths, "/subjects/{subject}/versions/{version}");
 
     CHECK_INT((long)one->n, 2); // GET, DELETE
-    CHECK_INT((long)json_member(json_member(one, "get"), "parameters")->n, 3);
+    CHECK_INT((long)json_member(json_member(one, "get"), "parameters")->n, 6);
     CHECK(json_member(json_member(json_member(one, "delete"), "responses"), "404") !=
           NULL);
     CHECK(openapi_has(HTTP_GET, "/subjects"));

@@ -211,6 +211,21 @@ struct api_schema answer_of(const struct reg_version *v, bool more, struct arena
     return answer;
 }
 
+void put_schema(struct reading *rd, const struct reg_schema *schema,
+                struct api_schema answer)
+{
+    if (format_answer(rd->api, rd->r, rd->s, schema, &answer, rd->a, &rd->no))
+        api_schema_put(&rd->out, &answer);
+}
+
+static void put_text(struct reading *rd, const struct reg_schema *schema)
+{
+    struct api_schema answer = schema->what;
+
+    if (format_answer(rd->api, rd->r, rd->s, schema, &answer, rd->a, &rd->no))
+        buf_put(&rd->out, answer.schema);
+}
+
 void refuse_subject(struct reading *rd, struct span subject)
 {
     REFUSE_READ(rd, REG_SUBJECT_NOT_FOUND, "Subject '" WHOLE_FMT "' not found.",
@@ -307,7 +322,7 @@ void read_by_id(struct reading *rd)
     }
     if (param_true(rd->r, "fetchMaxId"))
         answer.max_id = schema->context->max_id;
-    api_schema_put(&rd->out, &answer);
+    put_schema(rd, schema, answer);
 }
 
 void read_text_by_id(struct reading *rd)
@@ -315,7 +330,7 @@ void read_text_by_id(struct reading *rd)
     const struct reg_schema *schema = schema_asked(rd);
 
     if (schema != NULL)
-        buf_put(&rd->out, schema->what.schema);
+        put_text(rd, schema);
 }
 
 int by_place(const void *x, const void *y)
@@ -407,8 +422,7 @@ void read_by_guid(struct reading *rd)
                     WHOLE(http_part(rd->r, "guid")));
         return;
     }
-    struct api_schema answer = meaning_of(schema, true, rd->a);
-    api_schema_put(&rd->out, &answer);
+    put_schema(rd, schema, meaning_of(schema, true, rd->a));
 }
 
 void read_ids_of_guid(struct reading *rd)
@@ -588,10 +602,8 @@ void read_version(struct reading *rd)
 {
     const struct reg_version *v = version_asked(rd);
 
-    if (v == NULL)
-        return;
-    struct api_schema answer = answer_of(v, takes_more(rd->r), rd->a);
-    api_schema_put(&rd->out, &answer);
+    if (v != NULL)
+        put_schema(rd, v->schema, answer_of(v, takes_more(rd->r), rd->a));
 }
 
 void read_text_of_version(struct reading *rd)
@@ -599,7 +611,7 @@ void read_text_of_version(struct reading *rd)
     const struct reg_version *v = version_asked(rd);
 
     if (v != NULL)
-        buf_put(&rd->out, v->schema->what.schema);
+        put_text(rd, v->schema);
 }
 
 void read_referencedby(struct reading *rd)
@@ -652,8 +664,7 @@ void read_metadata(struct reading *rd)
 
         if (!counts(v->deleted, deleted, false) || !has_pairs(rd, v))
             continue;
-        struct api_schema answer = answer_of(v, takes_more(rd->r), rd->a);
-        api_schema_put(&rd->out, &answer);
+        put_schema(rd, v->schema, answer_of(v, takes_more(rd->r), rd->a));
         return;
     }
     REFUSE_READ(rd, REG_SCHEMA_NOT_FOUND, "Schema not found");

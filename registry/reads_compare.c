@@ -39,8 +39,7 @@ void read_lookup(struct reading *rd)
         REFUSE_READ(rd, REG_SCHEMA_NOT_FOUND, "Schema not found");
         return;
     }
-    struct api_schema answer = answer_of(v, takes_more(rd->r), rd->a);
-    api_schema_put(&rd->out, &answer);
+    put_schema(rd, v->schema, answer_of(v, takes_more(rd->r), rd->a));
 }
 
 /* verbose= adds Confluent's lines, explain= ours. */
@@ -82,7 +81,9 @@ static void put_compat(struct reading *rd, const struct reg_version *only, bool 
             : reg_versions_compared(reg_subject_of(rd->s, name), &config,
                                     c.what.metadata, rd->a, &n);
     struct reg_misfit why;
-    bool fits = !reg_candidate_misfit(&c, rd->s, versions, n, reg_level_of(&config),
+    bool fits = !reg_candidate_breaks_reserve(&c, reg_subject_of(rd->s, name), &config,
+                                              rd->a, &why) &&
+                !reg_candidate_misfit(&c, rd->s, versions, n, reg_level_of(&config),
                                       rd->a, &why);
     reg_candidate_free(&c);
     put_verdict(rd, fits, &why, c.sent);

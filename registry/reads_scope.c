@@ -54,15 +54,23 @@ static bool is_shown(struct reading *rd, const struct reg_context *c)
     return false;
 }
 
+static bool begins(struct span s, struct span prefix)
+{
+    return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
+}
+
 void read_contexts(struct reading *rd)
 {
     const struct reg_context *c;
     struct api_place *all = arena_array(rd->a, rd->s->contexts.n + 1, sizeof *all);
+    struct span prefix = {0};
     size_t n = 0, first = 0;
 
-    all[n++].subject = span_str("."); // there before anything is in it
+    (void)http_param(rd->r, "contextPrefix", &prefix);
+    if (begins(span_str("."), prefix))
+        all[n++].subject = span_str("."); // there before anything is in it
     for (size_t at = 0; (c = tab_each(&rd->s->contexts, &at, NULL)) != NULL;)
-        if (c->name.n > 1 && is_shown(rd, c))
+        if (c->name.n > 1 && begins(c->name, prefix) && is_shown(rd, c))
             all[n++].subject = c->name;
     qsort(all, n, sizeof *all, by_place);
     struct span *names = arena_array(rd->a, n, sizeof *names);

@@ -61,19 +61,15 @@ static bool meta_is_fine(struct deciding *d, enum api_config_member m,
 static bool member_is_fine(struct deciding *d, enum api_config_member m,
                            struct span *value)
 {
-    bool is_no = span_eq(*value, span_str("false"));
     struct span text = {0};
 
     switch (m) {
     case API_LEVEL: return level_is_fine(d, value);
     case API_NORMALIZE:
-        if (is_no || span_eq(*value, span_str("true")))
-            return true;
-        break;
     case API_VALIDATE_FIELDS:
-    case API_VALIDATE_NEW_SCHEMAS:
+    case API_VALIDATE_NEW_SCHEMAS: // schemas and rules are always looked at
     case API_VALIDATE_RULES:
-        if (is_no)
+        if (span_eq(*value, span_str("false")) || span_eq(*value, span_str("true")))
             return true;
         break;
     case API_ALIAS:

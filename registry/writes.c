@@ -17,6 +17,7 @@ static const char *const verbs[] = {
     [REG_DO_SET_MODE] = "set mode",
     [REG_DO_DROP_MODE] = "drop mode",
     [REG_DO_DROP_CONTEXT] = "drop context",
+    [REG_DO_TAG] = "tag",
 };
 
 struct writing {
@@ -97,6 +98,9 @@ static void put_registered(struct writing *w, const struct reg_decision *d,
             answer.subject = (struct span){0};
             answer.deleted = API_UNSAID;
         }
+        struct reg_refusal no = {0}; // then it is told as it stands
+        if (v != NULL)
+            (void)format_answer(w->api, w->r, s, v->schema, &answer, &w->r->arena, &no);
         api_schema_put(out, &answer);
         reg_tail_done(w->api->tail);
         return;
@@ -107,7 +111,8 @@ static void put_registered(struct writing *w, const struct reg_decision *d,
 static void put_answer(struct writing *w, const struct reg_decision *d, struct buf *out)
 {
     switch (w->job.command.verb) {
-    case REG_DO_REGISTER: put_registered(w, d, out); break;
+    case REG_DO_REGISTER:
+    case REG_DO_TAG: put_registered(w, d, out); break;
     case REG_DO_SET_CONFIG: api_config_put(out, &d->config, API_CONFIG_SET); break;
     case REG_DO_DROP_CONFIG: api_config_put(out, &d->config, API_CONFIG_GET); break;
     case REG_DO_DELETE_VERSION: json_put_int(out, d->version); break;
@@ -185,8 +190,8 @@ static bool answered_from_memory(struct writing *w)
     return true;
 }
 
-static void write_command(struct http_app *app, struct http_req *r, const char *type,
-                          const struct reg_command *c)
+void write_command(struct http_app *app, struct http_req *r, const char *type,
+                   const struct reg_command *c)
 {
     struct reg_api *api = (struct reg_api *)app;
     struct writing *w = arena_alloc(&r->arena, sizeof *w);
@@ -230,6 +235,7 @@ void post_version(struct http_app *app, struct http_req *r)
     if (type == NULL)
         return;
     if (!schema_body(r, &r->arena, &c.schema, &no) ||
+        !tagging_asked(&c, r, &r->arena, &no) ||
         !reg_may_refer((struct reg_api *)app, r, &c.schema, c.subject, &r->arena,
                        &no)) {
         answer_refusal(r, type, &no);

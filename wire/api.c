@@ -6,6 +6,7 @@
 enum row_kind {
     ROW_TEXT,  // struct span
     ROW_INT32, // int32_t from -1; not above 0 is absent
+    ROW_NEXT,  // the same, but -1 is kept
     ROW_INT64, // int64_t, 0 is absent
     ROW_SAID,  // enum api_said
     ROW_JSON,  // struct span: the value's JSON, whatever it is; null is absent
@@ -32,7 +33,7 @@ static const struct row reference_rows[] = {
 
 static const struct row schema_rows[] = {
     ROW("subject", ROW_TEXT, struct api_schema, subject),
-    ROW("version", ROW_INT32, struct api_schema, version),
+    ROW("version", ROW_NEXT, struct api_schema, version),
     ROW("id", ROW_INT32, struct api_schema, id),
     ROW("md5", ROW_TEXT, struct api_schema, md5),
     ROW("guid", ROW_TEXT, struct api_schema, guid),
@@ -41,6 +42,7 @@ static const struct row schema_rows[] = {
     ROW("metadata", ROW_JSON, struct api_schema, metadata),
     ROW("ruleSet", ROW_JSON, struct api_schema, rules),
     ROW("schema", ROW_TEXT, struct api_schema, schema),
+    ROW("schemaTags", ROW_JSON, struct api_schema, tags),
     ROW("ts", ROW_INT64, struct api_schema, ts),
     ROW("deleted", ROW_SAID, struct api_schema, deleted),
     ROW("maxId", ROW_INT64, struct api_schema, max_id),
@@ -125,6 +127,10 @@ static enum err_kind read_member(void *out, const struct json *j, const struct r
         TRY(json_int(&n, j, -1, INT32_MAX, e));
         *(int32_t *)at = n > 0 ? (int32_t)n : 0;
         return ERR_OK;
+    case ROW_NEXT:
+        TRY(json_int(&n, j, -1, INT32_MAX, e));
+        *(int32_t *)at = (int32_t)n;
+        return ERR_OK;
     case ROW_INT64: return json_int(at, j, INT64_MIN, INT64_MAX, e);
     case ROW_SAID:
         if (!json_is(j, JSON_TRUE) && !json_is(j, JSON_FALSE))
@@ -175,7 +181,8 @@ static bool is_absent(const void *from, const struct row *row)
     switch (row->kind) {
     case ROW_TEXT:
     case ROW_JSON: return ((const struct span *)at)->n == 0;
-    case ROW_INT32: return *(const int32_t *)at == 0;
+    case ROW_INT32:
+    case ROW_NEXT: return *(const int32_t *)at <= 0;
     case ROW_INT64: return *(const int64_t *)at == 0;
     case ROW_SAID: return *(const enum api_said *)at == API_UNSAID;
     case ROW_REFS: return ((const struct api_schema *)from)->n_references == 0;
@@ -190,7 +197,8 @@ static void put_value(struct buf *out, const void *from, const struct row *row)
     switch (row->kind) {
     case ROW_TEXT: json_put_string(out, *(const struct span *)at); break;
     case ROW_JSON: buf_put(out, *(const struct span *)at); break;
-    case ROW_INT32: json_put_int(out, *(const int32_t *)at); break;
+    case ROW_INT32:
+    case ROW_NEXT: json_put_int(out, *(const int32_t *)at); break;
     case ROW_INT64: json_put_int(out, *(const int64_t *)at); break;
     case ROW_SAID:
         buf_put_str(out, *(const enum api_said *)at == API_YES ? "true" : "false");

@@ -27,8 +27,8 @@ enum api_said { API_UNSAID, API_NO, API_YES };
 /* A schema in any role: sent to be registered, answered, stored. */
 struct api_schema {
     struct span subject;
-    int32_t version; // 0 = none; -1 in a request says none too
-    int32_t id;      // the same
+    int32_t version; // 0 = none; -1 in a request: the next, said
+    int32_t id;      // 0 = none; -1 in a request says none too
     struct span md5; // base64; only in records of `_schemas`
     struct span guid;
     struct span type; // "AVRO" when empty
@@ -36,6 +36,7 @@ struct api_schema {
     size_t n_references;
     struct span metadata, rules; // JSON without white space; empty = none
     struct span schema;          // the text; never absent
+    struct span tags;            // those in the text that were asked for; JSON
     int64_t ts;                  // milliseconds, 0 = none
     enum api_said deleted;
     int64_t max_id; // 0 = none

@@ -45,6 +45,11 @@ GUID_INT = "ef524ea1-b91e-7317-3d93-8ade36c1db32"
 # The vector of Confluent's own tests, docs/registry.md.
 VECTOR = {"schema": '{"type":"record","name":"myrecord","fields":[{"type":"string","default":null,"name":"f"}]}'}
 
+ANY_RULES = Has(domainRules=[{"name": "r", "kind": "CONDITION", "mode": "WRITE", "type": "CEL", "expr": "true", "disabled": False}])
+TAG = lambda path, *tags: {"schemaEntity": {"entityPath": path, "entityType": "sr_field" if "." in path else "sr_record"}, "tags": list(tags)}
+OUT_TEXT = '{"type":"array","items":{"type":"record","name":"M","namespace":"x","fields":[{"name":"i","type":{"type":"record","name":"I","fields":[]}}]}}'
+OUT = json.loads(OUT_TEXT)
+
 BLOCKS = {
     "the server": [
         ("GET", "/", None, 200, {}),
@@ -68,8 +73,8 @@ BLOCKS = {
         ("POST", "/subjects/s/versions", STRING, 409, 409),
         ("POST", "/subjects/s/versions?force=true", STRING, 200, {"id": 3}),
         ("POST", "/subjects/t%2F1/versions", INT, 200, {"id": 1}),
-        ("POST", "/subjects/s/versions", {"schema": ""}, 422, 42201),
-        ("POST", "/subjects/s/versions", {}, 422, 42201),
+        ("POST", "/subjects/none/versions", {"schema": ""}, 422, 42201),
+        ("POST", "/subjects/none/versions", {}, 422, 42201),
         ("POST", "/subjects/s/versions", {"schema": "{\"type\":\"recor\"}"}, 422, 42201),
         ("POST", "/subjects/s/versions", {"schema": "{}", "schemaType": "JSON"}, 422, 42201),
         ("POST", "/subjects/s/versions", {"schema": "x", "schemaType": "PROTOBUF"}, 422, 42201),
@@ -265,6 +270,79 @@ BLOCKS = {
         ("POST", "/subjects/t/versions", {**STRING, "metadata": {"properties": {"major": "1"}}}, 409, 409),
         ("GET", "/subjects/t/versions/2", None, 200, Has(metadata={"properties": {"major": "2", "owner": "any"}})),
     ],
+    "numbers and names": [
+        ("POST", "/subjects/s/versions", R1, 200, {"id": 1}),
+        ("POST", "/subjects/s/versions", {"schema": " "}, 200, {"id": 1}),  # the text there is
+        ("POST", "/subjects/s/versions", {"metadata": OWNER("ann")}, 200, {"id": 2}),
+        ("GET", "/subjects/s/versions/2", None, 200, Has(version=2, schema=R(F("a")).replace(" ", ""), metadata=OWNER("ann"))),
+        ("POST", "/subjects/s/versions", {**R1, "version": -1}, 200, {"id": 2}),  # it is the newest
+        ("POST", "/subjects/s/versions", {**R2, "version": 5}, 422, 42201),
+        ("POST", "/subjects/s/versions", {**R2, "version": 3}, 200, {"id": 3}),
+        ("GET", "/subjects/s/versions/3", None, 200, Has(metadata={"properties": {"confluent:version": "3", "owner": "ann"}})),
+        ("POST", "/subjects/s/versions", R2, 200, {"id": 3}),
+        ("POST", "/subjects/s/versions", {"schema": R(F("a"), F("b", default=1))}, 200, {"id": 4}),
+        ("GET", "/subjects/s/versions/4", None, 200, Has(metadata={"properties": {"confluent:version": "4", "owner": "ann"}})),
+        ("PUT", "/config/f", {"validateFields": True, "validateRules": True, "validateNewSchemas": True}, 200, ANY),
+        ("POST", "/subjects/f/versions", {**R1, "metadata": {"properties": {"confluent:reserved": "x, a"}}}, 409, 409),
+        ("POST", "/subjects/f/versions", {**R1, "metadata": {"properties": {"confluent:reserved": "x,y"}}}, 200, {"id": 5}),
+        ("POST", "/subjects/f/versions", {**R2, "metadata": {"properties": {"confluent:reserved": "y"}}}, 409, 409),
+        ("POST", "/compatibility/subjects/f/versions?verbose=true", {**R2, "metadata": {"properties": {"confluent:reserved": "y"}}}, 200,
+         Has(is_compatible=False)),
+        ("POST", "/subjects/f/versions", {"schema": R(F("a"), F("x", default=0))}, 409, 409),
+        ("POST", "/subjects/f/versions", R2, 200, {"id": 6}),
+    ],
+    "tags": [
+        ("POST", "/subjects/s/versions", R1, 200, {"id": 1}),
+        ("POST", "/subjects/s/versions/latest/tags", {"tagsToAdd": [TAG("R", "PII", "X")]}, 200, {"id": 2}),
+        ("GET", "/subjects/s/versions/2", None, 200, version(
+            "s", 2, 2, {"schema": R(F("a"))[:-1].replace(" ", "") + ',"confluent:tags":["PII","X"]}'}, metadata={"properties": {"confluent:version": "2"}})),
+        ("POST", "/subjects/s/versions/2/tags", {"newVersion": 3, "tagsToAdd": [TAG("R.a", "KEY")], "tagsToRemove": [TAG("R", "X")]}, 200, {"id": 3}),
+        ("GET", "/subjects/s/versions/3?findTags=KEY", None, 200, Has(schemaTags=[TAG("R.a", "KEY")])),
+        ("GET", "/subjects/s/versions/3?findTags=*", None, 200, Has(schemaTags=[TAG("R", "PII"), TAG("R.a", "KEY")])),
+        ("GET", "/schemas/ids/3?findTags=PII&findTags=KEY", None, 200, Has(schemaTags=[TAG("R", "PII"), TAG("R.a", "KEY")])),
+        ("GET", "/subjects/s/versions/3?findTags=NONE", None, 200, Has(version=3)),
+        ("POST", "/subjects/s/versions/latest/tags", {"tagsToAdd": [TAG("R.a", "KEY")]}, 200, {"id": 3}),  # it has it
+        ("POST", "/subjects/s/versions/1/tags", {"newVersion": 1, "tagsToAdd": [TAG("R", "Y")]}, 422, 42201),
+        ("POST", "/subjects/s/versions/9/tags", {"tagsToAdd": [TAG("R", "Y")]}, 404, 40402),
+        ("POST", "/subjects/none/versions/1/tags", {"tagsToAdd": [TAG("R", "Y")]}, 404, 40401),
+        ("POST", "/subjects/s/versions/x/tags", {"tagsToAdd": [TAG("R", "Y")]}, 422, 42202),
+        ("POST", "/subjects/s/versions/1/tags", {"tagsToAdd": [TAG("R.none", "Y")]}, 422, 42201),
+        ("POST", "/subjects/s/versions/1/tags", {"tagsToAdd": "Y"}, 422, 42201),
+        ("POST", "/subjects/s/versions/1/tags", [], 422, 42201),
+        ("POST", "/subjects/s/versions/1/tags", {"rulesToMerge": {"domainRules": [{"name": "1"}]}}, 422, 42210),
+        ("POST", "/subjects/s/versions/latest/tags", {"rulesToMerge": RULES, "metadata": OWNER("ann")}, 200, Has(
+            version=4, metadata={"properties": {"confluent:version": "4", "owner": "ann"}}, ruleSet=ANY_RULES), NEW),
+        ("POST", "/subjects/s/versions/latest/tags", {"rulesToRemove": ["r"]}, 200, {"id": 5}),
+        ("GET", "/subjects/s/versions/5", None, 200, version("s", 5, 5, {"schema": json.dumps({"type": "record", "name": "R", "fields": [
+            {"name": "a", "type": "int", "confluent:tags": ["KEY"]}], "confluent:tags": ["PII"]}, separators=(",", ":"))},
+            metadata={"properties": {"confluent:version": "5", "owner": "ann"}})),
+        ("POST", "/subjects/s/versions", {**R2, "propagateSchemaTags": True}, 200, {"id": 6}),
+        ("GET", "/subjects/s/versions/6?findTags=*", None, 200, Has(schemaTags=[TAG("R", "PII"), TAG("R.a", "KEY")])),
+        ("POST", "/subjects/t/versions", {**R1, "schemaTagsToAdd": [TAG("R.a", "KEY")]}, 200, {"id": 7}),
+        ("GET", "/subjects/t/versions/1?findTags=*", None, 200, Has(schemaTags=[TAG("R.a", "KEY")], metadata={"properties": {"confluent:version": "1"}})),
+        ("POST", "/subjects/t/versions", {**R1, "schemaTagsToAdd": [TAG("R.b", "KEY")]}, 422, 42201),
+        ("PUT", "/mode/s", {"mode": "READONLY"}, 200, ANY),
+        ("POST", "/subjects/s/versions/latest/tags", {"tagsToAdd": [TAG("R", "Z")]}, 422, 42205),
+    ],
+    "formats": [
+        ("POST", "/subjects/inner/versions", {"schema": '{"type":"record","name":"x.I","fields":[]}'}, 200, {"id": 1}),
+        ("POST", "/subjects/middle/versions", {"schema": '{"type":"record","name":"x.M","fields":[{"name":"i","type":"I"}]}', "references": [
+            {"name": "x.I", "subject": "inner", "version": 1}]}, 200, {"id": 2}),
+        ("POST", "/subjects/outer/versions", {"schema": '{"type":"array","items":"x.M"}', "references": [
+            {"name": "x.M", "subject": "middle", "version": 1}]}, 200, {"id": 3}),
+        ("GET", "/subjects/outer/versions/1/schema", None, 200, {"type": "array", "items": "x.M"}),
+        ("GET", "/subjects/outer/versions/1/schema?format=resolved", None, 200, OUT),
+        ("GET", "/schemas/ids/3/schema?format=RESOLVED", None, 200, OUT),
+        ("GET", "/schemas/ids/3/schema?format=nonsense", None, 200, {"type": "array", "items": "x.M"}),
+        ("GET", "/subjects/outer/versions/1?format=resolved", None, 200, Has(schema=OUT_TEXT)),
+        ("GET", "/schemas/ids/3?format=resolved", None, 200, Has(schema=OUT_TEXT)),
+        ("POST", "/subjects/outer?format=resolved", {"schema": '{"type":"array","items":"x.M"}', "references": [
+            {"name": "x.M", "subject": "middle", "version": 1}]}, 200, Has(schema=OUT_TEXT)),
+        ("POST", "/subjects/outer/versions?format=resolved", {"schema": '{"type":"array","items":"x.M"}', "references": [
+            {"name": "x.M", "subject": "middle", "version": 1}]}, 200, Has(schema=OUT_TEXT), NEW),
+        ("GET", "/subjects/outer/versions/1?referenceFormat=qualified", None, 200, Has(references=[{"name": "x.M", "subject": ":.:middle", "version": 1}])),
+        ("GET", "/schemas/ids/3?referenceFormat=qualified", None, 200, Has(references=[{"name": "x.M", "subject": ":.:middle", "version": 1}])),
+    ],
     "modes": [
         ("GET", "/mode", None, 200, {"mode": "READWRITE"}),
         ("GET", "/mode/s", None, 404, 40409),
@@ -300,6 +378,7 @@ BLOCKS = {
         ("POST", "/contexts/.x/subjects/only/versions", LONG, 200, {"id": 2}),
         ("GET", "/contexts", None, 200, [".", ".x", ".y"]),
         ("GET", "/contexts?offset=1&limit=1", None, 200, [".x"]),
+        ("GET", "/contexts?contextPrefix=.y", None, 200, [".y"]),
         ("GET", "/subjects", None, 200, [":.x:only", ":.x:s", ":.y:s", "s"]),
         ("GET", "/subjects?subjectPrefix=", None, 200, ["s"]),
         ("GET", "/contexts/x/subjects", None, 200, [":.x:only", ":.x:s"]),
