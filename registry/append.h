@@ -23,6 +23,7 @@
 #include "registry/tail.h"
 
 #define REG_FORWARDED "X-Avrogate-Forwarded" // by which instance: no second hop
+#define REG_CLIENT "X-Avrogate-Client"       // whose request it forwards: an address
 #define REG_SEEN "X-Avrogate-Seen" // the offset up to which the answer has read
 #define REG_NOT_THE_HOLDER 421     // as an error code: who forwarded does without us
 

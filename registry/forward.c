@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define URL_MOST 16384
-#define FIELDS_MOST 8
+#define FIELDS_MOST 9
 #define WEIGHT 8 // of what is usual against one more answer
 
 struct reg_forward {
@@ -58,9 +58,10 @@ static void note_time(struct reg_forward *f, int64_t us)
 }
 
 /* What goes along: what the answer depends on, and by which name it is known. */
-static size_t pick_fields(const struct reg_forward *f, const struct http_req *r,
+static size_t pick_fields(const struct reg_forward *f, const struct reg_job *job,
                           bool secrets, struct http_field *out)
 {
+    const struct http_req *r = job->asked;
     static const char *const names[] = {"Authorization",
                                         "Content-Type",
                                         "Accept",
@@ -76,6 +77,7 @@ static size_t pick_fields(const struct reg_forward *f, const struct http_req *r,
     }
     out[n++] = (struct http_field){span_str("X-Request-ID"), r->id};
     out[n++] = (struct http_field){span_str(REG_FORWARDED), span_str(f->o.instance)};
+    out[n++] = (struct http_field){span_str(REG_CLIENT), job->command.by.client};
     return n;
 }
 
@@ -99,7 +101,7 @@ static enum err_kind ask(struct reg_forward *f, struct http_client *client,
         .method = r->method,
         .url = url,
         .fields = fields,
-        .nfields = pick_fields(f, r, reg_url_keeps_secrets(fence->url), fields),
+        .nfields = pick_fields(f, job, reg_url_keeps_secrets(fence->url), fields),
         .body = r->body,
         .deadline_ms = due < job->due_ms ? due : job->due_ms,
         .sent = sent};

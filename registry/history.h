@@ -22,7 +22,7 @@
 #define REG_ACTS_READ 64     // of one record
 #define REG_ACT_BYTES 4096   // of one header
 #define REG_WHO_BYTES 512    // what we keep of a principal,
-#define REG_CLIENT_BYTES 64  // of an address,
+#define REG_CLIENT_BYTES 96  // of an address, maybe "... via ..."
 #define REG_AGENT_BYTES 128  // of a User-Agent,
 #define REG_REASON_BYTES 512 // and the most a reason may have
 

@@ -63,6 +63,17 @@ static struct span address_of(const struct http_req *r)
     return span_of(r->peer.p, n > 0 ? n - 1 : 0);
 }
 
+/* Where the request came from; through which instance, if one says so: what it says of
+ * others is told beside it, never instead. */
+static struct span client_of(const struct http_req *r, struct arena *a)
+{
+    struct span here = address_of(r), there = http_header(r, REG_CLIENT);
+
+    if (http_header(r, REG_FORWARDED).p != NULL && there.n > 0)
+        here = arena_printf(a, WHOLE_FMT " via " WHOLE_FMT, WHOLE(there), WHOLE(here));
+    return reg_text_kept(here, REG_CLIENT_BYTES, a);
+}
+
 /* Who asks, from where and why, as the history keeps it; false: refused. */
 static bool say_who(struct reg_act *out, struct http_req *r, const char *type)
 {
@@ -73,7 +84,7 @@ static bool say_who(struct reg_act *out, struct http_req *r, const char *type)
 
     *out = (struct reg_act){
         .who = reg_text_kept(r->who, REG_WHO_BYTES, a),
-        .client = reg_text_kept(address_of(r), REG_CLIENT_BYTES, a),
+        .client = client_of(r, a),
         .agent = reg_text_kept(http_header(r, "User-Agent"), REG_AGENT_BYTES, a)};
     if (reg_reason_read(&out->reason, reason, a, &e) == ERR_OK)
         return true;

@@ -29,7 +29,8 @@ class Registry:
 
     def start(self):
         self.process = subprocess.Popen([AVROGATE, "registry", "--bootstrap", KAFKA, "--allow-unsafe", "--topic", self.topic, "--listen",
-                                         "127.0.0.1:%d" % self.port, "--auth-passwords", path("passwords")], stderr=open(path("log"), "a"))
+                                         "127.0.0.1:%d" % self.port, "--advertise", self.url, "--auth-passwords",
+                                         path("passwords")], stderr=open(path("log"), "a"))
         until("the registry is ready", lambda: self.ask("GET", "/readyz")[0] == 200)
 
     def end(self):
@@ -191,6 +192,18 @@ def it_is_backed_up(r, before):
     check("it ends when told", again.end(), 0)
 
 
+def one_passes_it_on(r):
+    """The one that holds the pen writes for the other: what it is told of the client stands beside whom it came from."""
+    other = Registry(r.topic)
+    check("one of two registers", r.register("p", INT)[0], 200)
+    check("and the other", other.register("p", LONG, user="bob", X_Registry_Reason="passed on", User_Agent="etl/2.0")[0], 200)
+    act = r.history("p", 2)[1]["history"][0]
+    check("who, with what and why go along", (act["principal"], act["agent"], act["reason"]), ("user:bob", "etl/2.0", "passed on"))
+    check("and both addresses", act["address"], "127.0.0.1 via 127.0.0.1")
+    check("one that was passed nothing on has its own", r.history("p", 1)[1]["history"][0]["address"], "127.0.0.1")
+    check("it ends when told", other.end(), 0)
+
+
 def people_ask(r):
     rc, out, why = cli(r, "s")
     lines = out.splitlines()
@@ -214,6 +227,7 @@ try:
     others_write_too(registry)
     it_is_backed_up(registry, first)
     people_ask(registry)
+    one_passes_it_on(registry)
 finally:
     check("it ends when told", registry.end(), 0)
     if world.failed:
