@@ -51,6 +51,16 @@ void cel_rules_free(struct cel_rules *set); // NULL is nothing
 enum err_kind cel_rules_add(struct cel_rules *set, struct span text, enum cel_mode mode,
                             struct cel_rule **out, struct err *e) MUST_USE;
 
+/*
+ * A tag for the fields whose fullName is like `path`, beside what "confluent:tags" says
+ * in the schema: `*` and `?` stay inside a name, `**` does not ("**.ssn",
+ * "com.shop.*").  Before the first cel_rules_add().  Both are copied.
+ */
+void cel_rules_tag(struct cel_rules *set, struct span path, struct span tag);
+
+/* CEL_FIELD: asked only of fields with one of these tags; `n` 0: of all.  Copied. */
+void cel_rule_only(struct cel_rule *rule, const struct span *tags, size_t n);
+
 enum cel_yield {
     CEL_YIELDS_BOOL,  // a condition
     CEL_YIELDS_VALUE, // certainly none: for cel_transform() only
@@ -86,6 +96,7 @@ struct cel_outcome {
     bool judged;         // cel_transform() of CEL_FIELD: all answers were a condition's
     struct span message; // CEL_ERRS: why
     struct span field;   // CEL_FIELD: fullName of the field that decided, else empty
+    struct span pointer; // and where it stands (RFC 6901): "/items/0/price"
 };
 
 /* Is the condition true?  One whose value is no bool is an error. */

@@ -350,6 +350,11 @@ struct cel_want {
     struct cel_want **inner; // of each field: what is wanted within, or NULL
 };
 
+struct cel_tag {
+    struct span path, tag;
+    struct cel_tag *next;
+};
+
 struct cel_rules {
     struct av_schema *schema;
     struct arena arena;    // types, constants, wants
@@ -358,12 +363,15 @@ struct cel_rules {
     size_t n_slots, cap_slots;
     struct cel_rule *first; // newest first
     size_t n_regexes;
+    struct cel_tag *tags, **tags_end;
     struct cel_visits
         *visits; // CEL_FIELD: what is known of each field; NULL: not asked
 };
 
 struct cel_rule {
-    const struct cel_rules *set;
+    struct cel_rules *set;
+    const struct span *only; // tags; of one of them a field must be
+    size_t n_only;
     enum cel_mode mode;
     enum cel_yield yield;
     bool has_guard;

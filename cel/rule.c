@@ -7,11 +7,11 @@
 enum err_kind cel_rules_new(struct cel_rules **out, struct av_schema *schema,
                             struct err *e)
 {
-    struct cel_rules *set;
+    struct cel_rules *set = mem_alloc(sizeof *set);
 
-    (void)e;
-    set = mem_alloc(sizeof *set);
+    (void)e; // what a schema may be refused for is refused by its parser today
     set->schema = av_schema_retain(schema);
+    set->tags_end = &set->tags;
     *out = set;
     return ERR_OK;
 }
@@ -133,6 +133,26 @@ enum err_kind cel_rules_add(struct cel_rules *set, struct span text, enum cel_mo
     r->next = set->first;
     set->first = *out = r;
     return ERR_OK;
+}
+
+void cel_rules_tag(struct cel_rules *set, struct span path, struct span tag)
+{
+    struct cel_tag *t = arena_alloc(&set->arena, sizeof *t);
+
+    t->path = arena_copy(&set->arena, path);
+    t->tag = arena_copy(&set->arena, tag);
+    *set->tags_end = t;
+    set->tags_end = &t->next;
+}
+
+void cel_rule_only(struct cel_rule *rule, const struct span *tags, size_t n)
+{
+    struct span *only = arena_array(&rule->set->arena, n, sizeof *only);
+
+    for (size_t i = 0; i < n; i++)
+        only[i] = arena_copy(&rule->set->arena, tags[i]);
+    rule->only = only;
+    rule->n_only = n;
 }
 
 enum cel_yield cel_rule_yield(const struct cel_rule *rule)

@@ -15,23 +15,62 @@ struct cel_visits {
 
 /* Beforehand */
 
-/* The strings of "confluent:tags". */
-static struct cel_value tags_of(struct arena *a, const struct av_field *f)
+/* `*` and `?` stay inside a name of a dotted path, `**` does not. */
+static bool is_like(struct span path, struct span name)
 {
-    const struct json *tags = av_attr_get(f->attrs, f->n_attrs, "confluent:tags");
-    struct cel_value list = {.kind = CEL_LIST};
+    while (path.n > 0) {
+        if (path.p[0] == '*') {
+            bool any = path.n > 1 && path.p[1] == '*';
 
-    if (!json_is(tags, JSON_ARRAY))
-        return list;
-    struct cel_value *items = arena_array(a, tags->n, sizeof *items);
-    for (const struct json *t = tags->first; t != NULL; t = t->next)
-        if (t->kind == JSON_STRING)
-            items[list.n++] = cel_string(t->text);
-    list.items = items;
+            path = span_skip(path, any ? 2 : 1);
+            for (size_t i = 0; i <= name.n; i++) {
+                if (is_like(path, span_of(name.p + i, name.n - i)))
+                    return true;
+                if (i < name.n && name.p[i] == '.' && !any)
+                    break;
+            }
+            return false;
+        }
+        if (name.n == 0 ||
+            (path.p[0] == '?' ? name.p[0] == '.' : path.p[0] != name.p[0]))
+            return false;
+        path = span_skip(path, 1);
+        name = span_skip(name, 1);
+    }
+    return name.n == 0;
+}
+
+static bool has_tag(struct cel_value tags, struct span tag)
+{
+    for (size_t i = 0; i < tags.n; i++)
+        if (span_eq(tags.items[i].s, tag))
+            return true;
+    return false;
+}
+
+/* The strings of "confluent:tags", then those that a path gives it. */
+static struct cel_value tags_of(struct arena *a, const struct cel_rules *set,
+                                const struct av_field *f, struct span full_name)
+{
+    const struct json *written = av_attr_get(f->attrs, f->n_attrs, "confluent:tags");
+    size_t most = json_is(written, JSON_ARRAY) ? written->n : 0;
+
+    for (const struct cel_tag *t = set->tags; t != NULL; t = t->next)
+        most++;
+    struct cel_value *items = arena_array(a, most, sizeof *items);
+    struct cel_value list = {.kind = CEL_LIST, .items = items};
+    if (json_is(written, JSON_ARRAY))
+        for (const struct json *j = written->first; j != NULL; j = j->next)
+            if (j->kind == JSON_STRING)
+                items[list.n++] = cel_string(j->text);
+    for (const struct cel_tag *t = set->tags; t != NULL; t = t->next)
+        if (!has_tag(list, t->tag) && is_like(t->path, full_name))
+            items[list.n++] = cel_string(t->tag);
     return list;
 }
 
-static struct field *fields_of(struct arena *a, const struct av_node *n)
+static struct field *fields_of(struct arena *a, const struct cel_rules *set,
+                               const struct av_node *n)
 {
     struct field *fields = arena_array(a, n->n_fields, sizeof *fields);
     struct buf full = BUF_INIT(CEL_TEXT_MOST);
@@ -41,10 +80,11 @@ static struct field *fields_of(struct arena *a, const struct av_node *n)
         cel_node_name_put(&full, n);
         buf_put_u8(&full, '.');
         buf_put(&full, n->fields[i].name);
+        struct span name = arena_copy(a, buf_span(&full));
         fields[i] = (struct field){
             .name = cel_string(n->fields[i].name),
-            .full_name = cel_string(arena_copy(a, buf_span(&full))),
-            .tags = tags_of(a, &n->fields[i]),
+            .full_name = cel_string(name),
+            .tags = tags_of(a, set, &n->fields[i], name),
         };
     }
     buf_free(&full);
@@ -61,7 +101,7 @@ struct cel_visits *cel_visits_new(const struct cel_rules *set)
         const struct av_node *node = av_schema_node(set->schema, (uint32_t)i);
 
         if (node->type == AV_RECORD)
-            v->records[i] = fields_of(&v->arena, node);
+            v->records[i] = fields_of(&v->arena, set, node);
     }
     return v;
 }
@@ -76,6 +116,14 @@ void cel_visits_free(struct cel_visits *v)
 
 /* The walk */
 
+#define NESTING_MOST 100
+
+/* A step of the way to where we are: a name, or the index of an item. */
+struct step {
+    struct span name; // p NULL: an index
+    size_t index;
+};
+
 struct visiting {
     struct cel_run *run;
     const struct cel_rule *rule;
@@ -84,10 +132,10 @@ struct visiting {
     const struct field *field; // whose values come
     struct cel_value variables[CEL_FIELD_VARIABLES];
     size_t depth;
+    struct step steps[NESTING_MOST + 1];
+    size_t n_steps;
     size_t conditions, values; // answers that were a bool of no boolean, and others
 };
-
-#define NESTING_MOST 100
 
 static const uint8_t *visit(struct visiting *v, const struct av_node *n,
                             const struct av_node *of_union, const uint8_t *p);
@@ -102,6 +150,30 @@ static const char *type_name(enum av_type t)
     return t <= AV_STRING ? names[t] : NULL;
 }
 
+static void put_name(struct buf *out, struct span name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if (name.p[i] == '~' || name.p[i] == '/')
+            buf_put_str(out, name.p[i] == '~' ? "~0" : "~1");
+        else
+            buf_put_u8(out, name.p[i]);
+}
+
+static struct span pointer_of(struct visiting *v)
+{
+    struct buf *out = &v->run->text;
+
+    buf_reset(out);
+    for (size_t i = 0; i < v->n_steps; i++) {
+        buf_put_u8(out, '/');
+        if (v->steps[i].name.p != NULL)
+            put_name(out, v->steps[i].name);
+        else
+            buf_printf(out, "%zu", v->steps[i].index);
+    }
+    return buf_span(out);
+}
+
 static const uint8_t *stop(struct visiting *v, enum cel_verdict verdict,
                            struct span message)
 {
@@ -109,6 +181,7 @@ static const uint8_t *stop(struct visiting *v, enum cel_verdict verdict,
     v->outcome->message = message;
     if (v->field != NULL)
         v->outcome->field = v->field->full_name.s;
+    v->outcome->pointer = pointer_of(v);
     return NULL;
 }
 
@@ -155,6 +228,15 @@ static bool put_answer(struct visiting *v, const struct av_node *n,
     return false;
 }
 
+/* Has the field one of the tags that the rule is only for? */
+static bool is_asked(const struct cel_rule *rule, const struct field *field)
+{
+    for (size_t i = 0; i < rule->n_only; i++)
+        if (has_tag(field->tags, rule->only[i]))
+            return true;
+    return rule->n_only == 0;
+}
+
 /* The question about the primitive at p. */
 static const uint8_t *question(struct visiting *v, const struct av_node *n,
                                const struct av_node *of_union, const uint8_t *p,
@@ -167,7 +249,8 @@ static const uint8_t *question(struct visiting *v, const struct av_node *n,
     v->variables[FIELD_FULL_NAME] = v->field->full_name;
     v->variables[FIELD_TAGS] = v->field->tags;
     v->variables[FIELD_TYPE_NAME] = cel_string(span_str(type_name(n->type)));
-    bool applies = cel_applies(run, v->rule, v->variables);
+    bool applies =
+        is_asked(v->rule, v->field) && cel_applies(run, v->rule, v->variables);
     if (run->broken != NULL)
         return stop(v, CEL_ERRS, cel_broken(run).s);
     if (!applies) {
@@ -198,14 +281,17 @@ static const uint8_t *visit_fields(struct visiting *v, const struct av_node *n,
     const struct field *outer = v->field;
     struct cel_value message = v->variables[FIELD_MESSAGE];
     struct cel_value here = cel_load(v->run, n, p);
+    struct step *step = &v->steps[v->n_steps++];
 
     for (size_t i = 0; i < n->n_fields && p != NULL; i++) {
         v->field = &v->run->set->visits->records[n->index][i];
         v->variables[FIELD_MESSAGE] = here;
+        *step = (struct step){.name = n->fields[i].name};
         p = visit(v, n->fields[i].type, NULL, p);
     }
     if (p != NULL)
         v->field = outer;
+    v->n_steps--;
     v->variables[FIELD_MESSAGE] = message;
     return p;
 }
@@ -223,7 +309,11 @@ static const uint8_t *visit_items(struct visiting *v, const struct av_node *n,
         if (count > 0)
             varint_append(v->out, count);
     }
-    while (cel_next(&each, &key, NULL)) {
+    struct step *step = &v->steps[v->n_steps++];
+    *step = (struct step){0};
+    for (size_t i = 0; cel_next(&each, &key, NULL); i++) {
+        *step = n->type == AV_MAP ? (struct step){.name = key.s}
+                                  : (struct step){.index = i};
         if (v->out != NULL && n->type == AV_MAP) {
             varint_append(v->out, (int64_t)key.s.n);
             buf_put(v->out, key.s);
@@ -231,6 +321,7 @@ static const uint8_t *visit_items(struct visiting *v, const struct av_node *n,
         if (visit(v, n->items, NULL, each.at) == NULL)
             return NULL;
     }
+    v->n_steps--;
     if (v->out != NULL)
         buf_put_u8(v->out, 0);
     return v->run->broken == NULL ? each.p : stop(v, CEL_ERRS, cel_broken(v->run).s);
