@@ -246,7 +246,8 @@ static enum err_kind find_by_text(struct gateway *g, struct rest *t,
     }
     if (deadline_ms == 0)
         return err_set(e, ERR_UNAVAILABLE, "the registry was not asked yet");
-    TRY(rc_register(g->rc, s->subject, s->ref.text, deadline_ms, &s->schema, e));
+    TRY(rc_register(g->rc, s->subject, &(struct rc_draft){.text = s->ref.text},
+                    deadline_ms, &s->schema, e));
     note_registered(g, key, &s->schema);
     return ERR_OK;
 }

@@ -34,6 +34,14 @@ static void get_schema(struct http_app *app, struct http_req *r)
                     span_str("{\"schema\":\"[\\\"null\\\",\\\"string\\\"]\"}"));
 }
 
+static void get_version(struct http_app *app, struct http_req *r)
+{
+    (void)app;
+    http_answer(r, 200, "application/json",
+                span_str("{\"subject\":\"t-value\",\"version\":1,\"id\":7,"
+                         "\"schema\":\"[\\\"null\\\",\\\"string\\\"]\"}"));
+}
+
 static void post_schema(struct http_app *app, struct http_req *r)
 {
     struct fake_registry *f = (struct fake_registry *)app;
@@ -54,6 +62,7 @@ static void get_subjects(struct http_app *app, struct http_req *r)
 static const struct http_route routes[] = {
     {HTTP_GET, "/schemas/ids/{id}", get_schema, 0, 0, 0},
     {HTTP_POST, "/subjects/{subject}/versions", post_schema, 0, 0, 0},
+    {HTTP_GET, "/subjects/{subject}/versions/{version}", get_version, 0, 0, 0},
     {HTTP_GET, "/subjects", get_subjects, 0, 0, 0},
 };
 
@@ -81,7 +90,8 @@ static void open_world(struct world *w)
     struct err e = {0};
 
     *w =
-        (struct world){.registry = {.app = {.routes = routes, .nroutes = 3}},
+        (struct world){.registry = {.app = {.routes = routes,
+                                            .nroutes = sizeof routes / sizeof *routes}},
                        .properties = {{.name = "message.timeout.ms", .value = "1500"}}};
     CHECK_INT(http_server_open(&w->registry.server, &h, &w->registry.app, &e), ERR_OK);
     CHECK_INT(kf_mock_open(&w->kafka, 1, &e), ERR_OK);

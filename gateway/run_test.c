@@ -352,10 +352,10 @@ static void what_is_known_goes_on_without_the_registry(void)
     CHECK_INT(post(&w, RECORDS, JSON, good, said), 200);
     atomic_store(&w.registry.away, true);
     CHECK_INT(post(&w, RECORDS, JSON, good, said), 200);
-    CHECK_INT(post(&w, RECORDS "?version=2", JSON, good, said), 503);
+    CHECK_INT(post(&w, RECORDS "?version=3", JSON, good, said), 503);
     CHECK(strstr(said, "\"outcome\":\"not_written\"") != NULL);
     atomic_store(&w.registry.away, false);
-    CHECK_INT(post(&w, RECORDS "?version=2", JSON, good, said), 200);
+    CHECK_INT(post(&w, RECORDS "?version=3", JSON, good, said), 200);
     close_world(&w);
 }
 

@@ -13,5 +13,10 @@
 enum err_kind fetch_schema(struct rest *r, struct span path, int64_t deadline_ms,
                            struct rc_schema *out, struct err *e) MUST_USE;
 
+/* Parses the text of `draft` after the schemas it refers to, which are fetched. */
+enum err_kind fetch_references(struct rest *r, const struct rc_draft *draft,
+                               int64_t deadline_ms, struct av_schema **out,
+                               struct err *e) MUST_USE;
+
 /* Appends "/subjects/<subject>/versions/<version>", escaped; version 0 = latest. */
 void fetch_put_version_path(struct buf *out, struct span subject, int32_t version);

@@ -2,7 +2,10 @@
 
 #include "base/clock.h"
 #include "base/tab.h"
+#include "http/url.h"
 #include "registry-client/fetch.h"
+#include "wire/guid.h"
+#include "wire/subject.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -13,7 +16,8 @@
 #define RETRY_AFTER_MS 1000 // how long a stale answer is given before asking again
 
 /*
- * What is known under one key: "i<id>" or "v<version> <subject>" ("v0 ..." = latest).
+ * What is known under one key: "i<id>", "g<guid>" or "v<version> <subject>" ("v0 ..." =
+ * latest).
  * All fields are under rc.lock; an entry is never freed while `users` hold it.
  */
 struct entry {
@@ -62,6 +66,11 @@ enum err_kind rc_open(struct rc **out, const struct rc_options *o, struct err *e
     pthread_condattr_destroy(&monotonic);
     *out = rc;
     return ERR_OK;
+}
+
+void rc_set_bearer(struct rc *rc, const char *token)
+{
+    rest_set_bearer(rc->rest, token);
 }
 
 static void entry_free(struct entry *en)
@@ -225,12 +234,13 @@ static void settle(struct rc *rc, struct entry *en, enum err_kind kind,
     pthread_cond_broadcast(&rc->fetched);
 }
 
-/* Of the same id there is one av_schema, however it was asked for. */
+/* Of the same id there is one av_schema, however it was asked for; an id of another
+ * context is not the same. */
 static void share_schema(struct rc *rc, struct rc_schema *fresh)
 {
     char key[24];
 
-    if (fresh->id == 0)
+    if (fresh->id == 0 || subject_split(fresh->subject).context.n != 1)
         return;
     int n = snprintf(key, sizeof key, "i%d", fresh->id);
     struct entry *en = take_entry(rc, span_of(key, (size_t)n), true);
@@ -246,9 +256,27 @@ static void share_schema(struct rc *rc, struct rc_schema *fresh)
     }
 }
 
+/* An answer that names another schema than was asked for is somebody's mistake, and it
+ * would be kept for ever. */
+static enum err_kind check_answer(struct rc_schema *fresh, int32_t id, int32_t version,
+                                  struct err *e)
+{
+    enum err_kind kind = ERR_OK;
+
+    if (id != 0 && fresh->id != 0 && fresh->id != id)
+        kind = err_set(e, ERR_UNAVAILABLE, "the registry answers with schema id %d",
+                       fresh->id);
+    else if (version != 0 && fresh->version != 0 && fresh->version != version)
+        kind = err_set(e, ERR_UNAVAILABLE, "the registry answers with version %d",
+                       fresh->version);
+    if (kind != ERR_OK)
+        rc_schema_free(fresh);
+    return kind;
+}
+
 /* Asks the registry for `en`, without the lock, and settles it. */
 static void fetch_entry(struct rc *rc, struct entry *en, struct span path, int32_t id,
-                        int64_t deadline_ms)
+                        int32_t version, int64_t deadline_ms)
 {
     struct rc_schema fresh = {0};
     struct err why = {0};
@@ -258,6 +286,8 @@ static void fetch_entry(struct rc *rc, struct entry *en, struct span path, int32
     pthread_mutex_unlock(&rc->lock);
     enum err_kind kind = fetch_schema(rc->rest, path, deadline_ms, &fresh, &why);
     pthread_mutex_lock(&rc->lock);
+    if (kind == ERR_OK)
+        kind = check_answer(&fresh, id, version, &why);
     if (kind == ERR_OK && en->by_id) {
         fresh.id = id;
         fresh.version = 0;
@@ -274,8 +304,8 @@ static void fetch_entry(struct rc *rc, struct entry *en, struct span path, int32
  * and not by each in turn.
  */
 static enum err_kind get_locked(struct rc *rc, struct entry *en, struct span path,
-                                int32_t id, int64_t deadline_ms, struct rc_schema *out,
-                                struct err *e)
+                                int32_t id, int32_t version, int64_t deadline_ms,
+                                struct rc_schema *out, struct err *e)
 {
     uint64_t asked = en->asked;
 
@@ -287,17 +317,19 @@ static enum err_kind get_locked(struct rc *rc, struct entry *en, struct span pat
         if (en->fetching)
             wait_until(rc, deadline_ms);
         else
-            fetch_entry(rc, en, path, id, deadline_ms);
+            fetch_entry(rc, en, path, id, version, deadline_ms);
     }
     return answer(en, out, e);
 }
 
-static enum err_kind get(struct rc *rc, struct span key, struct span path, int32_t id,
+/* `for_ever`: what is found never changes. */
+static enum err_kind get(struct rc *rc, struct span key, struct span path,
+                         bool for_ever, int32_t id, int32_t version,
                          int64_t deadline_ms, struct rc_schema *out, struct err *e)
 {
     pthread_mutex_lock(&rc->lock);
-    struct entry *en = take_entry(rc, key, id != 0);
-    enum err_kind kind = get_locked(rc, en, path, id, deadline_ms, out, e);
+    struct entry *en = take_entry(rc, key, for_ever);
+    enum err_kind kind = get_locked(rc, en, path, id, version, deadline_ms, out, e);
     en->users--;
     pthread_mutex_unlock(&rc->lock);
     return kind;
@@ -312,9 +344,23 @@ enum err_kind rc_by_id(struct rc *rc, int32_t id, int64_t deadline_ms,
         return err_set(e, ERR_INVALID, "schema id %d, wanted 1 or more", id);
     int n = snprintf(key, sizeof key, "i%d", id);
     int m = snprintf(path, sizeof path, "/schemas/ids/%d", id);
-    if (get(rc, span_of(key, (size_t)n), span_of(path, (size_t)m), id, deadline_ms, out,
-            e) != ERR_OK)
+    if (get(rc, span_of(key, (size_t)n), span_of(path, (size_t)m), true, id, 0,
+            deadline_ms, out, e) != ERR_OK)
         return err_prefix(e, "schema id %d", id);
+    return ERR_OK;
+}
+
+enum err_kind rc_by_guid(struct rc *rc, const uint8_t guid[16], int64_t deadline_ms,
+                         struct rc_schema *out, struct err *e)
+{
+    char text[GUID_TEXT], key[GUID_TEXT + 1], path[64];
+
+    guid_print(text, guid);
+    int n = snprintf(key, sizeof key, "g%s", text);
+    int m = snprintf(path, sizeof path, "/schemas/guids/%s", text);
+    if (get(rc, span_of(key, (size_t)n), span_of(path, (size_t)m), true, 0, 0,
+            deadline_ms, out, e) != ERR_OK)
+        return err_prefix(e, "schema guid %s", text);
     return ERR_OK;
 }
 
@@ -330,7 +376,8 @@ enum err_kind rc_by_version(struct rc *rc, struct span subject, int32_t version,
     if (kind == ERR_OK)
         kind = buf_status(&path, e);
     if (kind == ERR_OK)
-        kind = get(rc, buf_span(&key), buf_span(&path), 0, deadline_ms, out, e);
+        kind = get(rc, buf_span(&key), buf_span(&path), false, 0, version, deadline_ms,
+                   out, e);
     buf_free(&key);
     buf_free(&path);
     return kind == ERR_OK ? kind
@@ -362,21 +409,47 @@ bool rc_doubt_latest(struct rc *rc, struct span subject, int64_t before_ms)
     return doubt;
 }
 
-static enum err_kind post_schema(struct rc *rc, struct span subject, const char *suffix,
-                                 struct span text, int64_t deadline_ms, int32_t *id,
-                                 int32_t *version, struct err *e)
+/* Appends "/subjects/<subject>" and what comes after it. */
+static void put_subject_path(struct buf *out, struct span subject, const char *rest,
+                             bool normalize)
+{
+    buf_put_str(out, "/subjects/");
+    url_put_escaped(out, subject);
+    buf_put_str(out, rest);
+    if (normalize)
+        buf_put_str(out, "?normalize=true");
+}
+
+static enum err_kind read_place(const struct json *body, int32_t *id, int32_t *version,
+                                struct err *e)
+{
+    const struct json *at = json_member(body, "version");
+    int64_t v;
+
+    TRY(json_int(&v, json_member(body, "id"), 1, INT32_MAX, e));
+    *id = (int32_t)v;
+    *version = 0; // older registries answer with the id alone
+    if (at != NULL) {
+        TRY(json_int(&v, at, 1, INT32_MAX, e));
+        *version = (int32_t)v;
+    }
+    return ERR_OK;
+}
+
+static enum err_kind post_schema(struct rc *rc, struct span subject, const char *rest,
+                                 const struct rc_draft *draft, int64_t deadline_ms,
+                                 int32_t *id, int32_t *version, struct err *e)
 {
     struct buf path = BUF_INIT(16384), body = BUF_INIT(16 << 20);
     struct rest_answer reply;
-    int64_t v;
 
-    fetch_put_version_path(&path, subject, 0);
-    buf_cut(&path, path.n - strlen("/versions/latest"));
-    buf_put_str(&path, suffix);
-    buf_put_str(&body, "{\"schema\":");
-    json_put_string(&body, text);
-    buf_put_u8(&body, '}');
-    enum err_kind kind = buf_status(&body, e);
+    put_subject_path(&path, subject, rest, draft->normalize);
+    api_schema_put(&body, &(struct api_schema){.schema = draft->text,
+                                               .references = draft->references,
+                                               .n_references = draft->n_references});
+    enum err_kind kind = buf_status(&path, e);
+    if (kind == ERR_OK)
+        kind = buf_status(&body, e);
     if (kind == ERR_OK)
         kind = rest_ask(rc->rest, HTTP_POST, buf_span(&path), buf_span(&body),
                         deadline_ms, &reply, e);
@@ -384,33 +457,51 @@ static enum err_kind post_schema(struct rc *rc, struct span subject, const char 
     buf_free(&body);
     if (kind != ERR_OK)
         return kind;
-    kind = json_int(&v, json_member(reply.body, "id"), 1, INT32_MAX, e);
-    *id = (int32_t)v;
-    const struct json *at = json_member(reply.body, "version");
-    *version = 0; // older registries answer with the id alone
-    if (kind == ERR_OK && at != NULL &&
-        (kind = json_int(&v, at, 1, INT32_MAX, e)) == ERR_OK)
-        *version = (int32_t)v;
+    kind = read_place(reply.body, id, version, e);
     rest_answer_free(&reply);
-    return kind;
+    if (kind != ERR_OK)
+        return err_set(e, ERR_UNAVAILABLE, "the registry's answer has no id in it");
+    return ERR_OK;
 }
 
-enum err_kind rc_register(struct rc *rc, struct span subject, struct span text,
-                          int64_t deadline_ms, struct rc_schema *out, struct err *e)
+enum err_kind rc_parse(struct rc *rc, const struct rc_draft *draft, int64_t deadline_ms,
+                       struct av_schema **out, struct err *e)
 {
-    struct rc_schema found = {0};
-    int32_t same;
+    return fetch_references(rc->rest, draft, deadline_ms, out, e);
+}
 
-    TRY(post_schema(rc, subject, "/versions", text, deadline_ms, &found.id,
-                    &found.version, e));
-    if (found.version == 0)
-        TRY(post_schema(rc, subject, "", text, deadline_ms, &same, &found.version, e));
-    // What stands beside it, the registry may have added: it is asked.
-    TRY(rc_by_id(rc, found.id, deadline_ms, out, e));
-    free((void *)(uintptr_t)out->subject.p);
-    out->subject = span_of(mem_str(subject), subject.n);
-    out->version = found.version;
+/* The schema by subject and version, for the registry may have put something beside it;
+ * not by id, which means another in another context. */
+static enum err_kind found_at(struct rc *rc, struct span subject, int32_t version,
+                              int32_t id, int64_t deadline_ms, struct rc_schema *out,
+                              struct err *e)
+{
+    TRY(rc_by_version(rc, subject, version, deadline_ms, out, e));
+    out->id = id;
     return ERR_OK;
+}
+
+enum err_kind rc_register(struct rc *rc, struct span subject,
+                          const struct rc_draft *draft, int64_t deadline_ms,
+                          struct rc_schema *out, struct err *e)
+{
+    int32_t id, version, same;
+
+    TRY(post_schema(rc, subject, "/versions", draft, deadline_ms, &id, &version, e));
+    rc_doubt_latest(rc, subject, clock_ms() + 1); // it may be this one now
+    if (version == 0)
+        TRY(post_schema(rc, subject, "", draft, deadline_ms, &same, &version, e));
+    return found_at(rc, subject, version, id, deadline_ms, out, e);
+}
+
+enum err_kind rc_lookup(struct rc *rc, struct span subject,
+                        const struct rc_draft *draft, int64_t deadline_ms,
+                        struct rc_schema *out, struct err *e)
+{
+    int32_t id, version;
+
+    TRY(post_schema(rc, subject, "", draft, deadline_ms, &id, &version, e));
+    return found_at(rc, subject, version, id, deadline_ms, out, e);
 }
 
 enum err_kind rc_ping(struct rc *rc, int64_t deadline_ms, struct err *e)

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "avro-core/schema.h"
+#include "wire/api.h"
 
 #include <stdatomic.h>
 
@@ -49,6 +50,7 @@ struct rc;
 enum err_kind rc_open(struct rc **out, const struct rc_options *o,
                       struct err *e) MUST_USE;
 void rc_close(struct rc *rc);
+void rc_set_bearer(struct rc *rc, const char *token); // tokens expire; NULL = none
 
 /*
  * Each fills *out, which rc_schema_free() gives back, and waits at most until
@@ -59,6 +61,9 @@ void rc_close(struct rc *rc);
  */
 enum err_kind rc_by_id(struct rc *rc, int32_t id, int64_t deadline_ms,
                        struct rc_schema *out, struct err *e) MUST_USE;
+/* By the 16 bytes of its guid; id and version stay 0. */
+enum err_kind rc_by_guid(struct rc *rc, const uint8_t guid[16], int64_t deadline_ms,
+                         struct rc_schema *out, struct err *e) MUST_USE;
 enum err_kind rc_latest(struct rc *rc, struct span subject, int64_t deadline_ms,
                         struct rc_schema *out, struct err *e) MUST_USE;
 enum err_kind rc_by_version(struct rc *rc, struct span subject, int32_t version,
@@ -71,10 +76,26 @@ enum err_kind rc_by_version(struct rc *rc, struct span subject, int32_t version,
  * away.
  */
 bool rc_doubt_latest(struct rc *rc, struct span subject, int64_t before_ms);
-/* Registers `text`, or finds it registered.  ERR_CONFLICT when incompatible. */
-enum err_kind rc_register(struct rc *rc, struct span subject, struct span text,
-                          int64_t deadline_ms, struct rc_schema *out,
-                          struct err *e) MUST_USE;
+/* A schema that may not be registered yet. */
+struct rc_draft {
+    struct span text;
+    const struct api_reference *references;
+    size_t n_references;
+    bool normalize; // the registry's normalize=true
+};
+
+/* Registers it, or finds it registered.  ERR_CONFLICT when incompatible.  Kept nowhere:
+ * the registry is asked each time. */
+enum err_kind rc_register(struct rc *rc, struct span subject,
+                          const struct rc_draft *draft, int64_t deadline_ms,
+                          struct rc_schema *out, struct err *e) MUST_USE;
+/* Finds it registered, or ERR_NOT_FOUND.  The registry is asked each time. */
+enum err_kind rc_lookup(struct rc *rc, struct span subject,
+                        const struct rc_draft *draft, int64_t deadline_ms,
+                        struct rc_schema *out, struct err *e) MUST_USE;
+/* Parses `text` with what it refers to, which is asked for. */
+enum err_kind rc_parse(struct rc *rc, const struct rc_draft *draft, int64_t deadline_ms,
+                       struct av_schema **out, struct err *e) MUST_USE;
 void rc_schema_free(struct rc_schema *s);
 struct rc_schema rc_schema_copy(const struct rc_schema *s); // the same, held once more
 

@@ -4,7 +4,7 @@
 #include "registry-client/registry_client.h"
 
 #include "base/clock.h"
-#include "http/server.h"
+#include "registry-fake/registry_fake.h"
 #include "tests/check.h"
 
 #include <pthread.h>
@@ -12,134 +12,50 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum mood { KIND, AWAY, GARBAGE, STRANGER, SLOW, FORBIDDEN };
+/* What the table holds, in this order. */
+enum { LONG = 1, UNREADABLE, SYMBOLS, REFERRING, NEWER, UNKNOWN };
 
-struct fake {
-    struct http_app app;
-    struct http_server *server;
-    char url[64];
-    _Atomic enum mood mood;
-    atomic_int asked, latest; // requests so far; the version that is the latest
-    struct span authorization;
-    char seen[200];
-};
-
-/* True when the mood has answered for us. */
-static bool misbehave(struct fake *f, struct http_req *r)
+static struct registry_fake *fake_open(void)
 {
-    atomic_fetch_add(&f->asked, 1);
-    struct span auth = http_header(r, "Authorization");
-    snprintf(f->seen, sizeof f->seen, "%.*s", (int)auth.n,
-             auth.n ? (const char *)auth.p : "");
-    switch (f->mood) {
-    case KIND: return false;
-    case SLOW: usleep(60000); return false;
-    case AWAY: http_answer_error(r, 500, 50001, "store is away"); return true;
-    case FORBIDDEN: http_answer_error(r, 401, 401, "who are you"); return true;
-    case GARBAGE: http_answer(r, 200, "text/html", span_str("<html>")); return true;
-    case STRANGER: http_answer(r, 404, "text/html", span_str("not here")); return true;
-    }
-    return false;
+    struct registry_fake *f = registry_fake_start();
+
+    CHECK(f != NULL);
+    CHECK_INT(registry_fake_add(f, "orders-value", "\"long\"", NULL), LONG);
+    CHECK_INT(registry_fake_add(f, "bad", "{\"type\":\"strin\"}", NULL), UNREADABLE);
+    CHECK_INT(
+        registry_fake_add(
+            f, "b/s", "{\"type\":\"enum\",\"name\":\"a.B\",\"symbols\":[\"X\"]}", NULL),
+        SYMBOLS);
+    CHECK_INT(
+        registry_fake_add(f, "r", "{\"type\":\"array\",\"items\":\"a.B\"}",
+                          "[{\"name\":\"a.B\",\"subject\":\"b/s\",\"version\":1}]"),
+        REFERRING);
+    return f;
 }
 
-static void answer_json(struct http_req *r, const char *json)
+static void be(struct registry_fake *f, enum registry_fake_how how)
 {
-    http_answer(r, 200, "application/json", span_str(json));
+    registry_fake_be(f, (struct registry_fake_mood){.how = how}, 0);
 }
 
-static void get_id(struct http_app *app, struct http_req *r)
+static void away(struct registry_fake *f)
 {
-    struct fake *f = (struct fake *)app;
-    struct span id = http_part(r, "id");
-
-    if (misbehave(f, r))
-        return;
-    if (span_eq(id, span_str("7")))
-        answer_json(r, "{\"schema\":\"\\\"long\\\"\",\"unknown\":1}");
-    else if (span_eq(id, span_str("8")))
-        answer_json(r, "{\"schemaType\":\"PROTOBUF\",\"schema\":\"syntax\"}");
-    else if (span_eq(id, span_str("9")))
-        answer_json(
-            r,
-            "{\"schema\":\"{\\\"type\\\":\\\"array\\\",\\\"items\\\":\\\"a.B\\\"}\","
-            "\"references\":[{\"name\":\"a.B\",\"subject\":\"b/s\",\"version\":1}]}");
-    else if (span_eq(id, span_str("11")))
-        answer_json(r, "{\"schema\":\"\\\"long\\\"\",\"metadata\": {\"tags\":{}},"
-                       "\"ruleSet\": {\"domainRules\":[]} }");
-    else if (span_eq(id, span_str("10")))
-        answer_json(r, "{\"schema\":\"{\\\"type\\\":\\\"strin\\\"}\"}");
-    else
-        http_answer_error(r, 404, 40403, "Schema not found");
+    be(f, REGISTRY_FAKE_STATUS);
 }
 
-static void get_version(struct http_app *app, struct http_req *r)
+static void has_authorization(struct registry_fake *f, const char *wanted)
 {
-    struct fake *f = (struct fake *)app;
-    char json[200];
+    char got[200];
 
-    if (misbehave(f, r))
-        return;
-    if (span_eq(http_part(r, "subject"), span_str("b/s"))) {
-        answer_json(
-            r, "{\"subject\":\"b/s\",\"version\":1,\"id\":2,\"schema\":\"{\\\"type\\\":"
-               "\\\"enum\\\",\\\"name\\\":\\\"a.B\\\",\\\"symbols\\\":[\\\"X\\\"]}\"}");
-        return;
-    }
-    if (!span_eq(http_part(r, "subject"), span_str("orders-value"))) {
-        http_answer_error(r, 404, 40401, "Subject not found.");
-        return;
-    }
-    snprintf(json, sizeof json,
-             "{\"subject\":\"orders-value\",\"version\":%d,\"id\":7,\"schema\":"
-             "\"\\\"long\\\"\"}",
-             atomic_load(&f->latest));
-    answer_json(r, json);
+    registry_fake_last_header(f, "Authorization", got, sizeof got);
+    CHECK_STR(got, wanted);
 }
 
-static void post_version(struct http_app *app, struct http_req *r)
+static struct rc *client_of(const struct registry_fake *f,
+                            const struct registry_fake *second, int64_t ttl_ms)
 {
-    if (misbehave((struct fake *)app, r))
-        return;
-    if (memmem(r->body.p, r->body.n, "int", 3) != NULL)
-        http_answer_error(r, 409, 409, "incompatible");
-    else
-        answer_json(r, "{\"id\":7}");
-}
-
-static void post_lookup(struct http_app *app, struct http_req *r)
-{
-    if (!misbehave((struct fake *)app, r))
-        answer_json(
-            r, "{\"subject\":\"orders-value\",\"id\":7,\"version\":3,\"schema\":\"\"}");
-}
-
-static const struct http_route routes[] = {
-    {HTTP_GET, "/schemas/ids/{id}", get_id, HTTP_MAY_BLOCK, 0, 0},
-    {HTTP_GET, "/subjects/{subject}/versions/{version}", get_version, HTTP_MAY_BLOCK, 0,
-     0},
-    {HTTP_POST, "/subjects/{subject}/versions", post_version, 0, 0, 0},
-    {HTTP_POST, "/subjects/{subject}", post_lookup, 0, 0, 0},
-};
-
-static void fake_open(struct fake *f)
-{
-    static const char *const any[] = {"127.0.0.1:0"};
-    struct http_settings s = {
-        .listen = any, .nlisten = 1, .loops = 1, .limits = HTTP_LIMITS};
-    struct err e = {0};
-
-    *f = (struct fake){
-        .app = {.routes = routes, .nroutes = sizeof routes / sizeof *routes}};
-    f->latest = 1;
-    CHECK_INT(http_server_open(&f->server, &s, &f->app, &e), ERR_OK);
-    snprintf(f->url, sizeof f->url, "http://127.0.0.1:%d/",
-             http_server_port(f->server, 0));
-}
-
-static struct rc *client_of(const struct fake *f, const struct fake *second,
-                            int64_t ttl_ms)
-{
-    const char *urls[] = {f->url, second != NULL ? second->url : NULL};
+    const char *urls[] = {registry_fake_url(f),
+                          second != NULL ? registry_fake_url(second) : NULL};
     const struct rc_options o = {.urls = urls,
                                  .n_urls = second != NULL ? 2 : 1,
                                  .user = "ann",
@@ -160,25 +76,24 @@ static int64_t soon(void)
 
 static void an_id_is_asked_for_once(void)
 {
-    struct fake f;
+    struct registry_fake *f = fake_open();
     struct rc_schema s = {0};
     struct err e = {0};
 
-    fake_open(&f);
-    struct rc *rc = client_of(&f, NULL, 0);
+    struct rc *rc = client_of(f, NULL, 0);
     for (int i = 0; i < 5; i++) {
-        CHECK_INT(rc_by_id(rc, 7, soon(), &s, &e), ERR_OK);
-        CHECK_INT(s.id, 7);
+        CHECK_INT(rc_by_id(rc, LONG, soon(), &s, &e), ERR_OK);
+        CHECK_INT(s.id, LONG);
         CHECK_INT(av_schema_root(s.schema)->type, AV_LONG);
         rc_schema_free(&s);
     }
-    CHECK_INT(f.asked, 1);
-    CHECK_STR(f.seen, "Basic YW5uOnBhc3M=");
-    f.mood = AWAY; // what is known goes on for ever
-    CHECK_INT(rc_by_id(rc, 7, 0, &s, &e), ERR_OK);
+    CHECK_INT(registry_fake_asked(f), 1);
+    has_authorization(f, "Basic YW5uOnBhc3M=");
+    away(f); // what is known goes on for ever
+    CHECK_INT(rc_by_id(rc, LONG, 0, &s, &e), ERR_OK);
     rc_schema_free(&s);
     rc_close(rc);
-    http_server_close(f.server);
+    registry_fake_stop(f);
 }
 
 static void a_token_is_sent_as_bearer(void)
@@ -186,139 +101,240 @@ static void a_token_is_sent_as_bearer(void)
     struct rc_schema s = {0};
     struct rc *rc = NULL;
     struct err e = {0};
-    struct fake f;
+    struct registry_fake *f = fake_open();
 
-    fake_open(&f);
-    const char *urls[] = {f.url};
+    const char *urls[] = {registry_fake_url(f)};
     CHECK_INT(
         rc_open(&rc,
                 &(struct rc_options){.urls = urls, .n_urls = 1, .bearer = "t0k.en"},
                 &e),
         ERR_OK);
-    CHECK_INT(rc_by_id(rc, 7, soon(), &s, &e), ERR_OK);
-    CHECK_STR(f.seen, "Bearer t0k.en");
+    CHECK_INT(rc_by_id(rc, LONG, soon(), &s, &e), ERR_OK);
+    has_authorization(f, "Bearer t0k.en");
     rc_schema_free(&s);
     rc_close(rc);
-    http_server_close(f.server);
+    registry_fake_stop(f);
 }
 
 static void says_what_the_registry_said(void)
 {
-    struct fake f;
+    struct registry_fake *f = fake_open();
     struct rc_schema s = {0};
 
-    fake_open(&f);
-    struct rc *rc = client_of(&f, NULL, 0);
+    struct rc *rc = client_of(f, NULL, 0);
+    static const struct registry_fake_mood kind = {0};
     struct {
         int32_t id;
-        enum mood mood;
+        struct registry_fake_mood mood;
         enum err_kind kind;
+        int code;
         const char *msg;
     } t[] = {
-        {5, KIND, ERR_NOT_FOUND, "schema id 5: registry: 40403: Schema not found"},
-        {8, KIND, ERR_INVALID, "schema id 8: a schema of type PROTOBUF, wanted AVRO"},
-        {0, KIND, ERR_INVALID, "schema id 0, wanted 1 or more"},
-        {11, AWAY, ERR_UNAVAILABLE, "schema id 11: registry: 50001: store is away"},
-        {12, FORBIDDEN, ERR_UNAVAILABLE, "schema id 12: registry: 401: who are you"},
-        {13, GARBAGE, ERR_UNAVAILABLE,
-         "schema id 13: registry: the registry's answer is no JSON"},
-        {14, STRANGER, ERR_UNAVAILABLE,
-         "schema id 14: registry: status 404 without a registry's error_code: is this "
-         "a "
-         "registry?"},
+        {UNKNOWN, kind, ERR_NOT_FOUND, 40403,
+         "schema id 6: registry: 40403: Schema not found"},
+        {0, kind, ERR_INVALID, 0, "schema id 0, wanted 1 or more"},
+        {7,
+         {.how = REGISTRY_FAKE_GARBAGE,
+          .body = "{\"schemaType\":\"PROTOBUF\",\"schema\":\"syntax\"}"},
+         ERR_INVALID,
+         0,
+         "schema id 7: a schema of type PROTOBUF, wanted AVRO"},
+        {8,
+         {.how = REGISTRY_FAKE_STATUS},
+         ERR_UNAVAILABLE,
+         50001,
+         "schema id 8: registry: 50001: as the test wished"},
+        {9,
+         {.how = REGISTRY_FAKE_STATUS, .status = 401},
+         ERR_UNAVAILABLE,
+         401,
+         "schema id 9: registry: 401: as the test wished"},
+        {10,
+         {.how = REGISTRY_FAKE_STATUS, .status = 429},
+         ERR_UNAVAILABLE,
+         429,
+         "schema id 10: registry: 429: as the test wished"},
+        {11,
+         {.how = REGISTRY_FAKE_GARBAGE},
+         ERR_UNAVAILABLE,
+         0,
+         "schema id 11: registry: the registry's answer is no JSON"},
+        {12,
+         {.how = REGISTRY_FAKE_STRANGER},
+         ERR_UNAVAILABLE,
+         0,
+         "schema id 12: registry: status 404 without a registry's error_code: is this "
+         "a registry?"},
+        {13,
+         {.how = REGISTRY_FAKE_REDIRECTS},
+         ERR_UNAVAILABLE,
+         0,
+         "schema id 13: registry: status 302 without a registry's error_code: is this "
+         "a registry?"},
+        {14,
+         {.how = REGISTRY_FAKE_HUGE},
+         ERR_UNAVAILABLE,
+         0,
+         "schema id 14: registry: the registry's answer is longer than 16777216 bytes"},
+        {LONG,
+         {.how = REGISTRY_FAKE_WRONG},
+         ERR_UNAVAILABLE,
+         0,
+         "schema id 1: the registry answers with schema id 2"},
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         struct err e = {0};
-        f.mood = t[i].mood;
+        registry_fake_be(f, t[i].mood, 0);
         CHECK_INT(rc_by_id(rc, t[i].id, soon(), &s, &e), t[i].kind);
         CHECK_STR(e.msg, t[i].msg);
+        CHECK_INT(e.code, t[i].code);
     }
     struct err e = {0};
-    f.mood = KIND;
-    CHECK_INT(rc_by_id(rc, 10, soon(), &s, &e), ERR_INVALID);
-    CHECK_INT(rc_by_id(rc, 7, 0, &s, &e),
+    be(f, REGISTRY_FAKE_KIND);
+    CHECK_INT(rc_by_id(rc, UNREADABLE, soon(), &s, &e), ERR_INVALID);
+    CHECK_INT(rc_by_id(rc, SYMBOLS, 0, &s, &e),
               ERR_UNAVAILABLE); // not at hand, and no time to ask
     rc_close(rc);
-    http_server_close(f.server);
+    registry_fake_stop(f);
+}
+
+/* Each costs its own time and no more, and leaves nothing behind: the next one is
+ * whole.
+ */
+static void what_is_cut_off_is_asked_again(void)
+{
+    static const enum registry_fake_how moods[] = {
+        REGISTRY_FAKE_STOPS, REGISTRY_FAKE_RESETS, REGISTRY_FAKE_NEVER};
+
+    for (size_t i = 0; i < sizeof moods / sizeof *moods; i++) {
+        struct registry_fake *f = fake_open();
+        struct rc *rc = client_of(f, NULL, 0);
+        struct rc_schema s = {0};
+        struct err e = {0};
+        be(f, moods[i]);
+        CHECK_INT(rc_by_id(rc, LONG, clock_ms() + 200, &s, &e), ERR_UNAVAILABLE);
+        be(f, REGISTRY_FAKE_KIND);
+        CHECK_INT(rc_by_id(rc, LONG, soon(), &s, &e), ERR_OK);
+        rc_schema_free(&s);
+        rc_close(rc);
+        registry_fake_stop(f);
+    }
+}
+
+static void an_id_keeps_its_meaning_whatever_the_registry_says_later(void)
+{
+    struct registry_fake *f = fake_open();
+    struct rc *rc = client_of(f, NULL, 20);
+    struct rc_schema first = {0}, again = {0};
+    struct err e = {0};
+
+    be(f, REGISTRY_FAKE_CHANGES);
+    CHECK_INT(rc_by_id(rc, LONG, soon(), &first, &e), ERR_OK);
+    usleep(30000);
+    CHECK_INT(rc_by_id(rc, LONG, soon(), &again, &e), ERR_OK);
+    CHECK(again.schema == first.schema);
+    CHECK_INT(registry_fake_asked(f), 1);
+    rc_schema_free(&first);
+    rc_schema_free(&again);
+    rc_close(rc);
+    registry_fake_stop(f);
+}
+
+static void a_guid_names_a_schema_too(void)
+{
+    struct registry_fake *f = fake_open();
+    struct rc *rc = client_of(f, NULL, 0);
+    struct rc_schema s = {0};
+    struct err e = {0};
+    uint8_t guid[16];
+
+    CHECK(registry_fake_guid(f, REFERRING, guid));
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(rc_by_guid(rc, guid, soon(), &s, &e), ERR_OK);
+        CHECK_INT(av_schema_root(s.schema)->items->type, AV_ENUM);
+        CHECK_INT(s.id, 0);
+        rc_schema_free(&s);
+    }
+    CHECK_INT(registry_fake_asked(f), 2); // it and its reference, once
+    guid[0] ^= 1;
+    CHECK_INT(rc_by_guid(rc, guid, soon(), &s, &e), ERR_NOT_FOUND);
+    rc_close(rc);
+    registry_fake_stop(f);
 }
 
 static void references_are_fetched_with_it(void)
 {
-    struct fake f;
+    struct registry_fake *f = fake_open();
     struct rc_schema s = {0};
     struct err e = {0};
 
-    fake_open(&f);
-    struct rc *rc = client_of(&f, NULL, 0);
-    CHECK_INT(rc_by_id(rc, 9, soon(), &s, &e), ERR_OK);
+    struct rc *rc = client_of(f, NULL, 0);
+    CHECK_INT(rc_by_id(rc, REFERRING, soon(), &s, &e), ERR_OK);
     CHECK_STR(e.msg, "");
     CHECK_INT(av_schema_root(s.schema)->items->type, AV_ENUM);
     rc_schema_free(&s);
     rc_close(rc);
-    http_server_close(f.server);
+    registry_fake_stop(f);
 }
 
 static void there_is_none_is_remembered_for_a_moment(void)
 {
-    struct fake f;
+    struct registry_fake *f = fake_open();
     struct rc_schema s = {0};
     struct err e = {0};
 
-    fake_open(&f);
-    struct rc *rc = client_of(&f, NULL, 0);
+    struct rc *rc = client_of(f, NULL, 0);
     for (int i = 0; i < 3; i++)
         CHECK_INT(rc_latest(rc, span_str("nobody"), soon(), &s, &e), ERR_NOT_FOUND);
-    CHECK_INT(f.asked, 1);
+    CHECK_INT(registry_fake_asked(f), 1);
     usleep(80000);
     CHECK_INT(rc_latest(rc, span_str("nobody"), soon(), &s, &e), ERR_NOT_FOUND);
-    CHECK_INT(f.asked, 2);
+    CHECK_INT(registry_fake_asked(f), 2);
     rc_close(rc);
-    http_server_close(f.server);
+    registry_fake_stop(f);
 }
 
 static void the_latest_goes_on_while_the_registry_is_away(void)
 {
-    struct fake f;
+    struct registry_fake *f = fake_open();
     struct rc_schema s = {0};
     struct err e = {0};
 
-    fake_open(&f);
-    struct rc *rc = client_of(&f, NULL, 20);
+    struct rc *rc = client_of(f, NULL, 20);
     CHECK_INT(rc_latest(rc, span_str("orders-value"), soon(), &s, &e), ERR_OK);
     CHECK_INT(s.version, 1);
     CHECK(!s.stale);
     rc_schema_free(&s);
-    f.mood = AWAY;
-    f.latest = 2;
+    away(f);
+    registry_fake_add(f, "orders-value", "\"string\"", NULL);
     usleep(30000);
     CHECK_INT(rc_latest(rc, span_str("orders-value"), soon(), &s, &e), ERR_OK);
     CHECK_INT(s.version, 1);
     CHECK(s.stale);
     rc_schema_free(&s);
     rc_close(rc);
-    rc = client_of(&f, NULL, 20);
-    f.mood = KIND;
+    rc = client_of(f, NULL, 20);
+    be(f, REGISTRY_FAKE_KIND);
     CHECK_INT(rc_latest(rc, span_str("orders-value"), soon(), &s, &e), ERR_OK);
     CHECK_INT(s.version, 2);
     CHECK_SPAN(s.subject, "orders-value");
     rc_schema_free(&s);
     rc_close(rc);
-    http_server_close(f.server);
+    registry_fake_stop(f);
 }
 
 static void the_latest_may_be_doubted(void)
 {
-    struct fake f = {0};
+    struct registry_fake *f = fake_open();
     struct rc_schema s = {0};
     struct err e = {0};
 
-    fake_open(&f);
-    struct rc *rc = client_of(&f, NULL, 3600 * 1000);
+    struct rc *rc = client_of(f, NULL, 3600 * 1000);
     struct span subject = span_str("orders-value");
     CHECK(!rc_doubt_latest(rc, subject, clock_ms() + 1)); // nothing is known yet
     CHECK_INT(rc_latest(rc, subject, soon(), &s, &e), ERR_OK);
     rc_schema_free(&s);
-    f.latest = 2;
+    registry_fake_add(f, "orders-value", "\"string\"", NULL);
     CHECK(!rc_doubt_latest(rc, subject, clock_ms() - 3600 * 1000)); // learnt since
     CHECK_INT(rc_latest(rc, subject, 0, &s, &e), ERR_OK);
     CHECK_INT(s.version, 1);
@@ -329,81 +345,185 @@ static void the_latest_may_be_doubted(void)
     CHECK_INT(s.version, 2);
     rc_schema_free(&s);
     // Away: what it said last goes on, and is not doubted again and again.
-    f.mood = AWAY;
+    away(f);
     CHECK(rc_doubt_latest(rc, subject, clock_ms() + 1));
     CHECK_INT(rc_latest(rc, subject, soon(), &s, &e), ERR_OK);
     CHECK(s.stale);
     rc_schema_free(&s);
     CHECK(!rc_doubt_latest(rc, subject, clock_ms() + 1));
     rc_close(rc);
-    http_server_close(f.server);
+    registry_fake_stop(f);
 }
 
 static void another_url_answers_where_the_first_does_not(void)
 {
-    struct fake f, g;
+    struct registry_fake *f = fake_open(), *g = fake_open();
     struct rc_schema s = {0};
     struct err e = {0};
 
-    fake_open(&f);
-    fake_open(&g);
-    f.mood = AWAY;
-    struct rc *rc = client_of(&f, &g, 0);
-    CHECK_INT(rc_by_id(rc, 7, soon(), &s, &e), ERR_OK);
+    away(f);
+    struct rc *rc = client_of(f, g, 0);
+    CHECK_INT(rc_by_id(rc, LONG, soon(), &s, &e), ERR_OK);
     rc_schema_free(&s);
-    CHECK_INT(f.asked, 1);
-    CHECK_INT(g.asked, 1);
+    CHECK_INT(registry_fake_asked(f), 1);
+    CHECK_INT(registry_fake_asked(g), 1);
     CHECK_INT(rc_latest(rc, span_str("orders-value"), soon(), &s, &e), ERR_OK);
     rc_schema_free(&s);
-    CHECK_INT(f.asked, 1); // what failed is asked last
-    CHECK_INT(g.asked, 2);
+    CHECK_INT(registry_fake_asked(f), 1); // what failed is asked last
+    CHECK_INT(registry_fake_asked(g), 2);
     rc_close(rc);
-    http_server_close(f.server);
-    http_server_close(g.server);
+    registry_fake_stop(f);
+    registry_fake_stop(g);
 }
 
 static void what_stands_beside_a_schema_comes_with_it(void)
 {
-    struct fake f;
+    struct registry_fake *f = fake_open();
+    struct rc *rc = client_of(f, NULL, 0);
     struct rc_schema s = {0};
     struct err e = {0};
 
-    fake_open(&f);
-    struct rc *rc = client_of(&f, NULL, 0);
-    CHECK_INT(rc_by_id(rc, 7, soon(), &s, &e), ERR_OK);
+    CHECK_INT(rc_by_id(rc, LONG, soon(), &s, &e), ERR_OK);
     CHECK(s.beside == NULL);
     rc_schema_free(&s);
-    CHECK_INT(rc_by_id(rc, 11, soon(), &s, &e), ERR_OK);
+    registry_fake_be(f,
+                     (struct registry_fake_mood){
+                         .how = REGISTRY_FAKE_GARBAGE,
+                         .body =
+                             "{\"schema\":\"\\\"long\\\"\",\"metadata\": {\"tags\":{}},"
+                             "\"ruleSet\": {\"domainRules\":[]} }"},
+                     1);
+    CHECK_INT(rc_by_id(rc, UNKNOWN, soon(), &s, &e), ERR_OK);
     struct rc_schema copy = rc_schema_copy(&s);
     rc_schema_free(&s);
     rc_close(rc);
     CHECK_SPAN(copy.beside->metadata, "{\"tags\":{}}");
     CHECK_SPAN(copy.beside->rules, "{\"domainRules\":[]}");
     rc_schema_free(&copy);
-    http_server_close(f.server);
+    registry_fake_stop(f);
+}
+
+/* The same id means another schema in another context. */
+static void an_id_of_another_context_is_another(void)
+{
+    struct registry_fake *f = fake_open();
+    struct rc *rc = client_of(f, NULL, 0);
+    struct rc_schema here = {0}, there = {0};
+    struct err e = {0};
+
+    CHECK_INT(rc_by_id(rc, LONG, soon(), &here, &e), ERR_OK);
+    registry_fake_be(f,
+                     (struct registry_fake_mood){
+                         .how = REGISTRY_FAKE_GARBAGE,
+                         .body = "{\"subject\":\":.c:s\",\"version\":1,\"id\":1,"
+                                 "\"schema\":\"\\\"int\\\"\"}"},
+                     1);
+    CHECK_INT(rc_by_version(rc, span_str(":.c:s"), 1, soon(), &there, &e), ERR_OK);
+    CHECK_INT(av_schema_root(there.schema)->type, AV_INT);
+    CHECK_INT(av_schema_root(here.schema)->type, AV_LONG);
+    rc_schema_free(&here);
+    rc_schema_free(&there);
+    rc_close(rc);
+    registry_fake_stop(f);
+}
+
+static enum err_kind register_text(struct rc *rc, const char *subject, const char *text,
+                                   struct rc_schema *out, struct err *e)
+{
+    return rc_register(rc, span_str(subject),
+                       &(struct rc_draft){.text = span_str(text)}, soon(), out, e);
 }
 
 static void registering_gives_id_and_version(void)
 {
-    struct fake f;
+    struct registry_fake *f = fake_open();
+    struct rc *rc = client_of(f, NULL, 3600 * 1000);
     struct rc_schema s = {0};
     struct err e = {0};
+    char last[100];
 
-    fake_open(&f);
-    struct rc *rc = client_of(&f, NULL, 0);
-    CHECK_INT(
-        rc_register(rc, span_str("orders-value"), span_str("\"long\""), soon(), &s, &e),
-        ERR_OK);
-    CHECK_INT(s.id, 7);
-    CHECK_INT(s.version, 3); // an answer without a version is asked again
+    CHECK_INT(rc_latest(rc, span_str("orders-value"), soon(), &s, &e), ERR_OK);
+    rc_schema_free(&s);
+    CHECK_INT(register_text(rc, "orders-value", "\"string\"", &s, &e), ERR_OK);
+    CHECK_INT(s.id, NEWER);
+    CHECK_INT(s.version, 2);
+    rc_schema_free(&s);
+    // The latest is another one now, and we know it.
+    CHECK_INT(rc_latest(rc, span_str("orders-value"), soon(), &s, &e), ERR_OK);
+    CHECK_INT(s.version, 2);
+    rc_schema_free(&s);
+    // An answer without a version, as of older registries, is followed by a look-up.
+    registry_fake_be(
+        f,
+        (struct registry_fake_mood){.how = REGISTRY_FAKE_GARBAGE, .body = "{\"id\":1}"},
+        1);
+    CHECK_INT(register_text(rc, "orders-value", "\"long\"", &s, &e), ERR_OK);
+    CHECK_INT(s.id, LONG);
+    CHECK_INT(s.version, 1);
     CHECK_SPAN(s.subject, "orders-value");
     rc_schema_free(&s);
-    CHECK_INT(
-        rc_register(rc, span_str("orders-value"), span_str("\"int\""), soon(), &s, &e),
-        ERR_CONFLICT);
-    CHECK_STR(e.msg, "registry: 409: incompatible");
+    registry_fake_last(f, last, sizeof last); // as the registry has it
+    CHECK_STR(last, "GET /subjects/orders-value/versions/1");
+    registry_fake_refuse(f, "orders-value");
+    CHECK_INT(register_text(rc, "orders-value", "\"int\"", &s, &e), ERR_CONFLICT);
+    CHECK_STR(e.msg, "registry: 409: Schema being registered is incompatible");
+    CHECK_INT(e.code, 409);
+    registry_fake_be(f,
+                     (struct registry_fake_mood){.how = REGISTRY_FAKE_GARBAGE,
+                                                 .body = "{\"id\":-1}"},
+                     1);
+    CHECK_INT(register_text(rc, "orders-value", "\"int\"", &s, &e), ERR_UNAVAILABLE);
     rc_close(rc);
-    http_server_close(f.server);
+    registry_fake_stop(f);
+}
+
+static void a_draft_may_refer_to_others(void)
+{
+    struct registry_fake *f = fake_open();
+    struct rc *rc = client_of(f, NULL, 0);
+    const struct api_reference refers[] = {
+        {.name = span_str("a.B"), .subject = span_str("b/s"), .version = 1}};
+    const struct rc_draft draft = {
+        .text = span_str("{\"type\":\"map\",\"values\":\"a.B\"}"),
+        .references = refers,
+        .n_references = 1,
+        .normalize = true};
+    struct rc_schema s = {0};
+    struct err e = {0};
+    char last[100];
+
+    CHECK_INT(rc_lookup(rc, span_str("m"), &draft, soon(), &s, &e), ERR_NOT_FOUND);
+    CHECK_INT(e.code, 40401);
+    registry_fake_last(f, last, sizeof last);
+    CHECK_STR(last, "POST /subjects/m?normalize=true");
+    CHECK_INT(rc_register(rc, span_str("m"), &draft, soon(), &s, &e), ERR_OK);
+    CHECK_INT(s.id, NEWER);
+    CHECK_INT(av_schema_root(s.schema)->items->type, AV_ENUM);
+    rc_schema_free(&s);
+    CHECK_INT(rc_lookup(rc, span_str("m"), &draft, soon(), &s, &e), ERR_OK);
+    CHECK_INT(s.id, NEWER);
+    rc_schema_free(&s);
+    CHECK_INT(rc_by_id(rc, NEWER, soon(), &s, &e), ERR_OK); // as others find it
+    CHECK_INT(av_schema_root(s.schema)->items->type, AV_ENUM);
+    rc_schema_free(&s);
+    rc_close(rc);
+    registry_fake_stop(f);
+}
+
+static void another_token_is_sent_from_now_on(void)
+{
+    struct registry_fake *f = fake_open();
+    struct rc *rc = client_of(f, NULL, 0);
+    struct err e = {0};
+
+    rc_set_bearer(rc, "fresh");
+    CHECK_INT(rc_ping(rc, soon(), &e), ERR_OK);
+    has_authorization(f, "Bearer fresh");
+    rc_set_bearer(rc, NULL);
+    CHECK_INT(rc_ping(rc, soon(), &e), ERR_OK);
+    has_authorization(f, "");
+    rc_close(rc);
+    registry_fake_stop(f);
 }
 
 struct crowd {
@@ -428,20 +548,20 @@ static void *ask_once(void *arg)
 
 static void a_crowd_asks_once(void)
 {
-    struct fake f;
+    struct registry_fake *f = fake_open();
     pthread_t threads[16];
 
-    fake_open(&f);
-    f.mood = SLOW;
-    struct crowd c = {.rc = client_of(&f, NULL, 0), .id = 7};
+    registry_fake_be(
+        f, (struct registry_fake_mood){.how = REGISTRY_FAKE_SLOW, .ms = 60}, 0);
+    struct crowd c = {.rc = client_of(f, NULL, 0), .id = LONG};
     for (int i = 0; i < 16; i++)
         pthread_create(&threads[i], NULL, ask_once, &c);
     for (int i = 0; i < 16; i++)
         pthread_join(threads[i], NULL);
     CHECK_INT(c.good, 16);
-    CHECK_INT(f.asked, 1);
+    CHECK_INT(registry_fake_asked(f), 1);
     rc_close(c.rc);
-    http_server_close(f.server);
+    registry_fake_stop(f);
 }
 
 int main(void)
@@ -454,8 +574,14 @@ int main(void)
     RUN(the_latest_goes_on_while_the_registry_is_away);
     RUN(the_latest_may_be_doubted);
     RUN(another_url_answers_where_the_first_does_not);
+    RUN(what_is_cut_off_is_asked_again);
+    RUN(an_id_keeps_its_meaning_whatever_the_registry_says_later);
+    RUN(a_guid_names_a_schema_too);
     RUN(what_stands_beside_a_schema_comes_with_it);
+    RUN(an_id_of_another_context_is_another);
     RUN(registering_gives_id_and_version);
+    RUN(a_draft_may_refer_to_others);
+    RUN(another_token_is_sent_from_now_on);
     RUN(a_crowd_asks_once);
     return REPORT();
 }

@@ -25,11 +25,12 @@ struct idle {
 struct rest {
     struct place *places;
     size_t n_places;
-    char *authorization; // the whole header value, NULL = none
     char *ca_file, *cert_file, *key_file;
 
     pthread_mutex_t lock;
-    struct idle *idle; // under lock: connections nobody uses now
+    // under lock
+    char *authorization; // the whole header value, NULL = none
+    struct idle *idle;   // connections nobody uses now
 };
 
 static char *copy_text(const char *s)
@@ -115,6 +116,26 @@ void rest_close(struct rest *r)
     free(r);
 }
 
+void rest_set_bearer(struct rest *r, const char *token)
+{
+    char *fresh = make_authorization(&(struct rc_options){.bearer = token});
+
+    pthread_mutex_lock(&r->lock);
+    char *old = r->authorization;
+    r->authorization = fresh;
+    pthread_mutex_unlock(&r->lock);
+    free(old);
+}
+
+/* A copy, for the token may change meanwhile; NULL = none. */
+static char *take_authorization(struct rest *r)
+{
+    pthread_mutex_lock(&r->lock);
+    char *copy = copy_text(r->authorization);
+    pthread_mutex_unlock(&r->lock);
+    return copy;
+}
+
 static enum err_kind take_client(struct rest *r, struct http_client **out,
                                  struct err *e)
 {
@@ -172,9 +193,11 @@ static enum err_kind explain(struct rest_answer *a, struct err *e)
     if (a->reply.status == 401 || a->reply.status == 403)
         kind = ERR_UNAVAILABLE; // somebody has to mend the settings; the data is not to
                                 // blame
-    return err_set(e, kind, "%lld: " SPAN_FMT, (long long)number,
-                   SPAN_ARG(json_is(message, JSON_STRING) ? message->text
-                                                          : span_str("no message")));
+    err_set(e, kind, "%lld: " SPAN_FMT, (long long)number,
+            SPAN_ARG(json_is(message, JSON_STRING) ? message->text
+                                                   : span_str("no message")));
+    e->code = (int)number;
+    return kind;
 }
 
 static enum err_kind ask_place(struct rest *r, const char *url, enum http_method method,
@@ -194,9 +217,10 @@ static enum err_kind ask_place(struct rest *r, const char *url, enum http_method
     struct http_client *client;
 
     TRY(take_client(r, &client, e));
-    if (r->authorization != NULL)
+    char *authorization = take_authorization(r);
+    if (authorization != NULL)
         fields[call.nfields++] =
-            (struct http_field){span_str("Authorization"), span_str(r->authorization)};
+            (struct http_field){span_str("Authorization"), span_str(authorization)};
     buf_put_str(&whole, url);
     buf_put(&whole, path);
     buf_put_u8(&whole, '\0');
@@ -206,7 +230,11 @@ static enum err_kind ask_place(struct rest *r, const char *url, enum http_method
         rc = http_client_call(client, &call, &out->reply, e);
     }
     buf_free(&whole);
+    free(authorization);
     give_client_back(r, client);
+    if (rc == ERR_LIMIT) // the data is not to blame for what the registry says
+        return err_set(e, ERR_UNAVAILABLE,
+                       "the registry's answer is longer than %d bytes", ANSWER_MOST);
     if (rc != ERR_OK)
         return rc;
     rc = out->reply.status == 200 ? read_body(out, e) : explain(out, e);

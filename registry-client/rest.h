@@ -15,6 +15,9 @@ enum err_kind rest_open(struct rest **out, const struct rc_options *o,
                         struct err *e) MUST_USE;
 void rest_close(struct rest *r);
 
+/* From now on another token; NULL = none. */
+void rest_set_bearer(struct rest *r, const char *token);
+
 /* What the registry says of a schema: text and names live in the reply's arena. */
 struct rest_schema {
     int32_t id, version;
