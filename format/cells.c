@@ -47,6 +47,11 @@ static enum err_kind wrong(const struct cell *cell, struct err *e)
                    cell->type->format, c->format);
 }
 
+static bool is_enum(const struct column *c)
+{
+    return c->kind == COLUMN_ENUM || c->kind == COLUMN_SYMBOL;
+}
+
 static bool is_one_of(const char *format, const char *letters)
 {
     return format[0] != '\0' && format[1] == '\0' && strchr(letters, format[0]) != NULL;
@@ -117,14 +122,14 @@ static enum err_kind bind(struct cells *set, struct cell *cell, const struct col
     cell->letter = (uint8_t)type->format[0];
     cell->by_dictionary = type->dictionary != NULL;
     if (cell->by_dictionary) {
-        bool texts = c->kind == COLUMN_ENUM || c->kind == COLUMN_STRING;
+        bool texts = is_enum(c) || c->kind == COLUMN_STRING;
         if (!texts || !is_one_of(type->format, "cCsSiIl") ||
             !has_texts(type->dictionary))
             return wrong(cell, e);
         cell->large = is_one_of(type->dictionary->format, "UZ");
         return ERR_OK;
     }
-    if (c->kind == COLUMN_ENUM) {
+    if (is_enum(c)) {
         cell->large = is_one_of(type->format, "UZ");
         return has_texts(type) ? ERR_OK : wrong(cell, e);
     }
@@ -258,7 +263,7 @@ static enum err_kind take(struct cell *c, const struct ArrowArray *a, struct err
     if (c->by_dictionary && a->dictionary == NULL)
         return err_set(e, ERR_INVALID, "column %.80s lost its dictionary",
                        c->column->name);
-    if (c->by_dictionary && c->column->kind == COLUMN_ENUM)
+    if (c->by_dictionary && is_enum(c->column))
         take_dictionary(c);
     if (c->children == NULL)
         return ERR_OK;
@@ -525,7 +530,8 @@ static enum err_kind put_value(struct cells *set, const struct cell *c, size_t i
     case COLUMN_DECIMAL_TEXT: return put_decimal_text(c, i, out, e);
     case COLUMN_BIG_DECIMAL: return put_big_decimal_of(set, c, i, out, e);
     case COLUMN_DURATION: put_duration_of(c, i, out); return ERR_OK;
-    case COLUMN_ENUM: return put_symbol(c, i, out, e);
+    case COLUMN_ENUM:
+    case COLUMN_SYMBOL: return put_symbol(c, i, out, e);
     case COLUMN_LIST:
     case COLUMN_MAP: return put_items(set, c, i, out, e);
     case COLUMN_STRUCT: return put_fields(set, c, i, out, e);

@@ -23,6 +23,7 @@ static bool has_offsets(const struct column *c)
     case COLUMN_STRING:
     case COLUMN_DECIMAL_TEXT:
     case COLUMN_BIG_DECIMAL:
+    case COLUMN_SYMBOL:
     case COLUMN_JSON:
     case COLUMN_LIST:
     case COLUMN_MAP: return true;
@@ -282,6 +283,21 @@ static void set_dictionary(struct column *c)
     d->n = d->cap = c->node->n_symbols;
 }
 
+/*
+ * A dictionary is what makes a table of symbols small to hold; but Arrow cannot read
+ * one inside a record, list or map from several row groups ("Nested data conversions
+ * not implemented for chunked array outputs"), so there it is text.
+ */
+static void set_enum(struct builder *b, struct column *c)
+{
+    const struct column *first = b->set->root.children;
+
+    if (c >= first && c < first + b->set->root.n_children)
+        set_dictionary(c);
+    else
+        set_kind(c, COLUMN_SYMBOL, 0, "u");
+}
+
 static bool is_open(const struct builder *b, const struct av_node *node)
 {
     for (size_t i = 0; i < b->n_open; i++)
@@ -351,7 +367,7 @@ static enum err_kind set_type(struct builder *b, struct column *c)
     switch (n->type) {
     case AV_NULL: c->nullable = true; return ERR_OK;
     case AV_FIXED: set_fixed(c, n->size); return ERR_OK;
-    case AV_ENUM: set_dictionary(c); return ERR_OK;
+    case AV_ENUM: set_enum(b, c); return ERR_OK;
     case AV_ARRAY:
         c->children = mem_array(1, sizeof *c->children);
         return add_child(b, c, "element", n->items, false);

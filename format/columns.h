@@ -31,7 +31,8 @@ enum column_kind {
     COLUMN_DECIMAL_TEXT, // more digits than those hold
     COLUMN_BIG_DECIMAL,  // as text
     COLUMN_DURATION,     // a struct of three
-    COLUMN_ENUM,         // numbers, and a dictionary
+    COLUMN_ENUM,         // numbers, and a dictionary; of the row itself
+    COLUMN_SYMBOL,       // an enum further inside: text
     COLUMN_LIST,
     COLUMN_MAP,
     COLUMN_STRUCT,

@@ -336,7 +336,7 @@ static bool take_long_slow(struct run *r, int64_t *out)
 
     if (!varint_take(&s, out))
         return false;
-    r->p = s.p;
+    r->p = r->end - s.n;
     return true;
 }
 
@@ -728,7 +728,12 @@ static bool walk_symbol(struct run *r, const struct step *s)
         return false;
     if (s->kind == STEP_SYMBOL_MAP)
         i = r->plan->symbols[s->map + i];
-    return i != AV_NO_SYMBOL && put_int32(r, s->to, (int32_t)i);
+    if (i == AV_NO_SYMBOL)
+        return false;
+    if (s->to->kind == COLUMN_ENUM)
+        return put_int32(r, s->to, (int32_t)i);
+    struct span text = s->to->node->symbols[i];
+    return put_text(r, s->to, text, text.p + text.n);
 }
 
 static bool walk_boolean(struct run *r, const struct step *s)
