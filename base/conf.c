@@ -203,6 +203,20 @@ static enum err_kind apply_text(const struct target *t, const char *key,
     return ERR_OK;
 }
 
+/* Pairs given as a list of maps: "partition_by.0.field". */
+static enum err_kind apply_items(const struct target *t, const char *file,
+                                 const char *above, const struct yaml *y, struct err *e)
+{
+    size_t i = 0;
+
+    for (const struct yaml *m = y->first; m != NULL; m = m->next) {
+        const char *key =
+            (const char *)arena_printf(&t->c->arena, "%s.%zu", above, i++).p;
+        TRY(apply(t, file, key, m, e));
+    }
+    return ERR_OK;
+}
+
 static enum err_kind apply_member(const struct target *t, const char *file,
                                   const char *above, const struct yaml *y,
                                   struct err *e)
@@ -217,6 +231,8 @@ static enum err_kind apply_member(const struct target *t, const char *file,
     snprintf(from, sizeof from, "%s:%zu:%zu", file, y->line, y->column);
     if (y->kind == YAML_TEXT)
         return apply_text(t, key, y, from, e);
+    if (y->kind == YAML_LIST && row != NULL && row->kind == CONF_PAIRS)
+        return apply_items(t, file, key, y, e);
     if (y->kind == YAML_LIST)
         return row != NULL ? apply_list(t, row, file, y, from, e)
                            : refuse_key(t, key, from, e);

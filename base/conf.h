@@ -39,7 +39,8 @@ enum conf_kind {
     CONF_REAL,     // double
     CONF_CHOICE,   // int: index into `choices`
     CONF_LIST,     // struct conf_list: YAML list, or text with commas
-    CONF_PAIRS,    // struct conf_pairs: everything below this key, flattened with dots
+    CONF_PAIRS, // struct conf_pairs: everything below this key, flattened with dots; of
+                // a list of maps "0.name", "1.name"
 };
 
 struct conf_list {

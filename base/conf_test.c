@@ -238,6 +238,24 @@ static void help_shows_every_row_but_no_flag_for_secrets(void)
     buf_free(&out);
 }
 
+static void a_list_of_maps_is_numbered_pairs(void)
+{
+    struct conf c;
+    struct my m;
+    struct err e = {0};
+
+    (void)!from_text(&c, &m, "kafka: [{field: date, as: day}, {as: hour}]\n", &e);
+    CHECK_INT(m.kafka.n, 3);
+    if (m.kafka.n == 3) {
+        CHECK_STR(m.kafka.items[0].name, "0.field");
+        CHECK_STR(m.kafka.items[0].value, "date");
+        CHECK_STR(m.kafka.items[2].name, "1.as");
+    }
+    conf_free(&c);
+    CHECK_INT(from_text(&c, &m, "kafka: [field]\n", &e), ERR_INVALID);
+    conf_free(&c);
+}
+
 int main(void)
 {
     RUN(a_file_fills_the_struct);
@@ -246,5 +264,6 @@ int main(void)
     RUN(a_flag_wins_over_the_environment_and_that_over_the_file);
     RUN(refuses_flags_that_make_no_sense);
     RUN(help_shows_every_row_but_no_flag_for_secrets);
+    RUN(a_list_of_maps_is_numbered_pairs);
     return REPORT();
 }

@@ -36,6 +36,13 @@ static void finished(struct pump *p, struct pump_moved *m)
     p->tries = 0;
 }
 
+static void held(struct pump *p)
+{
+    p->source->ops->held(p->source, p->held);
+    p->held = NULL;
+    p->tries = 0;
+}
+
 /* Not an error: whoever took the partition starts where we stopped being believed. */
 static void dropped(struct pump *p, struct pump_moved *m)
 {
@@ -46,18 +53,70 @@ static void dropped(struct pump *p, struct pump_moved *m)
     p->tries = 0;
 }
 
+/* What the sink gathered, when it is due. */
+static enum err_kind settle(struct pump *p, struct pump_moved *m, struct err *e)
+{
+    struct settled s = {0};
+
+    if (p->sink->ops->settle == NULL) {
+        p->empty = p->all;
+        return ERR_OK;
+    }
+    TRY(p->sink->ops->settle(p->sink, p->all, &s, e));
+    p->empty = p->all && !s.any;
+    if (!s.any)
+        return ERR_OK;
+    p->tries = 0;
+    m->partition = s.partition;
+    m->next = s.next;
+    m->receipt = s.receipt;
+    m->moved = !s.lost;
+    m->dropped = s.lost;
+    if (s.lost)
+        p->source->ops->lost(p->source, s.partition, s.epoch);
+    else
+        p->source->ops->kept(p->source, s.partition, s.epoch, s.next);
+    return ERR_OK;
+}
+
+void pump_settle_all(struct pump *p,
+                     void (*moved)(void *arg, const struct pump_moved *m), void *arg)
+{
+    struct err ignored = {0};
+
+    p->all = true;
+    for (p->empty = false; !p->empty;) {
+        struct pump_moved m = {0};
+        if (settle(p, &m, &ignored) != ERR_OK)
+            return;
+        if (m.moved)
+            moved(arg, &m);
+    }
+}
+
 enum err_kind pump_once(struct pump *p, int wait_ms, struct pump_moved *m,
                         struct err *e)
 {
     char name[BATCH_NAME];
 
     *m = (struct pump_moved){0};
+    if (settle(p, m, e) != ERR_OK) {
+        p->tries++;
+        return e->kind;
+    }
+    if (m->moved || m->dropped)
+        return ERR_OK;
     if (p->held == NULL)
         TRY(p->source->ops->next(p->source, wait_ms, &p->held, e));
     if (p->held == NULL)
         return ERR_OK;
 
     enum err_kind rc = load(p, &m->receipt, e);
+    if (rc == ERR_OK && m->receipt.held) {
+        held(p);
+        m->receipt = (struct receipt){0};
+        return ERR_OK;
+    }
     if (rc == ERR_OK) {
         finished(p, m);
         return ERR_OK;

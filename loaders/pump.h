@@ -16,6 +16,8 @@ struct pump { // borrows all three; whoever opened them closes them
     struct source *source;
     struct sink *sink;
     struct sift *sift;
+    bool all;   // settle everything the sink holds: nothing more is coming
+    bool empty; // out: `all`, and the sink holds nothing
     // private to pump.c
     struct batch *held; // not done yet: the next call tries it again
     uint64_t shape;     // of sift, as the sink has it
@@ -41,6 +43,12 @@ enum err_kind pump_once(struct pump *p, int wait_ms, struct pump_moved *m,
 /* How long to wait after the last failure: 50 ms doubling to 30 s (2 s when the sink
  * was only busy), with jitter. */
 int64_t pump_pause_ms(const struct pump *p, const struct pump_moved *m);
+
+/* Settles everything the sink holds, as far as it goes at once; `moved` is told of
+ * each.
+ */
+void pump_settle_all(struct pump *p,
+                     void (*moved)(void *arg, const struct pump_moved *m), void *arg);
 
 /* Gives what it holds back to the source. */
 void pump_end(struct pump *p);

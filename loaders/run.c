@@ -6,6 +6,7 @@
 #include "base/stats.h"
 #include "loaders/etl_copy.h"
 #include "loaders/pump.h"
+#include "loaders/sink_files.h"
 #include "loaders/sink_postgres.h"
 #include "loaders/source_kafka.h"
 
@@ -193,7 +194,7 @@ static enum err_kind insist(struct loader *l, const char *event,
 
 static enum err_kind begin_sink(struct loader *l, struct err *e)
 {
-    return postgres_begin(l->sink, e);
+    return l->sink->ops->begin(l->sink, e);
 }
 
 static enum err_kind open_source(struct loader *l, struct err *e)
@@ -256,7 +257,9 @@ static void note_moved(struct loader *l, const struct pump_moved *m, int64_t us)
     if (r->rejected > 0)
         log_event(LOG_WARN, "records set aside", LOG_S("job", l->s.job),
                   LOG_I("partition", m->partition), LOG_I("rejected", r->rejected),
-                  LOG_I("loaded", r->loaded), LOG_S("see", "etl_reject"), LOG_END);
+                  LOG_I("loaded", r->loaded),
+                  LOG_S("see", l->s.place == NULL ? "etl_reject" : "_rejects/"),
+                  LOG_END);
 }
 
 /* Under the lock. */
@@ -275,10 +278,11 @@ static void note_source(struct loader *l, const struct kafka_source_state *k)
 
 enum ending { NOT_YET, REACHED, EXPIRED, TOLD, STUCK };
 
-static enum ending look(struct loader *l, struct kafka_source_state *k,
+static enum ending look(struct loader *l, struct pump *p, struct kafka_source_state *k,
                         int64_t *drain_ms)
 {
     kafka_source_state(l->source, k);
+    p->all = k->drained || k->read_all; // nothing follows what the sink holds
     pthread_mutex_lock(&l->lock);
     note_source(l, k);
     pthread_mutex_unlock(&l->lock);
@@ -295,7 +299,7 @@ static enum ending look(struct loader *l, struct kafka_source_state *k,
         kafka_source_drain(l->source);
         return NOT_YET;
     }
-    return k->drained || clock_ms() > *drain_ms ? EXPIRED : NOT_YET;
+    return (k->drained && p->empty) || clock_ms() > *drain_ms ? EXPIRED : NOT_YET;
 }
 
 static enum err_kind step(struct loader *l, struct pump *p, struct err *e)
@@ -316,14 +320,21 @@ static enum err_kind step(struct loader *l, struct pump *p, struct err *e)
     return ERR_OK;
 }
 
+static void note_settled(void *arg, const struct pump_moved *m)
+{
+    note_moved(arg, m, 0);
+}
+
 static enum err_kind run(struct loader *l, struct pump *p, enum ending *ending,
                          struct err *e)
 {
     struct kafka_source_state k;
     int64_t drain_ms = 0;
 
-    while ((*ending = look(l, &k, &drain_ms)) == NOT_YET)
+    while ((*ending = look(l, p, &k, &drain_ms)) == NOT_YET)
         TRY(step(l, p, e));
+    // what was gathered need not be gathered again: as far as it goes at once
+    pump_settle_all(p, note_settled, l);
     if (*ending == STUCK)
         return err_set(e, ERR_CONFLICT, "%s", k.why);
     return ERR_OK;
@@ -390,7 +401,8 @@ static void end(struct loader *l, enum err_kind rc, enum ending ending, struct e
     if (strcmp(status, "failed") == 0)
         log_err(LOG_ERROR, "loader failed", why);
     close_source(l);
-    if (postgres_end(l->sink, status, reason[0] == '\0' ? NULL : reason, &e) != ERR_OK)
+    if (l->sink->ops->end(l->sink, status, reason[0] == '\0' ? NULL : reason, &e) !=
+        ERR_OK)
         log_err(LOG_WARN, "the run's end could not be written", &e);
     pthread_mutex_lock(&l->lock);
     l->state.failed = strcmp(status, "failed") == 0;
@@ -438,8 +450,46 @@ static enum err_kind open_registry(struct loader *l, struct err *e)
     return sift_open(&l->sift, l->rc, &so, e);
 }
 
+static enum err_kind open_files(struct loader *l, struct err *e)
+{
+    const struct loader_settings *s = &l->s;
+    struct files_options o = {
+        .place = {.url = s->place,
+                  .timeout_ms = s->place_timeout_ms,
+                  .ca_file = s->place_ca,
+                  .hdfs = {s->hdfs_user, s->hdfs_token, s->hdfs_redirects},
+                  .s3 = {s->s3_endpoint, s->s3_region, s->s3_access_key,
+                         s->s3_secret_key, s->s3_token, s->s3_part}},
+        .format = s->format,
+        .how = {.codec = s->codec, .bloom = s->bloom.items, .n_bloom = s->bloom.n},
+        .partition_by = s->partition_by,
+        .by_count = s->names == 1,
+        .rotate_rows = s->rotate_rows,
+        .rotate_bytes = s->rotate_bytes,
+        .rotate_age_ms = s->rotate_age_ms,
+        .memory = s->files_memory,
+        .spool = s->spool,
+        .job = s->job,
+        .topic = s->topic,
+        .source = s->bootstrap,
+        .reject_limit = s->files_reject_limit,
+        .reject_floor = s->files_reject_floor,
+        .audit_url = s->audit_url,
+        .max_behind_ms = s->max_behind_ms,
+    };
+
+    return files_sink_open(&l->sink, &o, e);
+}
+
 static enum err_kind open_sink(struct loader *l, struct err *e)
 {
+    if ((l->s.place == NULL) == (l->s.url == NULL))
+        return err_set(e, ERR_INVALID,
+                       "wanted one sink: sink.postgres.url or sink.files.place");
+    if (l->s.place != NULL)
+        return open_files(l, e);
+    if (l->s.table == NULL)
+        return err_set(e, ERR_INVALID, "sink.postgres.table is missing");
     struct postgres_options o = {
         .url = l->s.url,
         .table = l->s.table,
@@ -490,9 +540,9 @@ static enum err_kind open_parts(struct loader *l, struct err *e)
 {
     TRY(open_registry(l, e));
     TRY(open_sink(l, e));
-    if (l->s.audit_url != NULL)
+    if (l->s.audit_url != NULL && l->s.place == NULL)
         TRY(etl_copy_open(&l->copy, l->s.url, l->s.audit_url, l->s.job, e));
-    l->state.run_id = postgres_run_id(l->sink);
+    l->state.run_id = l->sink->ops->run_id(l->sink);
     if (pthread_create(&l->thread, NULL, work, l) != 0)
         return err_set(e, ERR_UNAVAILABLE, "no thread for the loader");
     return ERR_OK;

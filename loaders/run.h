@@ -1,11 +1,11 @@
 /*
  * run.h - a loader: a pipeline file's settings, a source, a sink, and the threads.
  *
- *      reader (source_kafka.c) --queue--> pump (here) --> Postgres
+ *      reader (source_kafka.c) --queue--> pump (here) --> Postgres, or staged files
  *
  * The pump's thread brings everything up, waiting for what is away, and takes it down
- * again; loader_state() tells how it stands.  Any thread may call these.  What a user is
- * promised, and which test provokes which fault, is in docs/loaders.md.
+ * again; loader_state() tells how it stands.  Any thread may call these.  What a user
+ * is promised, and which test provokes which fault, is in docs/loaders.md.
  */
 #pragma once
 
@@ -32,7 +32,19 @@ struct loader_settings { // filled by the rows of loader_rows
     double reject_limit;
     int64_t reject_floor, lock_timeout_ms, statement_timeout_ms;
 
+    const char *place, *format, *spool, *codec;
+    struct conf_pairs partition_by;
+    int names;
+    int64_t rotate_rows, rotate_bytes, rotate_age_ms, files_memory;
+    double files_reject_limit;
+    int64_t files_reject_floor, place_timeout_ms;
+    const char *s3_endpoint, *s3_region, *s3_access_key, *s3_secret_key, *s3_token;
+    int64_t s3_part;
+    const char *hdfs_user, *hdfs_token, *place_ca;
+    struct conf_list hdfs_redirects, bloom;
+
     const char *audit_url;
+    int64_t max_behind_ms;
     int64_t for_ms; // 0 = until told
     bool until_end;
     const char *listen, *log_level;

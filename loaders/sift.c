@@ -301,8 +301,9 @@ enum err_kind sift_prepare(struct sift *s, const struct batch *b, struct err *e)
     return rc;
 }
 
-enum err_kind sift_record(struct sift *s, const struct record *r, struct av_visitor *v,
-                          int32_t *id, const char **stage, struct err *e)
+enum err_kind sift_find(struct sift *s, const struct record *r,
+                        const struct av_plan **plan, struct span *datum, int32_t *id,
+                        const char **stage, struct err *e)
 {
     struct frame f;
 
@@ -320,5 +321,17 @@ enum err_kind sift_record(struct sift *s, const struct record *r, struct av_visi
                        w == NULL || w->why[0] == '\0' ? "its schema was not prepared"
                                                       : w->why);
     *stage = "decode";
-    return av_decode_all(w->plan, f.body, NULL, v, e);
+    *plan = w->plan;
+    *datum = f.body;
+    return ERR_OK;
+}
+
+enum err_kind sift_record(struct sift *s, const struct record *r, struct av_visitor *v,
+                          int32_t *id, const char **stage, struct err *e)
+{
+    const struct av_plan *plan;
+    struct span datum;
+
+    TRY(sift_find(s, r, &plan, &datum, id, stage, e));
+    return av_decode_all(plan, datum, NULL, v, e);
 }

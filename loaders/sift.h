@@ -57,3 +57,7 @@ uint64_t sift_shape(const struct sift *s);
  */
 enum err_kind sift_record(struct sift *s, const struct record *r, struct av_visitor *v,
                           int32_t *id, const char **stage, struct err *e) MUST_USE;
+/* The same without decoding: how to read it, and what (borrowed from the record). */
+enum err_kind sift_find(struct sift *s, const struct record *r,
+                        const struct av_plan **plan, struct span *datum, int32_t *id,
+                        const char **stage, struct err *e) MUST_USE;

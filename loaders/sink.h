@@ -18,6 +18,13 @@
 
 #include "loaders/sift.h"
 
+/*
+ * A sink that gathers batches into larger things (files) says `held` in the receipt: it
+ * has the batch, but not durably, and the first promise is then settle()'s, which tells
+ * up to where a partition is durable.  What is held and not settled is read again after
+ * a crash.
+ */
+
 struct sink {
     const struct sink_ops *ops;
 };
@@ -38,6 +45,15 @@ struct receipt {
     size_t bytes;
     bool again; // it was there already: the answer had been lost
     bool busy;  // with ERR_UNAVAILABLE: only a lock or a deadlock, try soon
+    bool held;  // taken, and settle() will say when it is durable
+};
+
+struct settled { // what became of held batches of a partition
+    bool any;    // something did
+    bool lost;   // it was somebody else's by now: read again from where take() says
+    int32_t partition;
+    int64_t epoch, next; // all before `next` is durable
+    struct receipt receipt;
 };
 
 struct sink_ops {
@@ -66,6 +82,24 @@ struct sink_ops {
     enum err_kind (*shape)(struct sink *s, struct av_schema *reader, struct err *e);
     enum err_kind (*write)(struct sink *s, const struct batch *b, struct sift *sift,
                            struct receipt *r, struct err *e);
+
+    /*
+     * Makes durable what is due of the held batches, or with `all` what there is: of
+     * one partition a call, and *out says which.  Call again until nothing is settled.
+     * ERR_UNAVAILABLE: later; nothing is lost.  NULL: write() holds nothing.
+     */
+    enum err_kind (*settle)(struct sink *s, bool all, struct settled *out,
+                            struct err *e);
+
+    /* The run: begin() before anything else, again until it is ERR_OK or not
+     * ERR_UNAVAILABLE; end() after the last.  By the thread that runs the pump. */
+    enum err_kind (*begin)(struct sink *s, struct err *e);
+    enum err_kind (*end)(struct sink *s, const char *status, const char *why,
+                         struct err *e);
+    const char *(*run_id)(const struct sink *s);
+    /* What a person does to load a topic that was made anew, and to go on behind
+     * records that were deleted; clauses. */
+    const char *anew, *skip;
 
     void (*cancel)(struct sink *s); // whatever write() waits for, it stops waiting
     void (*close)(struct sink *s);

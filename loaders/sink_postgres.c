@@ -330,6 +330,14 @@ static const struct sink_ops postgres_ops = {
     .trial = trial,
     .shape = postgres_shape,
     .write = postgres_write,
+    .begin = postgres_begin,
+    .end = postgres_end,
+    .run_id = postgres_run_id,
+    .anew = "UPDATE etl_offsets SET next_offset = 0, generation = generation + 1, mark "
+            "= NULL",
+    .skip =
+        "UPDATE etl_offsets SET next_offset = that, generation = generation + 1, mark "
+        "= NULL",
     .cancel = cancel,
     .close = close_sink,
 };

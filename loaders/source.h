@@ -25,6 +25,14 @@ struct source_ops {
     /* It is durable: never give it out again.  Takes the batch. */
     void (*done)(struct source *s, struct batch *b);
 
+    /* The sink holds it: it counts as loaded only when kept() says so.  Takes the
+     * batch. */
+    void (*held)(struct source *s, struct batch *b);
+    /* All of the partition before `next` is durable. */
+    void (*kept)(struct source *s, int32_t partition, int64_t epoch, int64_t next);
+    /* What the sink held of it is of no use: as drop(), without a batch. */
+    void (*lost)(struct source *s, int32_t partition, int64_t epoch);
+
     /* Somebody else owns its partition by now: forget what was read of it and ask
      * again where to start.  Takes the batch. */
     void (*drop)(struct source *s, struct batch *b);

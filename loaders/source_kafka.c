@@ -63,6 +63,7 @@ struct kafka_source {
     } drops[64];
     size_t n_drops;
     bool drain, quit, finished, ended;
+    bool read_all; // until_end: all of our partitions are read up to their targets
     size_t in_hand;
     struct err failure;
     char why[240];
@@ -184,10 +185,6 @@ static void stop_part(struct kafka_source *k, struct part *p, const struct err *
               LOG_I("partition", p->id), LOG_S("why", e->msg), LOG_END);
 }
 
-#define START_ANEW                                                                     \
-    "; to load it as a new topic: UPDATE etl_offsets SET next_offset = 0, generation " \
-    "= generation + 1, mark = NULL"
-
 /* The record before the first one we want: is it the one we loaded? */
 static bool check_mark(struct kafka_source *k, struct part *p, const struct record *r)
 {
@@ -196,10 +193,11 @@ static bool check_mark(struct kafka_source *k, struct part *p, const struct reco
     p->checking = false;
     if (r->offset != p->claim.next - 1 || record_mark(r) == p->claim.mark)
         return true; // compacted away, then nobody can tell
-    (void)err_set(&e, ERR_CONFLICT,
-                  "%.80s/%" PRId32 ": the record at %" PRId64
-                  " is not the one loaded: topic recreated?" START_ANEW,
-                  k->o.topic, p->id, r->offset);
+    (void)err_set(
+        &e, ERR_CONFLICT,
+        "%.80s/%" PRId32 ": the record at %" PRId64
+        " is not the one loaded: topic recreated? To load it as a new topic: %s",
+        k->o.topic, p->id, r->offset, k->sink->ops->anew);
     stop_part(k, p, &e);
     (void)!kf_pause(k->consumer, k->o.topic, p->id, &e); // what still comes is dropped
     return false;
@@ -269,15 +267,14 @@ static enum err_kind check_claim(const struct kafka_source *k, int32_t id,
     if (c->next < low)
         return err_set(e, ERR_CONFLICT,
                        "%.60s/%" PRId32 ": records %" PRId64 " to %" PRId64
-                       " were deleted before they were loaded; to go on without them: "
-                       "UPDATE etl_offsets SET next_offset = %" PRId64
-                       ", generation = generation + 1, mark = NULL",
-                       k->o.topic, id, c->next, low - 1, low);
+                       " were deleted before they were loaded; to go on without them, "
+                       "from %" PRId64 ": %s",
+                       k->o.topic, id, c->next, low - 1, low, k->sink->ops->skip);
     if (c->next > high)
         return err_set(e, ERR_CONFLICT,
                        "%.60s/%" PRId32 " ends at %" PRId64 ", loaded is %" PRId64
-                       ": topic recreated?" START_ANEW,
-                       k->o.topic, id, high, c->next);
+                       ": topic recreated? To load it as a new topic: %s",
+                       k->o.topic, id, high, c->next, k->sink->ops->anew);
     return ERR_OK;
 }
 
@@ -493,6 +490,20 @@ static int64_t loaded(struct kafka_source *k, const struct part *p)
     return next_offset;
 }
 
+static void look_for_read(struct kafka_source *k)
+{
+    bool all = k->targets != NULL && k->n_parts > 0;
+
+    for (size_t i = 0; i < k->n_parts && all; i++) {
+        const struct part *p = k->parts[i];
+        all = p->stopped || (p->retake_ms == 0 && p->open == NULL &&
+                             (p->id >= k->n_targets || p->next >= k->targets[p->id]));
+    }
+    pthread_mutex_lock(&k->lock);
+    k->read_all = all;
+    pthread_mutex_unlock(&k->lock);
+}
+
 static void look_for_end(struct kafka_source *k)
 {
     int64_t wanted[PARTITIONS_MOST];
@@ -581,6 +592,7 @@ static void *reader(void *arg)
         throttle(k);
         poll_some(k);
         tell_kafka(k);
+        look_for_read(k);
         look_for_end(k);
     }
     tell_kafka(k);
@@ -650,22 +662,65 @@ static void done(struct source *s, struct batch *b)
     pthread_mutex_unlock(&k->lock);
 }
 
+/* Under the lock. */
+static void note_drop(struct kafka_source *k, int32_t partition, int64_t epoch)
+{
+    if (k->n_drops < sizeof k->drops / sizeof k->drops[0]) {
+        k->drops[k->n_drops].partition = partition;
+        k->drops[k->n_drops++].epoch = epoch;
+    }
+    forget_queued(k, partition);
+}
+
 static void drop(struct source *s, struct batch *b)
 {
     struct kafka_source *k = of_source(s);
 
     pthread_mutex_lock(&k->lock);
-    if (k->n_drops < sizeof k->drops / sizeof k->drops[0]) {
-        k->drops[k->n_drops].partition = b->partition;
-        k->drops[k->n_drops++].epoch = b->epoch;
-    }
-    forget_queued(k, b->partition);
+    note_drop(k, b->partition, b->epoch);
     let_go(k, b);
     pthread_mutex_unlock(&k->lock);
 }
 
-static const struct source_ops kafka_ops = {
-    .name = "kafka", .next = next, .done = done, .drop = drop};
+static void held(struct source *s, struct batch *b)
+{
+    struct kafka_source *k = of_source(s);
+
+    pthread_mutex_lock(&k->lock);
+    let_go(k, b);
+    pthread_mutex_unlock(&k->lock);
+}
+
+static void kept(struct source *s, int32_t partition, int64_t epoch,
+                 int64_t next_offset)
+{
+    struct kafka_source *k = of_source(s);
+
+    pthread_mutex_lock(&k->lock);
+    struct part *p = find(k, partition);
+    if (p != NULL && p->claim.epoch == epoch) {
+        p->loaded = next_offset;
+        p->commit = 1;
+    }
+    pthread_mutex_unlock(&k->lock);
+}
+
+static void lost(struct source *s, int32_t partition, int64_t epoch)
+{
+    struct kafka_source *k = of_source(s);
+
+    pthread_mutex_lock(&k->lock);
+    note_drop(k, partition, epoch);
+    pthread_mutex_unlock(&k->lock);
+}
+
+static const struct source_ops kafka_ops = {.name = "kafka",
+                                            .next = next,
+                                            .done = done,
+                                            .drop = drop,
+                                            .held = held,
+                                            .kept = kept,
+                                            .lost = lost};
 
 /* --- opening, asking, closing ------------------------------------------------------
  */
@@ -798,6 +853,7 @@ void kafka_source_state(struct source *s, struct kafka_source_state *out)
     pthread_mutex_lock(&k->lock);
     out->finished = k->finished;
     out->drained = k->drain && k->n_queue == 0 && k->in_hand == 0 && k->open_cost == 0;
+    out->read_all = k->read_all && k->n_queue == 0 && k->in_hand == 0;
     out->assigned = k->n_parts;
     out->stopped = k->n_stopped;
     out->held = k->queued_cost + k->open_cost;

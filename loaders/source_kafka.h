@@ -37,6 +37,7 @@ enum err_kind kafka_source_open(struct source **out,
 struct kafka_source_state {
     bool finished;   // until_end: and it is
     bool drained;    // kafka_source_drain() was called and nothing is left to load
+    bool read_all;   // until_end: and nothing more of our partitions is to come
     size_t assigned; // partitions in hand
     size_t stopped;  // ... of which so many stand still for good
     char why[240];   // the first of those, in words

@@ -103,5 +103,7 @@ static const struct sink_ops memory_ops = {.name = "memory",
                                            .reached = memory_reached,
                                            .shape = memory_shape,
                                            .write = memory_write,
+                                           .anew = "nothing",
+                                           .skip = "nothing",
                                            .cancel = memory_nothing,
                                            .close = memory_nothing};

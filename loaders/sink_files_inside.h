@@ -1,0 +1,129 @@
+/*
+ * sink_files_inside.h - for the files of the files sink.
+ */
+#pragma once
+
+#include "loaders/etl_log.h"
+#include "loaders/sink_files.h"
+#include "loaders/stage.h"
+#include "loaders/stage_claim.h"
+#include "loaders/stage_window.h"
+#include "place/spool.h"
+
+#define SPOOL_MEMORY (256 << 10) // of one file; the rest is on disk
+#define DIRS_MOST 256            // of one range
+#define DIRS_WELL 64             // past these it is rotated
+
+/* What both threads know of a partition; under files.lock. */
+struct files_part {
+    int32_t partition;
+    int64_t epoch, next, count, mark; // mark of the record at next - 1
+    bool released;
+    struct files_part *link;
+};
+
+struct files_window {             // one file
+    char *dir;                    // "" or "dt=2026-11-20"
+    struct format_writer *writer; // NULL once finished, and for rejects
+    struct spool *spool;
+    uint64_t given; // of its rows so far
+    int64_t rows;
+    bool rejects, written, final_there;
+    char final[STAGE_NAME];
+    struct buf ticket;
+    char sha256[SPOOL_SHA];
+};
+
+/* What is gathered of one partition; the pump's thread. */
+struct files_range {
+    int32_t partition;
+    int64_t epoch;
+    struct stage stage;
+    int64_t end; // what comes next begins here; stage.next = nothing is held
+    struct files_window **windows;
+    size_t n_windows;
+    struct files_window *last;    // of the record before
+    struct files_window *rejects; // NULL = none
+    int64_t loaded, rejected, bytes, mark, opened_ms, started_ms, count;
+    int32_t ids[STAGE_IDS];
+    size_t n_ids;
+    bool sealed;           // writers finished, names given
+    struct buf body;       // of our claim, once made
+    struct arena theirs_a; // of the claim that was there instead
+    struct stage_claim theirs;
+    char claim[STAGE_NAME];
+    struct settled report;         // not told yet
+    int64_t last_first, last_next; // of the last batch that is durable
+    struct receipt last_receipt;
+    struct files_range *link;
+};
+
+struct audit_row {
+    char *sql;
+    struct audit_row *next;
+};
+
+struct files {
+    struct sink sink;
+    struct files_options o;
+    struct run run;
+    char app_ledger[64], app_writer[64];
+    char tag[24]; // of our private names
+
+    // the source's thread, and main before and after
+    struct place *look;
+    struct pg ledger;
+    char *cluster;
+
+    // the pump's thread
+    struct place *place;
+    struct pg pg;
+    struct av_schema *reader; // held
+    struct windows windows;
+    struct files_range *ranges;
+    struct buf dir;
+    uint64_t seq;
+    size_t run_rejected;
+    int64_t swept_ms;
+    struct audit_row *rows, **rows_end; // of the audit, not there yet
+    int64_t behind_ms, asked_ms;        // since when; 0 = it is not
+
+    pthread_mutex_t lock;
+    // under lock
+    struct files_part *parts;
+};
+
+struct files *files_of(struct sink *s);
+struct files_part *files_part(struct files *f, int32_t partition); // under the lock
+
+/* Finishes every file of a claim; what was taken on meanwhile is not missed. */
+enum err_kind files_finish(struct place *p, const struct stage_claim *c,
+                           struct err *e) MUST_USE;
+enum err_kind files_read_claim(struct place *p, const char *name, struct stage_claim *c,
+                               struct arena *a, struct err *e) MUST_USE;
+
+/* sink_files_write.c */
+enum err_kind files_shape(struct sink *s, struct av_schema *reader, struct err *e);
+enum err_kind files_write(struct sink *s, const struct batch *b, struct sift *sift,
+                          struct receipt *r, struct err *e);
+void files_forget(struct files_range *r); // what is gathered
+void files_free_range(struct files_range *r);
+
+/* sink_files_rotate.c */
+enum err_kind files_settle(struct sink *s, bool all, struct settled *out,
+                           struct err *e);
+/* Until KEPT or LOST, which goes to range.report. */
+enum err_kind files_rotate(struct files *f, struct files_range *r,
+                           struct err *e) MUST_USE;
+
+/* sink_files_audit.c: nothing of it does anything without audit_url. */
+void audit_add(struct files *f, const struct stage_claim *c);
+/* Writes what waits.  ERR_UNAVAILABLE: it has waited for longer than max_behind. */
+enum err_kind audit_flush(struct files *f, bool now, struct err *e) MUST_USE;
+/* F1: the claims that have no row.  `firsts` ascending. */
+enum err_kind audit_fill(struct files *f, int32_t partition, const int64_t *firsts,
+                         size_t n, struct err *e) MUST_USE;
+enum err_kind audit_begin(struct files *f, struct err *e) MUST_USE;
+enum err_kind audit_end(struct files *f, const char *status, const char *why,
+                        struct err *e) MUST_USE;
+void audit_free(struct files *f);

@@ -1,0 +1,384 @@
+/* Gathering: a batch's records into the files of its partition's open range. */
+#include "loaders/sink_files_inside.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* --- ranges and files ------------------------------------------------------------- */
+
+static void free_window(struct files_window *w)
+{
+    if (w == NULL)
+        return;
+    format_close(w->writer);
+    spool_close(w->spool);
+    buf_free(&w->ticket);
+    free(w->dir);
+    free(w);
+}
+
+void files_forget(struct files_range *r)
+{
+    for (size_t i = 0; i < r->n_windows; i++)
+        free_window(r->windows[i]);
+    free_window(r->rejects);
+    r->n_windows = 0;
+    r->last = r->rejects = NULL;
+    r->loaded = r->rejected = r->bytes = 0;
+    r->n_ids = 0;
+    r->sealed = false;
+    r->end = r->stage.next;
+    buf_reset(&r->body);
+}
+
+void files_free_range(struct files_range *r)
+{
+    files_forget(r);
+    free(r->windows);
+    buf_free(&r->body);
+    arena_free(&r->theirs_a);
+    free(r);
+}
+
+static struct files_range *range_of(struct files *f, int32_t partition)
+{
+    struct files_range *r = f->ranges;
+
+    while (r != NULL && r->partition != partition)
+        r = r->link;
+    if (r != NULL)
+        return r;
+    r = mem_alloc(sizeof *r);
+    r->partition = partition;
+    r->body = BUF_INIT(PLACE_CLAIM);
+    r->link = f->ranges;
+    return f->ranges = r;
+}
+
+/* Ours still, and the range that goes with the batch's epoch. */
+static enum err_kind find_range(struct files *f, const struct batch *b,
+                                struct files_range **out, struct err *e)
+{
+    pthread_mutex_lock(&f->lock);
+    const struct files_part *p = files_part(f, b->partition);
+    bool mine = p != NULL && p->epoch == b->epoch;
+    int64_t next = mine ? p->next : 0, count = mine ? p->count : 0;
+    pthread_mutex_unlock(&f->lock);
+    if (!mine)
+        return err_set(e, ERR_CONFLICT, "%s/%" PRId32 " is another epoch's", b->topic,
+                       b->partition);
+    struct files_range *r = range_of(f, b->partition);
+    if (r->epoch != b->epoch) {
+        r->stage = (struct stage){.phase = STAGE_READY, .next = next};
+        files_forget(r);
+        r->epoch = b->epoch;
+        r->count = count;
+        r->report.any = false;
+        r->last_first = r->last_next = -1;
+    }
+    *out = r;
+    return ERR_OK;
+}
+
+static enum err_kind to_spool(void *ctx, struct span bytes, struct err *e)
+{
+    return spool_put(ctx, bytes, e);
+}
+
+static enum err_kind open_writer(struct files *f, const struct files_range *r,
+                                 struct files_window *w, struct err *e)
+{
+    char partition[16], first[24];
+    struct format_note notes[] = {
+        {"avrogate.topic", f->o.topic},
+        {"avrogate.partition", partition},
+        {"avrogate.first_offset", first},
+    };
+    struct format_options how = f->o.how;
+    struct format_sink to = {to_spool, w->spool};
+
+    snprintf(partition, sizeof partition, "%" PRId32, r->partition);
+    snprintf(first, sizeof first, "%" PRId64, r->stage.next);
+    how.notes = notes;
+    how.n_notes = sizeof notes / sizeof notes[0];
+    if (how.row_group_bytes == 0)
+        how.row_group_bytes = (size_t)f->o.memory / 4;
+    return format_open(&w->writer, f->o.format, f->reader, &how, &to, e);
+}
+
+static enum err_kind new_window(struct files *f, struct files_range *r, struct span dir,
+                                struct files_window **out, struct err *e)
+{
+    struct files_window *w = mem_alloc(sizeof *w);
+
+    w->dir = mem_str(dir);
+    w->ticket = BUF_INIT(PLACE_CLAIM);
+    w->spool = spool_open(f->o.spool, SPOOL_MEMORY);
+    if (open_writer(f, r, w, e) != ERR_OK) {
+        free_window(w);
+        return e->kind;
+    }
+    r->windows = mem_grow(r->windows, r->n_windows + 1, sizeof(struct files_window *));
+    r->windows[r->n_windows++] = w;
+    *out = w;
+    return ERR_OK;
+}
+
+static enum err_kind window_of(struct files *f, struct files_range *r, struct span dir,
+                               struct files_window **out, struct err *e)
+{
+    if (r->last != NULL && span_eq(dir, span_str(r->last->dir))) {
+        *out = r->last;
+        return ERR_OK;
+    }
+    for (size_t i = 0; i < r->n_windows; i++)
+        if (span_eq(dir, span_str(r->windows[i]->dir))) {
+            *out = r->last = r->windows[i];
+            return ERR_OK;
+        }
+    if (r->n_windows == DIRS_MOST)
+        return err_set(
+            e, ERR_LIMIT,
+            "records of more than %d directories at once: partition_by is too "
+            "fine for this topic",
+            DIRS_MOST);
+    TRY(new_window(f, r, dir, out, e));
+    r->last = *out;
+    return ERR_OK;
+}
+
+/* --- what cannot be staged -------------------------------------------------------- */
+
+static void put_base64(struct buf *out, const char *name, struct span x)
+{
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    if (x.p == NULL) {
+        buf_printf(out, ",\"%s\":null", name);
+        return;
+    }
+    buf_printf(out, ",\"%s\":\"", name);
+    for (; x.n > 0; x = span_skip(x, 3)) {
+        uint32_t v = (uint32_t)x.p[0] << 16 | (x.n > 1 ? (uint32_t)x.p[1] << 8 : 0) |
+                     (x.n > 2 ? x.p[2] : 0);
+        buf_put_u8(out, (uint8_t)digits[v >> 18]);
+        buf_put_u8(out, (uint8_t)digits[v >> 12 & 63]);
+        buf_put_u8(out, x.n > 1 ? (uint8_t)digits[v >> 6 & 63] : '=');
+        buf_put_u8(out, x.n > 2 ? (uint8_t)digits[v & 63] : '=');
+    }
+    buf_put_u8(out, '"');
+}
+
+static void put_reject(struct buf *out, const struct record *r, int32_t id,
+                       const char *stage, const struct err *why)
+{
+    struct buf clean = BUF_INIT(4096);
+
+    etl_put_clean(&clean, span_str(why->msg));
+    buf_printf(out, "{\"offset\":%" PRId64 ",\"time_ms\":%" PRId64 ",\"stage\":\"%s\"",
+               r->offset, r->timestamp_ms, stage);
+    buf_put_str(out, ",\"error\":");
+    json_put_string(out, buf_span(&clean));
+    if (id >= 0)
+        buf_printf(out, ",\"schema_id\":%" PRId32, id);
+    put_base64(out, "key", r->key);
+    put_base64(out, "value", r->value);
+    buf_put_str(out, "}\n");
+    buf_free(&clean);
+}
+
+static enum err_kind set_aside(struct files *f, struct files_range *r,
+                               const struct record *rec, int32_t id, const char *stage,
+                               const struct err *why, struct err *e)
+{
+    struct buf line = BUF_INIT(SIZE_MAX);
+
+    if (r->rejects == NULL) {
+        r->rejects = mem_alloc(sizeof *r->rejects);
+        r->rejects->dir = mem_str(span_str("_rejects"));
+        r->rejects->rejects = true;
+        r->rejects->ticket = BUF_INIT(PLACE_CLAIM);
+        r->rejects->spool = spool_open(f->o.spool, SPOOL_MEMORY);
+    }
+    put_reject(&line, rec, id, stage, why);
+    enum err_kind rc = spool_put(r->rejects->spool, buf_span(&line), e);
+    buf_free(&line);
+    r->rejects->rows++;
+    r->rejected++;
+    return rc;
+}
+
+static enum err_kind check_share(const struct files *f, const struct batch *b,
+                                 int64_t bad, const struct err *last, struct err *e)
+{
+    if ((int64_t)f->run_rejected <= f->o.reject_floor ||
+        (double)bad * 100 <= f->o.reject_limit * (double)b->n)
+        return ERR_OK;
+    return err_set(e, ERR_LIMIT,
+                   "stopped: %" PRId64
+                   " of %zu records of this batch cannot be staged, "
+                   "more than reject_limit %g %%; the last: %.100s",
+                   bad, b->n, f->o.reject_limit, last->msg);
+}
+
+/* --- records ---------------------------------------------------------------------- */
+
+static void note_id(struct files_range *r, int32_t id)
+{
+    if (r->n_ids > 0 && r->ids[r->n_ids - 1] == id)
+        return;
+    for (size_t i = 0; i < r->n_ids; i++)
+        if (r->ids[i] == id)
+            return;
+    if (r->n_ids < STAGE_IDS)
+        r->ids[r->n_ids++] = id;
+}
+
+/* ERR_INVALID, ERR_LIMIT: it is to be set aside, and *why says so instead of *e. */
+static enum err_kind add_record(struct files *f, struct files_range *r,
+                                struct sift *sift, const struct record *rec,
+                                int32_t *id, const char **stage, struct err *why,
+                                struct err *e)
+{
+    const struct av_plan *plan;
+    struct span datum;
+    struct files_window *w = NULL;
+
+    TRY(sift_find(sift, rec, &plan, &datum, id, stage, why));
+    note_id(r, *id);
+    buf_reset(&f->dir);
+    TRY(windows_of(&f->windows, plan, datum, rec->timestamp_ms, &f->dir, why));
+    TRY(buf_status(&f->dir, why));
+    enum err_kind rc = window_of(f, r, buf_span(&f->dir), &w, e);
+    if (rc != ERR_OK)
+        return ERR_INTERNAL; // *e tells: not this record's fault
+    rc = format_append(w->writer, plan, datum, NULL, why);
+    if (rc == ERR_OK) {
+        w->rows++;
+        r->loaded++;
+    } else if (!err_blames_input(rc)) {
+        *e = *why;
+        return ERR_INTERNAL;
+    }
+    return rc;
+}
+
+static enum err_kind add_all(struct files *f, struct files_range *r,
+                             const struct batch *b, struct sift *sift, struct err *e)
+{
+    struct err why = {0};
+    int64_t bad = r->rejected;
+
+    for (size_t i = 0; i < b->n; i++) {
+        const char *stage = "crash";
+        int32_t id = -1;
+        enum err_kind rc =
+            b->undecoded
+                ? err_set(&why, ERR_INVALID, "the loader died of it: not looked at")
+                : add_record(f, r, sift, &b->records[i], &id, &stage, &why, e);
+        if (rc == ERR_OK)
+            continue;
+        if (!err_blames_input(rc))
+            return e->kind;
+        f->run_rejected++;
+        TRY(set_aside(f, r, &b->records[i], id, stage, &why, e));
+    }
+    return check_share(f, b, r->rejected - bad, &why, e);
+}
+
+static void note_batch(struct files_range *r, const struct batch *b)
+{
+    if (r->end == r->stage.next) {
+        r->opened_ms = clock_ms();
+        r->started_ms = wall_ms();
+    }
+    r->end = b->next;
+    r->bytes += (int64_t)b->bytes;
+    r->mark = -1;
+    if (b->n > 0 && b->records[b->n - 1].offset == b->next - 1)
+        r->mark = record_mark(&b->records[b->n - 1]);
+}
+
+/* Part of the batch may be in the files: what is gathered is given up, and with it the
+ * claim to what follows; it will be read again. */
+static enum err_kind give_up(struct files *f, struct files_range *r, struct err *e)
+{
+    files_forget(r);
+    r->end = -1; // nothing follows this
+    (void)f;
+    if (e->kind == ERR_LIMIT || e->kind == ERR_INVALID)
+        return e->kind; // a person must act
+    log_err(LOG_WARN, "what was gathered is given up, and read again", e);
+    return e->kind = ERR_CONFLICT;
+}
+
+enum err_kind files_write(struct sink *s, const struct batch *b, struct sift *sift,
+                          struct receipt *out, struct err *e)
+{
+    struct files *f = files_of(s);
+    struct files_range *r = NULL;
+
+    *out = (struct receipt){0};
+    TRY(find_range(f, b, &r, e));
+    if (b->first == r->last_first && b->next == r->last_next) {
+        *out = r->last_receipt;
+        out->again = true;
+        return ERR_OK;
+    }
+    if (b->first != r->end)
+        return err_set(e, ERR_CONFLICT,
+                       "%s/%" PRId32 ": batch of %" PRId64 ", wanted %" PRId64,
+                       b->topic, b->partition, b->first, r->end);
+    if (add_all(f, r, b, sift, e) != ERR_OK)
+        return give_up(f, r, e);
+    note_batch(r, b);
+    out->held = true;
+    return ERR_OK;
+}
+
+/* --- the schema ------------------------------------------------------------------- */
+
+static enum err_kind no_bytes(void *ctx, struct span bytes, struct err *e)
+{
+    (void)ctx, (void)bytes, (void)e;
+    return ERR_OK;
+}
+
+static enum err_kind try_format(const struct files *f, struct av_schema *reader,
+                                struct err *e)
+{
+    struct format_writer *w;
+    struct format_sink nowhere = {no_bytes, NULL};
+
+    TRY(format_open(&w, f->o.format, reader, &f->o.how, &nowhere, e));
+    format_close(w);
+    return ERR_OK;
+}
+
+/* A file has one schema: what is open under the old one is staged first. */
+enum err_kind files_shape(struct sink *s, struct av_schema *reader, struct err *e)
+{
+    struct files *f = files_of(s);
+    struct windows w = f->windows;
+
+    enum err_kind rc = try_format(f, reader, e);
+    if (rc == ERR_OK)
+        rc = windows_use(&w, reader, e);
+    // what is not installed is a person's business: waiting does not bring it
+    if (rc != ERR_OK)
+        return rc == ERR_UNAVAILABLE ? (e->kind = ERR_INVALID) : rc;
+    for (struct files_range *r = f->ranges; r != NULL; r = r->link)
+        if (r->end > r->stage.next && !r->report.any)
+            TRY(files_rotate(f, r, e));
+    if (f->reader != NULL)
+        av_schema_release(f->reader);
+    f->reader = av_schema_retain(reader);
+    f->windows = w;
+    return ERR_OK;
+}

@@ -1,0 +1,185 @@
+#include "loaders/stage_claim.h"
+
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FILES_MOST 10000
+
+void stage_claims_dir(char out[STAGE_NAME], const char *topic, int32_t partition)
+{
+    snprintf(out, STAGE_NAME, "_claims/%.255s/%05" PRId32, topic, partition);
+}
+
+void stage_claim_name(char out[STAGE_NAME], const char *topic, int32_t partition,
+                      int64_t first)
+{
+    snprintf(out, STAGE_NAME, "_claims/%.255s/%05" PRId32 "/%020" PRId64, topic,
+             partition, first);
+}
+
+int64_t stage_claim_first(const char *name)
+{
+    return strlen(name) == 20 && strspn(name, "0123456789") == 20 && name[0] == '0'
+               ? strtoll(name, NULL, 10)
+               : -1;
+}
+
+/* The members that are texts or numbers, written and read by the same rows. */
+static const struct {
+    const char *name;
+    size_t at;
+    bool text;
+    int64_t least;
+} members[] = {
+#define T(name_)                                             \
+    {                                                        \
+#name_, offsetof(struct stage_claim, name_), true, 0 \
+    }
+#define N(name_, least_)                                           \
+    {                                                              \
+#name_, offsetof(struct stage_claim, name_), false, least_ \
+    }
+    T(job),      T(topic),     T(cluster),     N(first, 0),      N(last, 0),
+    N(count, 0), N(loaded, 0), N(rejected, 0), N(bytes, 0),      N(mark, -1),
+    T(instance), T(run),       N(epoch, 0),    N(started_ms, 0), N(us, 0),
+#undef T
+#undef N
+};
+#define N_MEMBERS (sizeof members / sizeof members[0])
+
+static void put_file(struct buf *out, const struct stage_file *f)
+{
+    buf_put_str(out, "{\"final\":");
+    json_put_string(out, span_str(f->final));
+    buf_put_str(out, ",\"ticket\":");
+    json_put_string(out, f->ticket);
+    buf_printf(out, ",\"bytes\":%" PRId64 ",\"rows\":%" PRId64 ",\"sha256\":", f->bytes,
+               f->rows);
+    json_put_string(out, span_str(f->sha256));
+    buf_put_str(out, f->rejects ? ",\"rejects\":true}" : "}");
+}
+
+void stage_claim_put(struct buf *out, const struct stage_claim *c)
+{
+    buf_printf(out, "{\"version\":1,\"partition\":%" PRId32, c->partition);
+    for (size_t i = 0; i < N_MEMBERS; i++) {
+        const char *at = (const char *)c + members[i].at;
+        buf_printf(out, ",\"%s\":", members[i].name);
+        if (members[i].text)
+            json_put_string(out, span_str(*(const char *const *)at));
+        else
+            json_put_int(out, *(const int64_t *)at);
+    }
+    buf_put_str(out, ",\"schema_ids\":[");
+    for (size_t i = 0; i < c->n_ids; i++)
+        buf_printf(out, "%s%" PRId32, i == 0 ? "" : ",", c->ids[i]);
+    buf_put_str(out, "],\"files\":[");
+    for (size_t i = 0; i < c->n_files; i++) {
+        if (i > 0)
+            buf_put_u8(out, ',');
+        put_file(out, &c->files[i]);
+    }
+    buf_put_str(out, "]}\n");
+}
+
+/* --- reading ---------------------------------------------------------------------- */
+
+static enum err_kind read_text(const char **out, const struct json *obj,
+                               const char *name, struct arena *a, struct err *e)
+{
+    const struct json *j = json_member(obj, name);
+
+    if (!json_is(j, JSON_STRING) || memchr(j->text.p, 0, j->text.n) != NULL)
+        return err_set(e, ERR_INTERNAL, "claim without a text \"%s\"", name);
+    *out = arena_str(a, j->text);
+    return ERR_OK;
+}
+
+static enum err_kind read_number(int64_t *out, const struct json *obj, const char *name,
+                                 int64_t least, struct err *e)
+{
+    const struct json *j = json_member(obj, name);
+    struct err why = {0};
+
+    if (j == NULL || json_int(out, j, least, INT64_MAX, &why) != ERR_OK)
+        return err_set(e, ERR_INTERNAL, "claim without a number \"%s\"", name);
+    return ERR_OK;
+}
+
+static enum err_kind read_file(struct stage_file *f, const struct json *j,
+                               struct arena *a, struct err *e)
+{
+    const char *ticket;
+
+    TRY(read_text(&f->final, j, "final", a, e));
+    TRY(read_text(&ticket, j, "ticket", a, e));
+    f->ticket = span_str(ticket);
+    TRY(read_number(&f->bytes, j, "bytes", 1, e));
+    TRY(read_number(&f->rows, j, "rows", 0, e));
+    TRY(read_text(&f->sha256, j, "sha256", a, e));
+    f->rejects = json_is(json_member(j, "rejects"), JSON_TRUE);
+    return ERR_OK;
+}
+
+static enum err_kind read_files(struct stage_claim *c, const struct json *files,
+                                struct arena *a, struct err *e)
+{
+    if (!json_is(files, JSON_ARRAY) || files->n > FILES_MOST)
+        return err_set(e, ERR_INTERNAL, "claim without a list \"files\"");
+    c->files = arena_array(a, files->n, sizeof *c->files);
+    for (const struct json *j = files->first; j != NULL; j = j->next)
+        TRY(read_file(&c->files[c->n_files++], j, a, e));
+    return ERR_OK;
+}
+
+static enum err_kind read_ids(struct stage_claim *c, const struct json *ids,
+                              struct err *e)
+{
+    if (!json_is(ids, JSON_ARRAY))
+        return err_set(e, ERR_INTERNAL, "claim without a list \"schema_ids\"");
+    for (const struct json *j = ids->first; j != NULL && c->n_ids < STAGE_IDS;
+         j = j->next) {
+        int64_t id;
+        struct err why = {0};
+        if (json_int(&id, j, 0, INT32_MAX, &why) != ERR_OK)
+            return err_set(e, ERR_INTERNAL, "claim with a schema id that is none");
+        c->ids[c->n_ids++] = (int32_t)id;
+    }
+    return ERR_OK;
+}
+
+enum err_kind stage_claim_read(struct stage_claim *c, struct span text, struct arena *a,
+                               struct err *e)
+{
+    const struct json *root;
+    struct err why = {0};
+    struct stage_claim r = {0};
+    int64_t version, partition;
+
+    if (json_read(&root, text, NULL, a, &why) != ERR_OK)
+        return err_set(e, ERR_INTERNAL, "claim that is no JSON: %.150s", why.msg);
+    TRY(read_number(&version, root, "version", 1, e));
+    TRY(read_number(&partition, root, "partition", 0, e));
+    if (version != 1 || partition > INT32_MAX)
+        return err_set(e, ERR_INTERNAL, "claim of version %" PRId64 ", we know 1",
+                       version);
+    r.partition = (int32_t)partition;
+    for (size_t i = 0; i < N_MEMBERS; i++) {
+        char *at = (char *)&r + members[i].at;
+        if (members[i].text)
+            TRY(read_text((const char **)at, root, members[i].name, a, e));
+        else
+            TRY(read_number((int64_t *)at, root, members[i].name, members[i].least, e));
+    }
+    TRY(read_ids(&r, json_member(root, "schema_ids"), e));
+    TRY(read_files(&r, json_member(root, "files"), a, e));
+    if (r.last < r.first)
+        return err_set(e, ERR_INTERNAL, "claim of %" PRId64 " to %" PRId64, r.first,
+                       r.last);
+    *c = r;
+    return ERR_OK;
+}

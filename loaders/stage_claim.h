@@ -1,0 +1,58 @@
+/*
+ * stage_claim.h - what a claim says: which offsets are staged, and in which files.
+ *
+ *      _claims/weather/00003/00000000000000000100        the claim of 100 to 199
+ *      _claims/weather/00003/00000000000000000100.done   its files may be gone by now:
+ *                                                        merged, loaded, cleaned
+ *      dt=2026-11-20/weather+3+00000000000000000100+00000000000000000199.parquet
+ *
+ * The name is the partition and the FIRST offset, so of two loaders that have reached
+ * the same position one can go on.  The body is one JSON object; members that are not
+ * known are passed over.  Whoever reads staged files takes them from the claims, in
+ * order: a file without a claim does not count.
+ *
+ * Pure.  Source: failure-model.md, section 4; docs/staging.md has the members.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+#define STAGE_NAME 1100
+#define STAGE_IDS 64
+#define STAGE_DONE ".done"
+
+struct stage_file {
+    const char *final;  // relative to the place
+    struct span ticket; // place.h
+    int64_t bytes, rows;
+    const char *sha256;
+    bool rejects; // JSON lines of records that were set aside
+};
+
+struct stage_claim {
+    const char *job, *topic, *cluster; // cluster "" = not known
+    int32_t partition;
+    int64_t first, last; // offsets, both inside
+    int64_t count;       // of claims of this partition before it
+    int64_t loaded, rejected, bytes;
+    int64_t mark; // record_mark() of the record at `last`, -1 = not known
+    int32_t ids[STAGE_IDS];
+    size_t n_ids;
+    const char *instance, *run;    // who made it
+    int64_t epoch, started_ms, us; // wall clock; duration
+    struct stage_file *files;
+    size_t n_files;
+};
+
+/* "_claims/weather/00003" */
+void stage_claims_dir(char out[STAGE_NAME], const char *topic, int32_t partition);
+/* Below that directory: the offset of a claim's name, -1 when it is none. */
+int64_t stage_claim_first(const char *name);
+void stage_claim_name(char out[STAGE_NAME], const char *topic, int32_t partition,
+                      int64_t first);
+
+void stage_claim_put(struct buf *out, const struct stage_claim *c);
+/* Everything lives in the arena.  ERR_INTERNAL: not what stage_claim_put() writes. */
+enum err_kind stage_claim_read(struct stage_claim *c, struct span text, struct arena *a,
+                               struct err *e) MUST_USE;

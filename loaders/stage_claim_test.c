@@ -1,0 +1,95 @@
+#include "loaders/stage_claim.h"
+
+#include "tests/check.h"
+
+static void a_claim_comes_back_as_it_was_written(void)
+{
+    struct stage_file files[] = {
+        {"dt=2026-11-20/t+3+1.avro", {0}, 100, 7, "ab", false},
+        {"_rejects/t+3+1.jsonl", {0}, 5, 1, "cd", true},
+    };
+    struct stage_claim c = {.job = "j \"quoted\"",
+                            .topic = "t",
+                            .cluster = "",
+                            .partition = 3,
+                            .first = 100,
+                            .last = 199,
+                            .count = 4,
+                            .loaded = 7,
+                            .rejected = 1,
+                            .bytes = 900,
+                            .mark = -1,
+                            .ids = {7, 9},
+                            .n_ids = 2,
+                            .instance = "host:1",
+                            .run = "uuid",
+                            .epoch = 2,
+                            .started_ms = 1700000000000,
+                            .us = 5,
+                            .files = files,
+                            .n_files = 2};
+    struct stage_claim d;
+    struct buf body = BUF_INIT(1 << 16), again = BUF_INIT(1 << 16);
+    struct arena a = {0};
+    struct err e = {0};
+
+    files[0].ticket = span_str("{\"upload\":\"a\\\"b\"}");
+    files[1].ticket = span_str("_tmp/x-2");
+    stage_claim_put(&body, &c);
+    CHECK_INT(stage_claim_read(&d, buf_span(&body), &a, &e), ERR_OK);
+    CHECK_STR(d.job, "j \"quoted\"");
+    CHECK_INT(d.mark, -1);
+    CHECK_INT(d.n_files, 2);
+    CHECK_SPAN(d.files[0].ticket, "{\"upload\":\"a\\\"b\"}");
+    CHECK(d.files[1].rejects && !d.files[0].rejects);
+    stage_claim_put(&again, &d);
+    CHECK(span_eq(buf_span(&body), buf_span(&again)));
+    arena_free(&a);
+    buf_free(&body);
+    buf_free(&again);
+}
+
+static void what_is_no_claim_is_broken_not_believed(void)
+{
+    static const char *const texts[] = {
+        "",
+        "{}",
+        "{\"version\":1}",
+        "{\"version\":2,\"partition\":0}",
+        "[1]",
+        "{\"version\":1,\"partition\":0,\"job\":\"j\",\"topic\":\"t\",\"cluster\":\"\","
+        "\"first\":9,\"last\":8,\"count\":0,\"loaded\":0,\"rejected\":0,\"bytes\":0,"
+        "\"mark\":-1,\"instance\":\"\",\"run\":\"\",\"epoch\":0,\"started_ms\":0,"
+        "\"us\":0,"
+        "\"schema_ids\":[],\"files\":[]}",
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct stage_claim c;
+        struct arena a = {0};
+        struct err e = {0};
+        CHECK_INT(stage_claim_read(&c, span_str(texts[i]), &a, &e), ERR_INTERNAL);
+        arena_free(&a);
+    }
+}
+
+static void a_claims_name_is_its_first_offset(void)
+{
+    char name[STAGE_NAME];
+
+    stage_claim_name(name, "weather", 3, 100);
+    CHECK_STR(name, "_claims/weather/00003/00000000000000000100");
+    CHECK_INT(stage_claim_first("00000000000000000100"), 100);
+    CHECK_INT(stage_claim_first("09223372036854775807"), INT64_MAX);
+    CHECK_INT(stage_claim_first("00000000000000000100.done"), -1);
+    CHECK_INT(stage_claim_first("0000000000000000010x"), -1);
+    CHECK_INT(stage_claim_first("100"), -1);
+}
+
+int main(void)
+{
+    RUN(a_claim_comes_back_as_it_was_written);
+    RUN(what_is_no_claim_is_broken_not_believed);
+    RUN(a_claims_name_is_its_first_offset);
+    return REPORT();
+}

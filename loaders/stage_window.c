@@ -1,0 +1,380 @@
+#include "loaders/stage_window.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DAY_MS INT64_C(86400000)
+#define NULL_NAME "__HIVE_DEFAULT_PARTITION__"
+#define DAYS_MOST 2932896 // 9999-12-31: what has five digits of year is no directory
+
+enum as { AS_VALUE, AS_DAY, AS_HOUR, AS_MONTH };
+
+static const struct {
+    const char *as, *name; // of the directory; NULL = the field's
+} ways[] = {
+    [AS_VALUE] = {"value", NULL},
+    [AS_DAY] = {"day", "dt"},
+    [AS_HOUR] = {"hour", "dt"}, // and a second one, "hour"
+    [AS_MONTH] = {"month", "month"},
+};
+#define N_WAYS (sizeof ways / sizeof ways[0])
+
+static struct windows *of(struct av_visitor *v)
+{
+    return (struct windows *)v;
+}
+
+/* --- catching the fields ---------------------------------------------------------- */
+
+static struct window_value *wanted(struct windows *w, size_t *from)
+{
+    if (w->depth != 1)
+        return NULL;
+    for (; *from < w->n; ++*from)
+        if (w->rules[*from].index >= 0 && (uint32_t)w->rules[*from].index == w->at)
+            return &w->values[(*from)++];
+    return NULL;
+}
+
+static void keep_number(struct av_visitor *v, const struct av_node *node, int64_t x)
+{
+    struct window_value *to;
+
+    for (size_t i = 0; (to = wanted(of(v), &i)) != NULL;)
+        *to = (struct window_value){.there = true, .number = x, .node = node};
+}
+
+static void keep_text(struct av_visitor *v, const struct av_node *node, struct span x)
+{
+    struct window_value *to;
+
+    for (size_t i = 0; (to = wanted(of(v), &i)) != NULL;) {
+        *to = (struct window_value){.there = true, .is_text = true, .node = node};
+        to->length = x.n; // too long is said later
+        memcpy(to->text, x.p, x.n < sizeof to->text ? x.n : sizeof to->text);
+    }
+}
+
+static enum err_kind int64_(struct av_visitor *v, const struct av_node *node, int64_t x,
+                            struct err *e)
+{
+    (void)e;
+    keep_number(v, node, x);
+    return ERR_OK;
+}
+
+static enum err_kind boolean(struct av_visitor *v, const struct av_node *node, bool x,
+                             struct err *e)
+{
+    (void)e;
+    keep_text(v, node, span_str(x ? "true" : "false"));
+    return ERR_OK;
+}
+
+static enum err_kind string(struct av_visitor *v, const struct av_node *node,
+                            struct span x, struct err *e)
+{
+    (void)e;
+    keep_text(v, node, x);
+    return ERR_OK;
+}
+
+static enum err_kind symbol(struct av_visitor *v, const struct av_node *node,
+                            uint32_t i, struct err *e)
+{
+    (void)e;
+    keep_text(v, node, node->symbols[i]);
+    return ERR_OK;
+}
+
+static enum err_kind deeper(struct av_visitor *v, const struct av_node *node,
+                            struct err *e)
+{
+    (void)node, (void)e;
+    of(v)->depth++;
+    return ERR_OK;
+}
+
+static enum err_kind back(struct av_visitor *v, const struct av_node *node,
+                          struct err *e)
+{
+    (void)node, (void)e;
+    of(v)->depth--;
+    return ERR_OK;
+}
+
+static enum err_kind field(struct av_visitor *v, const struct av_node *node, uint32_t i,
+                           struct err *e)
+{
+    (void)node, (void)e;
+    if (of(v)->depth == 1)
+        of(v)->at = i;
+    return ERR_OK;
+}
+
+static const struct av_visitor_ops catch_ops = {
+    .boolean = boolean,
+    .int64 = int64_,
+    .string = string,
+    .symbol = symbol,
+    .record_begin = deeper,
+    .record_end = back,
+    .array_begin = deeper,
+    .array_end = back,
+    .map_begin = deeper,
+    .map_end = back,
+    .field = field,
+};
+
+/* --- rules ------------------------------------------------------------------------ */
+
+static enum err_kind read_rule(struct windows *w, const struct conf_pair *p,
+                               struct err *e)
+{
+    char *dot;
+    long i = strtol(p->name, &dot, 10);
+
+    if (dot == p->name || *dot != '.' || i < 0 || i >= WINDOWS_MOST)
+        return err_set(e, ERR_INVALID,
+                       "partition_by is a list of at most %d {field, as, name}",
+                       WINDOWS_MOST);
+    struct window_rule *r = &w->rules[i];
+    if ((size_t)i >= w->n)
+        w->n = (size_t)i + 1;
+    if (strcmp(dot, ".field") == 0) {
+        r->field = p->value;
+    } else if (strcmp(dot, ".name") == 0) {
+        r->name = p->value;
+    } else if (strcmp(dot, ".as") == 0) {
+        for (size_t k = 0; k < N_WAYS; k++)
+            if (strcmp(ways[k].as, p->value) == 0) {
+                r->as = (int)k;
+                return ERR_OK;
+            }
+        return err_set(e, ERR_INVALID,
+                       "partition_by as \"%.40s\", wanted value, day, hour or month",
+                       p->value);
+    } else {
+        return err_set(e, ERR_INVALID, "partition_by has no \"%.40s\"", dot + 1);
+    }
+    return ERR_OK;
+}
+
+enum err_kind windows_read(struct windows *w, const struct conf_pairs *rules,
+                           struct err *e)
+{
+    *w = (struct windows){.visitor = {&catch_ops}};
+    for (size_t i = 0; i < rules->n; i++)
+        TRY(read_rule(w, &rules->items[i], e));
+    for (size_t i = 0; i < w->n; i++) {
+        struct window_rule *r = &w->rules[i];
+        r->index = -1;
+        if (r->field == NULL && r->as == AS_VALUE)
+            return err_set(e, ERR_INVALID,
+                           "partition_by without a field goes by the record's time: "
+                           "as day, hour or month");
+        if (r->name == NULL)
+            r->name = ways[r->as].name != NULL ? ways[r->as].name : r->field;
+        w->decodes = w->decodes || r->field != NULL;
+    }
+    return ERR_OK;
+}
+
+static const struct av_node *not_null(const struct av_node *n)
+{
+    if (n->type != AV_UNION || n->n_branches != 2)
+        return n;
+    return n->branches[0]->type == AV_NULL ? n->branches[1] : n->branches[0];
+}
+
+static int64_t units_a_day(const struct av_node *n)
+{
+    switch (n->logical) {
+    case AV_DATE: return 1;
+    case AV_TIMESTAMP_MILLIS:
+    case AV_LOCAL_TIMESTAMP_MILLIS: return DAY_MS;
+    case AV_TIMESTAMP_MICROS:
+    case AV_LOCAL_TIMESTAMP_MICROS: return DAY_MS * 1000;
+    case AV_TIMESTAMP_NANOS:
+    case AV_LOCAL_TIMESTAMP_NANOS: return DAY_MS * 1000000;
+    default: return 0;
+    }
+}
+
+static bool fits(const struct av_node *n, int as)
+{
+    n = not_null(n);
+    if (as != AS_VALUE)
+        return n->type == AV_STRING ||
+               (units_a_day(n) > 0 && (as != AS_HOUR || n->logical != AV_DATE));
+    return n->type == AV_STRING || n->type == AV_ENUM || n->type == AV_INT ||
+           n->type == AV_LONG || n->type == AV_BOOLEAN;
+}
+
+enum err_kind windows_use(struct windows *w, struct av_schema *reader, struct err *e)
+{
+    const struct av_node *root = av_schema_root(reader);
+
+    for (size_t i = 0; i < w->n; i++) {
+        struct window_rule *r = &w->rules[i];
+        if (r->field == NULL)
+            continue;
+        r->index = -1;
+        for (size_t k = 0; root->type == AV_RECORD && k < root->n_fields; k++)
+            if (span_eq(root->fields[k].name, span_str(r->field)))
+                r->index = (int)k;
+        if (r->index < 0)
+            return err_set(e, ERR_INVALID,
+                           "partition_by field \"%.60s\": the schema has none",
+                           r->field);
+        if (!fits(root->fields[r->index].type, r->as))
+            return err_set(e, ERR_INVALID,
+                           "partition_by field \"%.60s\" is no type that goes %s %s",
+                           r->field, r->as == AS_VALUE ? "by" : "by the",
+                           ways[r->as].as);
+    }
+    return ERR_OK;
+}
+
+/* --- a record's directory --------------------------------------------------------- */
+
+/* What Hive escapes, and what no place has in a name. */
+static void put_escaped(struct buf *out, struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < 0x20 || s.p[i] == 0x7f ||
+            strchr("\"#%'*/:=?\\{[]^", s.p[i]) != NULL)
+            buf_printf(out, "%%%02X", s.p[i]);
+        else
+            buf_put_u8(out, s.p[i]);
+}
+
+/* Days since 1970 to a date (proleptic Gregorian; H. Hinnant, "chrono-Compatible
+ * Low-Level Date Algorithms"). */
+static void civil(int64_t days, int *y, int *m, int *d)
+{
+    int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
+    int64_t doe = z - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+
+    *d = (int)(doy - (153 * mp + 2) / 5 + 1);
+    *m = (int)(mp < 10 ? mp + 3 : mp - 9);
+    *y = (int)(yoe + era * 400 + (*m <= 2));
+}
+
+static enum err_kind put_time(struct buf *out, const struct window_rule *r,
+                              int64_t days, int hour, struct err *e)
+{
+    int y, m, d;
+
+    if (days < -719162 || days > DAYS_MOST)
+        return err_set(e, ERR_INVALID, "%s: day %" PRId64 " has no year of four digits",
+                       r->name, days);
+    civil(days, &y, &m, &d);
+    if (r->as == AS_MONTH)
+        buf_printf(out, "%s=%04d-%02d", r->name, y, m);
+    else
+        buf_printf(out, "%s=%04d-%02d-%02d", r->name, y, m, d);
+    if (r->as == AS_HOUR)
+        buf_printf(out, "/hour=%02d", hour);
+    return ERR_OK;
+}
+
+static void put_null(struct buf *out, const struct window_rule *r)
+{
+    buf_printf(out, "%s=" NULL_NAME, r->name);
+    if (r->as == AS_HOUR)
+        buf_put_str(out, "/hour=" NULL_NAME);
+}
+
+static int two(const char *p)
+{
+    return p[0] >= '0' && p[0] <= '9' && p[1] >= '0' && p[1] <= '9'
+               ? (p[0] - '0') * 10 + p[1] - '0'
+               : -1;
+}
+
+/* "2026-11-20", "2026-11-20T09:15:00Z": the date, and the hour where it is wanted. */
+static enum err_kind put_text_time(struct buf *out, const struct window_rule *r,
+                                   const struct window_value *v, struct err *e)
+{
+    const char *t = v->text;
+    size_t wanted_n = r->as == AS_HOUR ? 13 : 10;
+    int hour = r->as == AS_HOUR && v->length >= 13 ? two(t + 11) : 0;
+    bool good = v->length >= wanted_n && two(t) >= 0 && two(t + 2) >= 0 &&
+                t[4] == '-' && two(t + 5) >= 1 && two(t + 5) <= 12 && t[7] == '-' &&
+                two(t + 8) >= 1 && two(t + 8) <= 31 && hour >= 0 && hour <= 23 &&
+                (r->as != AS_HOUR || t[10] == 'T' || t[10] == ' ');
+
+    if (!good)
+        return err_set(e, ERR_INVALID, "%s: \"%.*s\" begins with no ISO date%s",
+                       r->name, (int)(v->length < 40 ? v->length : 40), t,
+                       r->as == AS_HOUR ? " and hour" : "");
+    buf_printf(out, "%s=%.*s", r->name, r->as == AS_MONTH ? 7 : 10, t);
+    if (r->as == AS_HOUR)
+        buf_printf(out, "/hour=%.2s", t + 11);
+    return ERR_OK;
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+static enum err_kind put_value(struct buf *out, const struct window_rule *r,
+                               const struct window_value *v, struct err *e)
+{
+    if (v->is_text && v->length >= sizeof v->text)
+        return err_set(e, ERR_INVALID, "%s: %zu bytes are no name of a directory",
+                       r->name, v->length);
+    if (r->as != AS_VALUE && v->is_text)
+        return put_text_time(out, r, v, e);
+    if (r->as != AS_VALUE || v->node->logical == AV_DATE) {
+        int64_t units = units_a_day(v->node), days = floor_div(v->number, units);
+        int64_t inside = v->number - days * units;
+        return put_time(out, r, days, units < 24 ? 0 : (int)(inside / (units / 24)), e);
+    }
+    buf_printf(out, "%s=", r->name);
+    if (!v->is_text)
+        buf_printf(out, "%" PRId64, v->number);
+    else if (v->length == 0)
+        buf_put_str(out, NULL_NAME); // as Hive has it
+    else
+        put_escaped(out, span_of(v->text, v->length));
+    return ERR_OK;
+}
+
+static enum err_kind put_rule(struct windows *w, size_t i, int64_t timestamp_ms,
+                              struct buf *out, struct err *e)
+{
+    const struct window_rule *r = &w->rules[i];
+
+    if (r->field == NULL && timestamp_ms >= 0)
+        return put_time(out, r, timestamp_ms / DAY_MS,
+                        (int)(timestamp_ms % DAY_MS / (DAY_MS / 24)), e);
+    if (r->field == NULL || !w->values[i].there) {
+        put_null(out, r);
+        return ERR_OK;
+    }
+    return put_value(out, r, &w->values[i], e);
+}
+
+enum err_kind windows_of(struct windows *w, const struct av_plan *plan,
+                         struct span datum, int64_t timestamp_ms, struct buf *out,
+                         struct err *e)
+{
+    w->depth = 0;
+    w->at = UINT32_MAX;
+    for (size_t i = 0; i < w->n; i++)
+        w->values[i].there = false;
+    if (w->decodes)
+        TRY(av_decode_all(plan, datum, NULL, &w->visitor, e));
+    for (size_t i = 0; i < w->n; i++) {
+        if (i > 0)
+            buf_put_u8(out, '/');
+        TRY(put_rule(w, i, timestamp_ms, out, e));
+    }
+    return ERR_OK;
+}
