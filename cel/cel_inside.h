@@ -127,6 +127,7 @@ struct cel_type {
 
 /* The one without parts; list(dyn), map(dyn, dyn). */
 const struct cel_type *cel_type_of(enum cel_kind k);
+extern const struct cel_type cel_type_open; // dyn for want of anything known
 const struct cel_type *cel_type_list(struct arena *a, const struct cel_type *item);
 const struct cel_type *cel_type_map(struct arena *a, const struct cel_type *key,
                                     const struct cel_type *value);

@@ -240,6 +240,24 @@ static enum err_kind check_logical(struct checker *c, struct cel_ast *a)
     return ERR_OK;
 }
 
+/* Has it a signature of so many arguments? */
+static bool takes(const struct cel_function *f, size_t n)
+{
+    size_t count = 0;
+
+    for (const char *s = f->signatures; *s != '\0'; s++) {
+        if (*s == '>' && count == n)
+            return true;
+        if (*s == ' ')
+            count = 0;
+        else if (*s == '{')
+            count--; // key and value are one
+        else if (*s != '[')
+            count++;
+    }
+    return false;
+}
+
 /* "strings.quote(x)": a function whose name has a dot looks like a member's. */
 static const struct cel_function *dotted_function(struct cel_ast *a,
                                                   struct arena *arena)
@@ -273,6 +291,8 @@ static enum err_kind check_call(struct checker *c, struct cel_ast *a)
     if (a->function->op == OP_AND || a->function->op == OP_OR)
         return check_logical(c, a);
     a->type = result_of(c, a->function, a);
+    if (!takes(a->function, a->n))
+        a->function = NULL;
     return a->type != NULL ? ERR_OK : no_overload(c, a);
 }
 
@@ -458,7 +478,7 @@ static const struct cel_type *common(struct checker *c, const struct cel_ast *a,
         if (t == NULL)
             return DYN;
     }
-    return t != NULL ? t : DYN;
+    return t != NULL ? t : &cel_type_open;
 }
 
 static enum err_kind check_all(struct checker *c, struct cel_ast *a)

@@ -43,6 +43,9 @@ const char *cel_kind_name(enum cel_kind k)
     return names[k];
 }
 
+/* Of an empty list's items: dyn, until somebody knows better. */
+const struct cel_type cel_type_open = {.kind = CEL_DYN};
+
 const struct cel_type *cel_type_of(enum cel_kind k)
 {
     return &plain[k];
@@ -154,8 +157,10 @@ static const struct cel_type *join_nullable(struct arena *a, const struct cel_ty
 const struct cel_type *cel_type_join(struct arena *a, const struct cel_type *x,
                                      const struct cel_type *y)
 {
-    if (x == y)
+    if (x == y || y == &cel_type_open)
         return x;
+    if (x == &cel_type_open)
+        return y;
     if (x->kind == CEL_DYN || y->kind == CEL_DYN)
         return cel_type_of(CEL_DYN);
     if (x->kind == CEL_NULL && y->kind != CEL_NULL)
