@@ -166,7 +166,29 @@ static const char head[] =
     "Confluent's interface. Any path of subjects, schemas, config, mode and "
     "compatibility may stand behind /contexts/{context}. A boolean is true when it "
     "says true, in any case, and false when it says anything else.\",\"license\":{"
-    "\"name\":\"Apache-2.0\",\"identifier\":\"Apache-2.0\"}},\"paths\":{";
+    "\"name\":\"Apache-2.0\",\"identifier\":\"Apache-2.0\"}},\"security\":[{},{"
+    "\"password\":[]},{\"token\":[]},{"
+    "\"certificate\":[]}],\"paths\":{";
+
+/* Which of them are asked for is a matter of settings: see docs/security.md. */
+static const char security[] =
+    "\"securitySchemes\":{\"password\":{\"type\":\"http\",\"scheme\":\"basic\"},"
+    "\"token\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\"},"
+    "\"certificate\":{\"type\":\"mutualTLS\"}},";
+
+static const struct response {
+    const char *name, *says;
+    const char *header, *header_says; // NULL: none
+} responses[] = {
+    {"Refused", "refused; error_code says why", NULL, NULL},
+    {"Unauthorized", "it is not known who asks", "WWW-Authenticate",
+     "what may be shown to say who"},
+    {"Forbidden", "who asks may not do that", NULL, NULL},
+    {"TooMany", "too many requests, or too many wrong passwords", "Retry-After",
+     "seconds until it may be asked again"},
+    {"NotNow", "still reading the topic, or too many wait", "Retry-After",
+     "seconds until it may be asked again"},
+};
 
 /* Does the blank-separated `list` have `word`? */
 static bool lists(const char *list, const char *word)
@@ -221,6 +243,35 @@ static void put_content(struct buf *out, const char *schema, bool ours)
     buf_put_u8(out, '}');
 }
 
+/* Who is asked, what they may do and how often is not looked at there. */
+static bool is_for_everybody(const struct operation *op)
+{
+    static const char *const paths[] = {"/healthz", "/readyz", "/metrics"};
+
+    for (size_t i = 0; i < COUNT(paths); i++)
+        if (strcmp(op->pattern, paths[i]) == 0)
+            return true;
+    return false;
+}
+
+static void put_ref(struct buf *out, const char *code, const char *response)
+{
+    buf_printf(out, ",\"%s\":{\"$ref\":\"#/components/responses/%s\"}", code, response);
+}
+
+/* What the guard and the state of the registry may answer to anything. */
+static void put_usual_answers(struct buf *out)
+{
+    static const char *const usual[][2] = {{"400", "Refused"},
+                                           {"401", "Unauthorized"},
+                                           {"403", "Forbidden"},
+                                           {"429", "TooMany"},
+                                           {"503", "NotNow"}};
+
+    for (size_t i = 0; i < COUNT(usual); i++)
+        put_ref(out, usual[i][0], usual[i][1]);
+}
+
 static void put_answers(struct buf *out, const struct operation *op)
 {
     static const char *const codes[] = {"404", "409", "422"};
@@ -238,14 +289,16 @@ static void put_answers(struct buf *out, const struct operation *op)
     }
     for (size_t i = 0; i < COUNT(codes); i++)
         if (lists(op->statuses, codes[i]))
-            buf_printf(out, ",\"%s\":{\"$ref\":\"#/components/responses/Refused\"}",
-                       codes[i]);
+            put_ref(out, codes[i], "Refused");
     if (lists(op->statuses, "503")) {
         buf_put_str(out, ",\"503\":{\"description\":\"not now\",");
         put_content(out, op->answer, false);
         buf_put_u8(out, '}');
     }
-    buf_put_str(out, ",\"default\":{\"$ref\":\"#/components/responses/Refused\"}}");
+    if (!is_for_everybody(op))
+        put_usual_answers(out);
+    put_ref(out, "default", "Refused");
+    buf_put_u8(out, '}');
 }
 
 static void put_operation(struct buf *out, const struct operation *op)
@@ -265,6 +318,8 @@ static void put_operation(struct buf *out, const struct operation *op)
         buf_put_u8(out, '}');
     }
     put_answers(out, op);
+    if (is_for_everybody(op))
+        buf_put_str(out, ",\"security\":[]");
     buf_put_u8(out, '}');
 }
 
@@ -300,16 +355,35 @@ bool openapi_has(enum http_method method, const char *pattern)
     return false;
 }
 
+static void put_responses(struct buf *out)
+{
+    buf_put_str(out, "\"responses\":{");
+    for (size_t i = 0; i < COUNT(responses); i++) {
+        const struct response *r = &responses[i];
+
+        buf_printf(out, "%s\"%s\":{\"description\":\"%s\",", i > 0 ? "," : "", r->name,
+                   r->says);
+        if (r->header != NULL)
+            buf_printf(out,
+                       "\"headers\":{\"%s\":{\"description\":\"%s\",\"schema\":" TEXT
+                       "}},",
+                       r->header, r->header_says);
+        put_content(out, REF("Error"), true);
+        buf_put_u8(out, '}');
+    }
+    buf_put_u8(out, '}');
+}
+
 void openapi_put(struct buf *out)
 {
     buf_put_str(out, head);
     for (size_t i = 0; i < COUNT(operations); i++)
         if (is_first_of_path(i))
             put_path(out, i);
-    buf_put_str(out, "},\"components\":{\"responses\":{\"Refused\":{\"description\":"
-                     "\"refused; error_code says why\",");
-    put_content(out, REF("Error"), true);
-    buf_put_str(out, "}},\"schemas\":");
+    buf_put_str(out, "},\"components\":{");
+    buf_put_str(out, security);
+    put_responses(out);
+    buf_put_str(out, ",\"schemas\":");
     openapi_put_schemas(out);
     buf_put_str(out, "}}");
 }

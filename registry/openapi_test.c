@@ -4,6 +4,7 @@
 #include "tests/check.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct json *document(struct buf *text, struct arena *a)
 {
@@ -65,9 +66,36 @@ static void a_path_has_its_methods_parts_and_parameters(void)
     arena_free(&a);
 }
 
+static void it_says_how_to_say_who_asks_and_what_is_answered_to_who_may_not(void)
+{
+    static const char *const usual[] = {"400", "401", "403", "429", "503"};
+    struct buf text = BUF_INIT(1 << 20);
+    struct arena a = {0};
+    const struct json *j = document(&text, &a);
+    const struct json *schemes =
+        json_member(json_member(j, "components"), "securitySchemes");
+    const struct json *paths = json_member(j, "paths");
+    const struct json *open = json_member(json_member(paths, "/readyz"), "get"),
+                      *shut = json_member(json_member(paths, "/subjects"), "get");
+
+    CHECK_INT((long)schemes->n, 3);
+    for (const struct json *s = json_member(j, "security")->first; s; s = s->next)
+        CHECK(s->n == 0 || json_member_span(schemes, s->first->name) != NULL);
+    CHECK_INT((long)json_member(open, "security")->n, 0);
+    CHECK(json_member(shut, "security") == NULL);
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+        CHECK(json_member(json_member(shut, "responses"), usual[i]) != NULL);
+        if (strcmp(usual[i], "503") != 0)
+            CHECK(json_member(json_member(open, "responses"), usual[i]) == NULL);
+    }
+    buf_free(&text);
+    arena_free(&a);
+}
+
 int main(void)
 {
     RUN(the_document_is_json_and_whole_in_itself);
     RUN(a_path_has_its_methods_parts_and_parameters);
+    RUN(it_says_how_to_say_who_asks_and_what_is_answered_to_who_may_not);
     return REPORT();
 }
