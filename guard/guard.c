@@ -25,6 +25,11 @@ static enum err_kind check_settings(const struct guard_settings *s, struct err *
     if (s->tls_client_ca != NULL && s->tls_cert == NULL)
         return err_set(e, ERR_INVALID,
                        "tls.client_ca is given, but without tls.cert there is no TLS");
+    if (s->tls_client_crl != NULL && s->tls_client_ca == NULL)
+        return err_set(
+            e, ERR_INVALID,
+            "tls.client_crl is given, but without tls.client_ca no client is "
+            "asked for a certificate");
     if (s->jwks != NULL && (s->issuer == NULL || s->audience == NULL))
         return err_set(
             e, ERR_INVALID,
@@ -193,6 +198,7 @@ static enum err_kind load_tls(struct guard *g, struct err *e)
     const struct http_tls_files files = {.cert = g->s->tls_cert,
                                          .key = g->s->tls_key,
                                          .client_ca = g->s->tls_client_ca,
+                                         .client_crl = g->s->tls_client_crl,
                                          .client_may_lack = g->s->tls_client_cert == 1};
 
     return g->tls == NULL ? http_tls_open(&g->tls, &files, e)
@@ -326,9 +332,13 @@ static void *watch(void *arg)
 
 static void note_files(struct guard *g)
 {
-    const char *const paths[] = {
-        g->s->tls_cert,  g->s->tls_key, g->s->tls_client_ca,
-        g->s->passwords, g->s->acl,     is_url(g->s->jwks) ? NULL : g->s->jwks};
+    const char *const paths[] = {g->s->tls_cert,
+                                 g->s->tls_key,
+                                 g->s->tls_client_ca,
+                                 g->s->tls_client_crl,
+                                 g->s->passwords,
+                                 g->s->acl,
+                                 is_url(g->s->jwks) ? NULL : g->s->jwks};
 
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         if (paths[i] != NULL) {

@@ -19,7 +19,7 @@
 #include <stddef.h>
 
 struct guard_settings {
-    const char *tls_cert, *tls_key, *tls_client_ca;
+    const char *tls_cert, *tls_key, *tls_client_ca, *tls_client_crl;
     int tls_client_cert; // 0: required, 1: optional
     const char *passwords, *acl;
     const char *jwks, *jwks_ca; // of jwks: a file, or a URL
@@ -39,6 +39,9 @@ struct guard_settings {
         {"tls.client_ca", CONF_TEXT, offsetof(type, member.tls_client_ca),             \
          .argument = "FILE",                                                           \
          .help = "who vouches for clients' certificates, PEM; turns mTLS on"},         \
+        {"tls.client_crl", CONF_TEXT, offsetof(type, member.tls_client_crl),           \
+         .argument = "FILE",                                                           \
+         .help = "revocation lists of those who vouch, PEM: each of them has one"},    \
         {"tls.client_cert",                                                            \
          CONF_CHOICE,                                                                  \
          offsetof(type, member.tls_client_cert),                                       \

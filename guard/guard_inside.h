@@ -51,7 +51,7 @@ struct guard {
     pthread_mutex_t watch_lock;
     pthread_cond_t stop_watching;
     bool stopped; // under watch_lock
-    struct watched files[6];
+    struct watched files[7];
     size_t nfiles;
 };
 

@@ -73,6 +73,21 @@ static void set_rules(SSL_CTX *c)
     SSL_CTX_set_alpn_select_cb(c, choose_protocol, NULL);
 }
 
+/* A list that is missing or out of date turns everybody away: who can keep it from us
+ * must not be able to come in by that (RFC 5280, 6.3). */
+static enum err_kind look_up_withdrawn(SSL_CTX *c, const char *file, struct err *e)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(c);
+    X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+
+    if (lookup == NULL || X509_load_crl_file(lookup, file, X509_FILETYPE_PEM) < 1)
+        return fail(e, "revocation lists", file);
+    if (X509_STORE_set_flags(store,
+                             X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) != 1)
+        return fail(e, "revocation lists", file);
+    return ERR_OK;
+}
+
 static enum err_kind ask_for_clients(SSL_CTX *c, const struct http_tls_files *f,
                                      struct err *e)
 {
@@ -83,6 +98,7 @@ static enum err_kind ask_for_clients(SSL_CTX *c, const struct http_tls_files *f,
     SSL_CTX_set_client_CA_list(c, names); // takes it
     if (SSL_CTX_load_verify_locations(c, f->client_ca, NULL) != 1)
         return fail(e, "certificate authority", f->client_ca);
+    TRY(f->client_crl != NULL ? look_up_withdrawn(c, f->client_crl, e) : ERR_OK);
     SSL_CTX_set_verify(
         c, SSL_VERIFY_PEER | (f->client_may_lack ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT),
         NULL);

@@ -19,8 +19,11 @@ struct http_tls;
 struct http_tls_files { // PEM; borrowed for the life of the http_tls, read at each load
     const char *cert;   // ours first, then what leads to the root
     const char *key;    // without a passphrase
-    const char *client_ca; // NULL: clients are not asked who they are
-    bool client_may_lack;  // with client_ca: one without a certificate comes in too
+    const char *client_ca;  // NULL: clients are not asked who they are
+    const char *client_crl; // with client_ca: lists of what its authorities withdrew;
+                            // who issued one of the chain must have one in force. NULL:
+                            // nothing is looked up
+    bool client_may_lack; // with client_ca: one without a certificate comes in too
 };
 
 /* ERR_INVALID names the file and what is wrong with it. */

@@ -32,12 +32,21 @@ static const struct http_route guarded_routes[] = {
 
 enum asking { NOBODY, WHOEVER_HAS_ONE, EVERYBODY };
 
-static void open_guarded(struct guarded *g, enum asking asked,
-                         struct http_limits limits)
+static void serve(struct guarded *g, struct http_limits limits)
 {
     static const char *const listen[] = {"127.0.0.1:0"};
     struct err e = {0};
 
+    CHECK_INT(http_tls_open(&g->tls, &g->files, &e), ERR_OK);
+    struct http_settings settings = {
+        .listen = listen, .nlisten = 1, .loops = 1, .tls = g->tls, .limits = limits};
+    g->house.p.app = (struct http_app){.routes = guarded_routes, .nroutes = 3};
+    CHECK_INT(http_server_open(&g->house.s, &settings, &g->house.p.app, &e), ERR_OK);
+}
+
+static void open_guarded(struct guarded *g, enum asking asked,
+                         struct http_limits limits)
+{
     *g = (struct guarded){0};
     papers_make(&g->papers);
     g->server = papers_for(&g->papers, "server", "localhost");
@@ -46,11 +55,7 @@ static void open_guarded(struct guarded *g, enum asking asked,
                                        .key = g->server.key,
                                        .client_ca = asked != NOBODY ? g->ca : NULL,
                                        .client_may_lack = asked == WHOEVER_HAS_ONE};
-    CHECK_INT(http_tls_open(&g->tls, &g->files, &e), ERR_OK);
-    struct http_settings settings = {
-        .listen = listen, .nlisten = 1, .loops = 1, .tls = g->tls, .limits = limits};
-    g->house.p.app = (struct http_app){.routes = guarded_routes, .nroutes = 3};
-    CHECK_INT(http_server_open(&g->house.s, &settings, &g->house.p.app, &e), ERR_OK);
+    serve(g, limits);
 }
 
 static void close_guarded(struct guarded *g)
@@ -183,6 +188,39 @@ static void a_stranger_s_certificate_is_none(void)
     close_guarded(&g);
 }
 
+static void a_certificate_that_was_withdrawn_is_none(void)
+{
+    struct guarded g;
+    struct err e = {0};
+    char list[64];
+
+    open_guarded(&g, WHOEVER_HAS_ONE, HTTP_LIMITS);
+    struct paper first = papers_for(&g.papers, "first", "first");
+    long serial = g.papers.serial;
+    struct paper second = papers_for(&g.papers, "second", "second");
+    snprintf(list, sizeof list, "%s/list.crl", g.papers.dir);
+    papers_withdraw(&g.papers, "list", 900, 900, 3600);
+    http_server_close(g.house.s);
+    http_tls_close(g.tls);
+    g.files.client_crl = list;
+    serve(&g, HTTP_LIMITS);
+
+    who_am_i(&g, &first, "CN=first,O=Shop");
+    papers_withdraw(&g.papers, "list", serial, serial, 3600);
+    CHECK_INT(http_tls_reload(g.tls, &e), ERR_OK);
+    who_am_i(&g, &first, "turned away");
+    who_am_i(&g, &second, "CN=second,O=Shop");
+    who_am_i(&g, NULL, "");
+
+    papers_withdraw(&g.papers, "list", 900, 900, -60); // out of date
+    CHECK_INT(http_tls_reload(g.tls, &e), ERR_OK);
+    who_am_i(&g, &second, "turned away");
+    CHECK_INT(truncate(list, 10), 0);
+    CHECK_INT(http_tls_reload(g.tls, &e), ERR_INVALID);
+    CHECK(strstr(e.msg, list) != NULL);
+    close_guarded(&g);
+}
+
 /* More than a record and more than the socket holds, both ways. */
 static void much_goes_through(void)
 {
@@ -310,6 +348,7 @@ int main(void)
     RUN(speaks_1_2_and_1_3_and_nothing_older);
     RUN(the_name_in_a_clients_certificate_is_told);
     RUN(a_stranger_s_certificate_is_none);
+    RUN(a_certificate_that_was_withdrawn_is_none);
     RUN(much_goes_through);
     RUN(a_slow_handshake_costs_one_connection);
     RUN(what_is_no_tls_is_counted_and_closed);

@@ -16,6 +16,7 @@
 struct reg_api_options {
     int64_t write_ms; // deadline of a write
     size_t body;      // bytes of a request
+    size_t schema;    // bytes of the text of one that is registered
     struct reg_rules rules;
     const char *topic;
     struct guard *guard; // NULL: everybody may do everything

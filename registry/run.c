@@ -48,6 +48,8 @@ static const struct conf_row rows[] = {
      .help = "longest wait for open requests when told to stop"},
     {"limits.body", CONF_BYTES, AT(body), .fallback = "1MiB", .min = 1024,
      .max = 64 << 20, .help = "largest request body"},
+    {"limits.schema", CONF_BYTES, AT(schema), .fallback = "1MiB", .min = 64,
+     .max = 64 << 20, .help = "largest text of a schema that is registered"},
     {"limits.bodies", CONF_BYTES, AT(bodies), .fallback = "64MiB", .min = 1 << 20,
      .max = INT64_C(1) << 33, .help = "all request bodies held at once"},
     {"limits.connections", CONF_INT, AT(connections), .fallback = "10000", .min = 1,
@@ -140,6 +142,7 @@ static enum err_kind open_http(struct registry *r, const struct reg_rules *rules
     const struct registry_settings *s = r->s;
     struct reg_api_options api = {.write_ms = s->write_ms,
                                   .body = (size_t)s->body,
+                                  .schema = (size_t)s->schema,
                                   .rules = *rules,
                                   .topic = s->topic,
                                   .guard = r->guard,

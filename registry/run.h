@@ -19,7 +19,7 @@ struct registry_settings {
     const char *advertise;  // "http://host:8081" for other instances, "" or NULL = none
     const char *forward_ca; // PEM, NULL or "": the system's
     int64_t forward_ms;
-    int64_t write_ms, drain_ms, body, bodies, connections, per_ip, loops, queue;
+    int64_t write_ms, drain_ms, body, schema, bodies, connections, per_ip, loops, queue;
     const char *log_level;
     struct guard_settings guard;
 

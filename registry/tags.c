@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define DEPTH 100
+#define DEPTH 256 // as schemas may have
 #define MEMBER "confluent:tags"
 
 static const char record_type[] = "sr_record", field_type[] = "sr_field";

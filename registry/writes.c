@@ -234,6 +234,19 @@ void write_command(struct http_app *app, struct http_req *r, const char *type,
     answer_refusal(r, type, &busy);
 }
 
+/* Less than a body may have: escapes and what stands beside it take room too. */
+static bool is_of_size(const struct http_app *app, const struct reg_command *c,
+                       struct arena *a, struct reg_refusal *no)
+{
+    size_t most = ((const struct reg_api *)app)->o.schema;
+
+    if (c->schema.schema.n <= most)
+        return true;
+    reg_refuse(no, a, REG_TOO_LARGE, "Schema is too large: %zu bytes, at most %zu",
+               c->schema.schema.n, most);
+    return false;
+}
+
 void post_version(struct http_app *app, struct http_req *r)
 {
     struct reg_command c = {.verb = REG_DO_REGISTER,
@@ -246,7 +259,7 @@ void post_version(struct http_app *app, struct http_req *r)
     if (type == NULL)
         return;
     if (!schema_body(r, &r->arena, &c.schema, &no) ||
-        !tagging_asked(&c, r, &r->arena, &no) ||
+        !is_of_size(app, &c, &r->arena, &no) || !tagging_asked(&c, r, &r->arena, &no) ||
         !reg_may_refer((struct reg_api *)app, r, &c.schema, c.subject, &r->arena,
                        &no)) {
         answer_refusal(r, type, &no);

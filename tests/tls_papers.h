@@ -86,6 +86,41 @@ static inline struct paper papers_for(struct papers *p, const char *file,
     return out;
 }
 
+/* `file`.crl: certificates `from` to `to` are withdrawn; it is good for `seconds` more.
+ */
+static inline void papers_withdraw(struct papers *p, const char *file, long from,
+                                   long to, long seconds)
+{
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *at = ASN1_TIME_new();
+    char path[64];
+
+    X509_CRL_set_version(crl, 1);
+    X509_CRL_set_issuer_name(crl, X509_get_subject_name(p->ca));
+    X509_gmtime_adj(at, -3600);
+    X509_CRL_set1_lastUpdate(crl, at);
+    for (long serial = from; serial <= to; serial++) {
+        X509_REVOKED *one = X509_REVOKED_new();
+        ASN1_INTEGER *number = ASN1_INTEGER_new();
+
+        ASN1_INTEGER_set(number, serial);
+        X509_REVOKED_set_serialNumber(one, number);
+        X509_REVOKED_set_revocationDate(one, at);
+        X509_CRL_add0_revoked(crl, one);
+        ASN1_INTEGER_free(number);
+    }
+    X509_gmtime_adj(at, seconds);
+    X509_CRL_set1_nextUpdate(crl, at);
+    X509_CRL_sort(crl);
+    X509_CRL_sign(crl, p->key, EVP_sha256());
+    snprintf(path, sizeof path, "%s/%s.crl", p->dir, file);
+    FILE *f = fopen(path, "w");
+    PEM_write_X509_CRL(f, crl);
+    fclose(f);
+    ASN1_TIME_free(at);
+    X509_CRL_free(crl);
+}
+
 static inline void papers_burn(struct papers *p)
 {
     char command[64];

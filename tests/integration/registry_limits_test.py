@@ -101,10 +101,81 @@ def too_many_guesses(passwords):
         check_that("it is said in the log", r.refusals("too many wrong passwords") and r.refusals("wrong name or password"))
 
 
+def too_large():
+    """Each limit is a status, a code and a sentence; nothing behind it is done."""
+    def nested(n):
+        return '{"type":"array","items":' * n + '"int"' + "}" * n
+
+    def wide(n):
+        return json.dumps({"type": "record", "name": "R", "fields": [{"name": "f%d" % i, "type": "int"} for i in range(n)]})
+    with Registry("--limits-body", "65536", "--limits-schema", "16384") as r:
+        def register(schema, **more):
+            return r.ask("POST", "/subjects/s/versions?force=true", {"schema": schema, **more})[:2]
+
+        check("63 types inside each other are taken", register(nested(63))[0], 200)
+        s, answer = register(nested(64))
+        check_that("64 are not", (s, answer["error_code"]) == (422, 42201) and "more than 64 types inside each other" in answer["message"], answer)
+        s, answer = register(nested(600))
+        check_that("nor 600 objects", (s, answer["error_code"]) == (422, 42201) and "more than 256 containers" in answer["message"], answer)
+        s, answer, _ = r.ask("POST", "/subjects/s/versions", b"[" * 5000 + b"]" * 5000)
+        check_that("nor 5000 lists around nothing", (s, answer["error_code"]) == (422, 42201) and "more than 100 containers" in answer["message"], answer)
+        s, answer = register('"int"', references=[{"name": "a", "subject": "b", "version": 1}] * 1001)
+        check_that("nor 1001 references", (s, answer["error_code"]) == (422, 42201) and "1001 references, at most 1000" in answer["message"], answer)
+        check("a schema of 12 KB is taken", register(wide(480))[0], 200)
+        text = wide(900)
+        check("one of 25 KB is not", register(text),
+              (422, {"error_code": 42209, "message": "Schema is too large: %d bytes, at most 16384" % len(text)}))
+        check("but may be asked about", r.status("POST", "/compatibility/subjects/s/versions/latest", {"schema": text}), 200)
+        check("a body over the limit is not read", r.ask("POST", "/subjects/s/versions", b" " * 65537)[:2],
+              (413, {"error_code": 413, "message": "the body is longer than the 65536 bytes taken here"}))
+        check("nor a path over 8 KB", r.ask("GET", "/subjects/" + "a" * 9000)[:2], (414, {"error_code": 414, "message": "the request target is too long"}))
+        check("nor a head over 16 KB", raw(r, b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 17000 + b"\r\n\r\n")[:12], b"HTTP/1.1 431")
+        check("nor one with 101 fields", raw(r, b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: a\r\n" * 101 + b"\r\n")[:12], b"HTTP/1.1 431")
+        check("what was refused is not there", r.ask("GET", "/subjects/s/versions")[1], [1, 2])
+
+
+def raw(r, text, address="127.0.0.1", keep=None):
+    """What is answered to these bytes; with `keep` the connection stays open, in that list."""
+    s = socket.create_connection(("127.0.0.1", r.port), source_address=(address, 0))
+    s.settimeout(10)
+    try:
+        s.sendall(text)
+        got = s.recv(65536)
+    except ConnectionError:
+        got = b""
+    if keep is None:
+        s.close()
+    else:
+        keep.append(s)
+    return got
+
+
+def too_many_connections():
+    with Registry("--limits-connections", "6", "--limits-per-ip", "4") as r:
+        held = []
+
+        def come(address, path=b"/subjects"):
+            got = raw(r, b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n", address, held)
+            return int(got[9:12]) if got else 0, b"Retry-After: 1" in got, got.rpartition(b"\r\n\r\n")[2]
+        busy = b'{"error_code":503,"message":"too many connections are open'
+        check("four connections of one address", [come("127.0.0.1")[0] for _ in range(4)], [200] * 4)
+        s, later, body = come("127.0.0.1")
+        check("no fifth", (s, later, body.startswith(busy)), (503, True, True))
+        check("two more of others", [come("127.0.0.%d" % n)[0] for n in (2, 3)], [200] * 2)
+        s, later, body = come("127.0.0.4")
+        check("no seventh in all", (s, later, body.startswith(busy)), (503, True, True))
+        check("but for health", come("127.0.0.5", b"/readyz")[0], 200)
+        for s in held:
+            s.close()
+        until("when they are gone others come in", lambda: r.status("GET", "/subjects") == 200, 20)
+
+
 try:
     known = people(alice="right", bob="right", carol="right")
     too_many_requests(known)
     too_many_guesses(known)
+    too_large()
+    too_many_connections()
 finally:
     shutil.rmtree(home)
 sys.exit(1 if world.failed else 0)

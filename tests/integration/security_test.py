@@ -137,6 +137,8 @@ def refuses_to_start():
         return p.returncode, p.stderr
     rc, why = start("--tls-cert", path("server.pem"))
     check_that("a certificate without its key is refused", rc == 2 and "tls.key" in why, why)
+    rc, why = start("--tls-client-crl", path("nowhere"))
+    check_that("revocation lists of nobody are refused", rc == 2 and "tls.client_ca" in why, why)
     rc, why = start("--tls-cert", path("server.pem"), "--tls-key", path("alice.key"))
     check_that("another's key is refused, by file", rc == 2 and path("alice.key") in why, why)
     rc, why = start("--auth-passwords", path("nowhere"))
@@ -353,6 +355,33 @@ def two_registries():
         check("both end when told", [p.end() for p in both], [0, 0])
 
 
+def withdrawn():
+    """A client's certificate that its authority takes back, while the registry runs."""
+    def revoke(*names):
+        write("index", "")
+        write("crl.cnf", "[ca]\ndefault_ca=d\n[d]\ndatabase=%s\ndefault_md=sha256\ndefault_crl_days=1\n" % path("index"))
+        how = ["-config", path("crl.cnf"), "-cert", path("ca.pem"), "-keyfile", path("ca.key")]
+        for name in names:
+            openssl("ca", *how, "-revoke", path(name + ".pem"))
+        openssl("ca", *how, "-gencrl", "-out", path("crl.new"))
+        os.rename(path("crl.new"), path("crl"))
+    revoke()
+    port = free_port()
+    p = Program("registry", "--bootstrap", KAFKA, "--allow-unsafe", "--topic", "_sec" + run, "--listen", "127.0.0.1:%d" % port, "--auth-reload", "200ms",
+                "--tls-cert", path("server.pem"), "--tls-key", path("server.key"), "--tls-client-ca", path("ca.pem"), "--tls-client-crl", path("crl"))
+    try:
+        until("a registry that reads revocation lists is ready", lambda: status("GET", port, "/readyz", cert="alice") == 200)
+        check("two come in", [status("GET", port, "/subjects", cert=c) for c in ("alice", "etl")], [200, 200])
+        revoke("alice")
+        until("one of them is withdrawn", lambda: status("GET", port, "/subjects", cert="alice") is None, 15)
+        check("the other stays", status("GET", port, "/subjects", cert="etl"), 200)
+        write("crl", "nothing")
+        until("what is no list is said", lambda: any(path("crl") in json.dumps(e) for e in p.lines(level="error")), 15)
+        check("and the last good one stays", [status("GET", port, "/subjects", cert=c) for c in ("alice", "etl")], [None, 200])
+    finally:
+        check("it ends when told", p.end(), 0)
+
+
 def the_gateway(port, gateway):
     def post(topic, **who):
         return ask("POST", port, "/v1/topics/%s/records" % topic, {"a": 1}, **who)[0]
@@ -398,6 +427,7 @@ try:
     tokens(port, registry)
     reload(port, registry)
     keys_from_a_url()
+    withdrawn()
     two_registries()
 
     for topic in (TOPIC, SECRET_TOPIC):
