@@ -1,4 +1,4 @@
-/* Messages of Kafka as lines of JSON: consumer BOOTSTRAP REGISTRY TOPIC HOW-MANY */
+/* N messages of Kafka as lines of JSON: consumer BOOTSTRAP REGISTRY TOPIC GROUP N */
 #include <avrogate/serde.h>
 
 #include <err.h>
@@ -14,15 +14,15 @@ int main(int argc, char **argv)
     struct avrogate_buffer json = {0};
     struct avrogate_error e = {0};
 
-    if (argc != 5)
-        errx(2, "usage: consumer BOOTSTRAP REGISTRY TOPIC HOW-MANY");
+    if (argc != 6)
+        errx(2, "usage: consumer BOOTSTRAP REGISTRY TOPIC GROUP N");
     struct avrogate_registry_options ro = {.size = sizeof ro, .urls = argv[2]};
     struct avrogate_deserializer_options o = {.size = sizeof o};
     if (avrogate_registry_open(&registry, &ro, &e) != AVROGATE_OK ||
         avrogate_deserializer_open(&deserializer, registry, &o, &e) != AVROGATE_OK)
         errx(1, "%s", e.message);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "group.id", "avrogate-example", why, sizeof why);
+    rd_kafka_conf_set(conf, "group.id", argv[4], why, sizeof why);
     rd_kafka_conf_set(conf, "auto.offset.reset", "earliest", why, sizeof why);
     if (rd_kafka_conf_set(conf, "bootstrap.servers", argv[1], why, sizeof why) != 0)
         errx(1, "%s", why);
@@ -32,7 +32,7 @@ int main(int argc, char **argv)
     rd_kafka_subscribe(kafka, topics);
     rd_kafka_topic_partition_list_destroy(topics);
 
-    for (int left = atoi(argv[4]); left > 0;) {
+    for (int left = atoi(argv[5]); left > 0;) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(kafka, 1000);
         if (m != NULL && m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             struct avrogate_message in = {.p = m->payload, .n = m->len};
