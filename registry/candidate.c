@@ -2,6 +2,7 @@
 
 #include "avro-core/canon.h"
 #include "avro-core/identical.h"
+#include "contract/contract.h"
 #include "registry/meta.h"
 #include "wire/guid.h"
 #include "wire/status.h"
@@ -265,6 +266,17 @@ void reg_candidate_dress(struct reg_candidate *c, const struct reg_version *befo
     c->what.rules = reg_rules_merge(rules, set[API_OVERRIDE_RULES], a);
     c->says_metadata = c->says_rules = true;
     guid_md5(c->md5, &c->what);
+}
+
+bool reg_candidate_keeps_rules(const struct reg_candidate *c, struct arena *a,
+                               struct reg_refusal *no)
+{
+    struct err e = {0};
+
+    if (contract_check(c->parsed, c->what.metadata, c->what.rules, &e) == ERR_OK)
+        return true;
+    reg_refuse(no, a, REG_INVALID_RULES, "Invalid rule set: %s", e.msg);
+    return false;
 }
 
 /* By what the text says, to the byte. */

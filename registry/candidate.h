@@ -37,6 +37,9 @@ void reg_candidate_free(struct reg_candidate *c);
  * has, over the defaults and under the overrides of `config`. */
 void reg_candidate_dress(struct reg_candidate *c, const struct reg_version *before,
                          const struct api_config *config, struct arena *a);
+/* Can every rule of it be asked of a record of it?  False: *no says which cannot. */
+bool reg_candidate_keeps_rules(const struct reg_candidate *c, struct arena *a,
+                               struct reg_refusal *no);
 /* Does `config` change what is registered? */
 bool reg_config_dresses(const struct api_config *config);
 

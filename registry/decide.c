@@ -288,6 +288,8 @@ static void register_candidate(struct deciding *d, struct reg_candidate *cand,
     }
     if (!may_register(d, mode) || !log_is_sound(d))
         return;
+    if (mode != API_IMPORT && !reg_candidate_keeps_rules(cand, d->a, &d->out->no))
+        return;
     if (mode != API_IMPORT && !d->c->force && !fits(d, cand, config))
         return;
 

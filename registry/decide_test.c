@@ -669,7 +669,7 @@ static struct reg_decision submit_with(const char *subject, const char *schema,
 #define OWNER(name) "{\"properties\":{\"owner\":\"" name "\"}}"
 #define RULE                                                                 \
     "{\"domainRules\":[{\"name\":\"r\",\"mode\":\"WRITE\",\"type\":\"CEL\"," \
-    "\"disabled\":false}]}"
+    "\"expr\":\"true\",\"disabled\":false}]}"
 
 static void metadata_and_rules_are_part_of_what_a_schema_is(void)
 {
@@ -685,6 +685,21 @@ static void metadata_and_rules_are_part_of_what_a_schema_is(void)
     CHECK_INT(submit_with("s", V1, "[]", "").no.code, REG_INVALID_SCHEMA);
     CHECK_INT(submit_with("s", V1, "", "{\"domainRules\":1}").no.code,
               REG_INVALID_RULES);
+}
+
+#define BAD_RULE                                                             \
+    "{\"domainRules\":[{\"name\":\"r\",\"mode\":\"WRITE\",\"type\":\"CEL\"," \
+    "\"expr\":\"message.nope > 1\"}]}"
+
+static void a_rule_that_does_not_fit_its_schema_is_refused(void)
+{
+    fresh();
+    struct reg_decision d = submit_with("s", V1, "", BAD_RULE);
+    CHECK_INT(d.no.code, REG_INVALID_RULES);
+    CHECK_INT(d.n, 0);
+    CHECK(memmem(d.no.message.p, d.no.message.n, "rule \"r\": 1:", 12) != NULL);
+    set("", "{\"overrideRuleSet\":" BAD_RULE "}"); // has no schema to be checked with
+    CHECK_INT(submit("s", V1).no.code, REG_INVALID_RULES);
 }
 
 static void settings_dress_what_is_registered(void)
@@ -767,6 +782,7 @@ int main(void)
     RUN(import_needs_an_empty_scope_and_takes_ids_as_they_are);
     RUN(a_context_goes_when_it_is_empty);
     RUN(metadata_and_rules_are_part_of_what_a_schema_is);
+    RUN(a_rule_that_does_not_fit_its_schema_is_refused);
     RUN(settings_dress_what_is_registered);
     RUN(groups_are_compared_among_themselves);
     RUN(an_alias_stands_for_its_subject);
