@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "gateway/batch.h"
 #include "gateway/codec.h"
+#include "gateway/contracts.h"
 #include "gateway/topics.h"
 #include "kafka/producer.h"
 #include "registry-client/registry_client.h"
@@ -46,6 +47,7 @@ struct way_kafka {
     struct kf_producer *producer;
     size_t largest; // bytes of a record that it takes
     struct codecs codecs;
+    struct contracts contracts;
     struct topics topics;
     struct flight flight;
 };
@@ -228,6 +230,21 @@ static void send_checked(struct way_kafka *w, const struct gw_batch *b,
     }
 }
 
+/* The batch read against its schema and the rules beside it. */
+static enum err_kind read_batch(struct way_kafka *w, const struct rc_schema *schema,
+                                struct gw_batch_schema *against, struct span body,
+                                struct gw_batch *b, struct err *e)
+{
+    TRY(contracts_get(&w->contracts, schema, schema->subject, &against->contract, e));
+    if (against->contract == NULL)
+        return gw_batch_read(b, &w->ask, against, body, e);
+    against->run = contracts_take_run(&w->contracts);
+    enum err_kind rc = gw_batch_read(b, &w->ask, against, body, e);
+    contracts_give_run(&w->contracts, against->run, true);
+    gw_contract_release(against->contract);
+    return rc;
+}
+
 static enum err_kind check_and_send(struct way_kafka *w, const struct rc_schema *schema,
                                     struct span body, struct verdict *v, struct err *e)
 {
@@ -242,10 +259,10 @@ static enum err_kind check_and_send(struct way_kafka *w, const struct rc_schema 
 
     TRY(check_key_field(w, schema, e));
     TRY(codec_get(&w->codecs, schema->id, schema->schema, &how, &codec, e));
-    const struct gw_batch_schema against = {codec->encoder, codec->plan, schema->id,
-                                            NULL};
+    struct gw_batch_schema against = {
+        .encoder = codec->encoder, .plan = codec->plan, .id = schema->id};
     gw_batch_init(&b, &limits);
-    enum err_kind rc = gw_batch_read(&b, &w->ask, &against, body, e);
+    enum err_kind rc = read_batch(w, schema, &against, body, &b, e);
     if (rc == ERR_OK)
         send_checked(w, &b, v);
     gw_batch_free(&b);
@@ -292,6 +309,7 @@ static void close_kafka(struct way *way)
     if (w->rc != NULL)
         rc_close(w->rc);
     codecs_free(&w->codecs);
+    contracts_free(&w->contracts);
     pthread_mutex_destroy(&w->flight.lock);
     pthread_cond_destroy(&w->flight.all_here);
     free(w);
@@ -344,6 +362,7 @@ enum err_kind way_kafka_open(struct way **out, const struct way_settings *s,
     pthread_mutex_init(&w->flight.lock, NULL);
     pthread_cond_init(&w->flight.all_here, NULL);
     codecs_init(&w->codecs, CODECS_MOST);
+    contracts_init(&w->contracts, CODECS_MOST, CONTRACTS_ENFORCE);
     enum err_kind rc = set_up(w, e);
     if (rc != ERR_OK) {
         close_kafka(&w->way);

@@ -82,6 +82,28 @@ static void put_outcome(struct buf *out, const struct written *w)
     }
 }
 
+static void put_text(struct buf *out, const char *name, struct span text)
+{
+    if (text.n == 0)
+        return;
+    buf_printf(out, ",\"%s\":", name);
+    json_put_string(out, text);
+}
+
+/* The rule that was broken, for programs: its error says the same to people. */
+static void put_refusal(struct buf *out, const struct broken_rule *r)
+{
+    if (r == NULL)
+        return;
+    buf_put_str(out, ",\"contract\":{\"rule\":");
+    json_put_string(out, r->rule);
+    put_text(out, "doc", r->doc);
+    put_text(out, "expr", r->expr);
+    put_text(out, "field", r->field);
+    put_text(out, "why", r->why);
+    buf_put_u8(out, '}');
+}
+
 static void put_problems(struct buf *out, const struct item *it)
 {
     const struct av_problem *problem = it->first;
@@ -95,13 +117,12 @@ static void put_problems(struct buf *out, const struct item *it)
     buf_put_u8(out, ']');
     if (it->more > 0)
         buf_printf(out, ",\"more_errors\":%zu", it->more);
+    put_refusal(out, it->broken);
 }
 
 static void put_dead_letter(struct buf *out, const struct publish *p,
                             const struct written *w)
 {
-    if (p->ask.on_error != ON_ERROR_DLQ)
-        return;
     if (w->outcome == OUTCOME_WRITTEN) {
         buf_put_str(out, ",\"dlq\":{\"topic\":\"");
         buf_put(out, p->ask.topic);
@@ -203,7 +224,7 @@ int answer_put(struct buf *out, const struct publish *p, int *retry)
     put_records(out, p);
     buf_put_u8(out, ',');
     put_schema(out, p);
-    if (p->ask.on_error == ON_ERROR_DLQ && p->batch.bad > 0 && !p->ask.dry_run)
+    if (!p->ask.dry_run && publish_buries_any(p))
         buf_printf(out, ",\"dlq\":\"%s\"", t.dead_lost > 0 ? "failed" : "stored");
     if (status != 200)
         put_message(out, p, &t, status);

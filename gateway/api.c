@@ -6,6 +6,7 @@
 #include "gateway/ids.h"
 #include "gateway/key.h"
 #include "gateway/room.h"
+#include "wire/status.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -176,22 +177,33 @@ static void less_headers(struct gw_batch *b, const struct http_req *r)
 
 enum reading { READ, REFUSED, DOUBTED };
 
-static enum err_kind read_batch(struct gateway *g, struct publish *p, bool may_wait,
-                                struct err *e)
+static enum err_kind read_framed_batch(struct gateway *g, struct publish *p,
+                                       struct gw_batch_schema *against, bool may_wait,
+                                       struct err *e)
 {
-    struct gw_batch_schema against = {p->codec->encoder, p->codec->plan, p->schema.id,
-                                      NULL};
-    struct ids *ids;
+    struct ids *ids = mem_alloc(sizeof *ids);
 
-    if (p->ask.body != BODY_FRAMED)
-        return gw_batch_read(&p->batch, &p->ask, &against, p->req->body, e);
-    ids = mem_alloc(sizeof *ids);
     ids_init(ids, g, p, may_wait ? clock_ms() + g->s->registry_ms : 0);
-    against.others = &ids->batch;
-    enum err_kind rc = gw_batch_read(&p->batch, &p->ask, &against, p->req->body, e);
+    against->others = &ids->batch;
+    enum err_kind rc = gw_batch_read(&p->batch, &p->ask, against, p->req->body, e);
     ids_free(ids);
     free(ids);
     return rc;
+}
+
+static enum err_kind read_batch(struct gateway *g, struct publish *p,
+                                struct gw_run **run, bool may_wait, struct err *e)
+{
+    struct gw_batch_schema against = {.encoder = p->codec->encoder,
+                                      .plan = p->codec->plan,
+                                      .id = p->schema.id,
+                                      .contract = p->contract};
+    bool framed = p->ask.body == BODY_FRAMED; // of other versions, with other rules
+
+    if (framed || p->contract != NULL)
+        against.run = *run = contracts_take_run(&g->contracts);
+    return framed ? read_framed_batch(g, p, &against, may_wait, e)
+                  : gw_batch_read(&p->batch, &p->ask, &against, p->req->body, e);
 }
 
 static void refuse_body(struct publish *p, enum err_kind rc, const struct err *e)
@@ -204,7 +216,8 @@ static void refuse_body(struct publish *p, enum err_kind rc, const struct err *e
         http_answer_error(p->req, status, status, "%s", e->msg);
 }
 
-static enum reading read_records(struct gateway *g, struct publish *p, bool may_wait)
+static enum reading check_records(struct gateway *g, struct publish *p,
+                                  struct gw_run **run, bool may_wait)
 {
     struct err e = {0};
 
@@ -222,9 +235,15 @@ static enum reading read_records(struct gateway *g, struct publish *p, bool may_
         refuse_schema(p, &e);
         return REFUSED;
     }
+    if (contracts_get(&g->contracts, &p->schema, p->schema.subject, &p->contract, &e) !=
+        ERR_OK) {
+        http_answer_error(p->req, 422, REG_INVALID_RULES, "%s", e.msg);
+        return REFUSED;
+    }
     gw_batch_init(&p->batch, &g->batch);
     less_headers(&p->batch, p->req);
-    enum err_kind rc = read_batch(g, p, may_wait, &e);
+    enum err_kind rc = read_batch(g, p, run, may_wait, &e);
+    p->held = p->batch.bad > 0 && p->ask.on_error == ON_ERROR_REJECT;
     if (rc == ERR_UNAVAILABLE && !may_wait)
         return DOUBTED;
     if ((rc == ERR_CONFLICT || p->batch.bad > 0) && is_worth_asking(g, p))
@@ -240,11 +259,21 @@ static enum reading read_records(struct gateway *g, struct publish *p, bool may_
     return READ;
 }
 
+static enum reading read_records(struct gateway *g, struct publish *p, bool may_wait)
+{
+    struct gw_run *run = NULL;
+    enum reading reading = check_records(g, p, &run, may_wait);
+
+    if (run != NULL)
+        contracts_give_run(&g->contracts, run, reading != DOUBTED);
+    return reading;
+}
+
 static bool wants_sending(const struct publish *p)
 {
-    if (p->ask.dry_run || (p->batch.bad > 0 && p->ask.on_error == ON_ERROR_REJECT))
+    if (p->ask.dry_run)
         return false;
-    return p->batch.bad < p->batch.n || p->ask.on_error == ON_ERROR_DLQ;
+    return (p->batch.bad < p->batch.n && !p->held) || publish_buries_any(p);
 }
 
 /* Everything a send needs is taken here and given back by on_sent_done(), or here where

@@ -1,5 +1,6 @@
 #include "gateway/batch_inside.h"
 
+#include "gateway/contracts.h"
 #include "gateway/key.h"
 #include "gateway/when.h"
 #include "wire/csv.h"
@@ -131,6 +132,15 @@ static bool check_size(struct gw_batch *b, const struct ask *a, const struct ite
     return false;
 }
 
+/* The rules are asked of what was encoded, and may have made something else of it. */
+static bool keeps_contract(struct gw_batch *b, const struct gw_batch_schema *s,
+                           struct item *it, size_t offset)
+{
+    return s->contract == NULL || it->is_null ||
+           gw_contract_holds(s->contract, s->run, &b->frames, it->frame_at + FRAME_HEAD,
+                             offset, it, &b->problems);
+}
+
 /* Was it the request's limit that refused the record, and not the record's own? */
 static bool frames_are_full(const struct gw_batch *b, const struct item *it)
 {
@@ -190,6 +200,7 @@ enum err_kind take_record(struct reading *r, read_one read, struct err *e)
         r->csv != NULL || it->text.p < r->body.p || it->text.p > r->body.p + r->body.n
             ? r->at
             : (size_t)(it->text.p - r->body.p);
+    good = good && keeps_contract(b, r->s, it, offset);
     if (good)
         good = take_from_record(r, it, offset);
     if (good)

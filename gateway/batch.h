@@ -17,6 +17,16 @@
 #include "gateway/ask.h"
 #include "kafka/producer.h"
 
+/* Which rule of the contract refused a record.  Lives in the problems' arena. */
+struct broken_rule {
+    struct span rule, doc, expr;
+    struct span field; // CEL_FIELD: its full name
+    struct span why;   // "is false", "error: ..."
+    struct span subject;
+    int32_t schema_id;
+    bool dead; // the rule sends it to the dead letters, whatever the request says
+};
+
 struct item {
     struct span text;         // the record as it was sent
     size_t frame_at, frame_n; // in batch.frames
@@ -29,7 +39,9 @@ struct item {
     int64_t timestamp_ms;            // 0 = of the request, or now
     const struct av_problem *first;  // the first of its problems in batch.problems
     size_t n_problems;
-    size_t more; // problems that were not kept
+    size_t more;                      // problems that were not kept
+    const struct broken_rule *broken; // NULL: no rule refused it
+    struct span observed;             // rules that would have, "a,b"
 };
 
 struct gw_batch_limits {
@@ -61,13 +73,15 @@ struct gw_batch_schema {
     const struct av_encoder *encoder;
     const struct av_plan *plan; // schema to itself
     int32_t id;
+    struct gw_contract *contract; // NULL = no rules; else with the caller's run
+    struct gw_run *run;
     struct gw_batch_ids *others; // BODY_FRAMED: NULL = no other id is taken
 };
 
 /* Which other ids a frame may bear: those of the same subject. */
 struct gw_batch_ids {
-    /* ERR_INVALID: not that one.  ERR_UNAVAILABLE: it cannot be said now, which ends
-     * gw_batch_read(). */
+    /* ERR_INVALID: not that one.  ERR_UNAVAILABLE: it cannot be said now; ERR_CONFLICT:
+     * its rules cannot be kept here.  Both end gw_batch_read(). */
     enum err_kind (*find)(struct gw_batch_ids *ids, int32_t id,
                           struct gw_batch_schema *out, struct err *e);
 };

@@ -172,7 +172,7 @@ enum err_kind read_framed(struct reading *r, struct err *e)
                      ? given->others->find(given->others, f.schema_id, &other, &why)
                      : err_set(&why, ERR_INVALID, "schema id %d, wanted %d",
                                f.schema_id, given->id);
-        if (rc == ERR_UNAVAILABLE) {
+        if (rc == ERR_UNAVAILABLE || rc == ERR_CONFLICT) {
             *e = why;
             return rc;
         }

@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
                     .delimiter = ',',
                     .key_field = span_str(p[0] & 8 ? "id" : ""),
                     .timestamp_field = span_str(p[0] & 16 ? "id" : "")};
-    const struct gw_batch_schema against = {encoder, plan, 1, NULL};
+    const struct gw_batch_schema against = {.encoder = encoder, .plan = plan, .id = 1};
     gw_batch_init(&b, &limits);
     if (gw_batch_read(&b, &a, &against, span_of(p + 1, n - 1), &e) == ERR_OK)
         for (size_t i = 0; i < b.n; i++) {

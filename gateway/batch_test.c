@@ -23,7 +23,8 @@ static void set_up(struct setting *s)
               ERR_OK);
     CHECK_INT(av_encoder_new(&s->encoder, s->schema, NULL, &e), ERR_OK);
     CHECK_INT(av_plan_new(&s->plan, s->schema, s->schema, &e), ERR_OK);
-    s->against = (struct gw_batch_schema){s->encoder, s->plan, 7, NULL};
+    s->against =
+        (struct gw_batch_schema){.encoder = s->encoder, .plan = s->plan, .id = 7};
 }
 
 static void take_down(struct setting *s)

@@ -170,12 +170,33 @@ static void add_to(const struct visit *v, struct kf_record *r, size_t index,
     r->headers = headers;
 }
 
+/* Rules that would have refused the record, had they not been told to watch only. */
+static void add_mark(const struct item *it, struct kf_record *r, struct arena *a)
+{
+    if (it->observed.n == 0)
+        return;
+    struct kf_header *headers = arena_array(a, r->n_headers + 1, sizeof *headers);
+    if (r->n_headers > 0)
+        memcpy(headers, r->headers, r->n_headers * sizeof *headers);
+    headers[r->n_headers++] = (struct kf_header){CARRY_OBSERVED, it->observed};
+    r->headers = headers;
+}
+
+static bool has_marks(const struct publish *p)
+{
+    for (size_t i = 0; i < p->batch.n; i++)
+        if (p->batch.items[i].observed.n > 0)
+            return true;
+    return false;
+}
+
 void carry_add(struct publish *p)
 {
     const struct visit *v = p->req->visit;
     bool own = v->key.n > 0 || p->extra != NULL || p->batch.beside;
+    bool marks = has_marks(p);
 
-    if (v->n_headers == 0 && !p->batch.beside && p->ask.timestamp_ms == 0)
+    if (v->n_headers == 0 && !p->batch.beside && p->ask.timestamp_ms == 0 && !marks)
         return;
     struct kf_record *all = extras(p);
     for (size_t i = 0; i < p->batch.n; i++) {
@@ -187,6 +208,8 @@ void carry_add(struct publish *p)
             all[i].headers = v->headers;
             all[i].n_headers = v->n_headers;
         }
+        if (marks)
+            add_mark(&p->batch.items[i], &all[i], &p->req->arena);
     }
     p->extra = all;
 }

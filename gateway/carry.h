@@ -15,6 +15,7 @@
 struct gateway;
 
 #define CARRY_KEY "avrogate.idempotency-key"
+#define CARRY_OBSERVED "avrogate.observed" // rules a record would have been refused by
 #define CARRY_ID "avrogate.idempotency-id"
 
 /* Finds them in the request's header; once, before its records are read. */

@@ -37,6 +37,7 @@ void count_install(void)
     stats_add(&requests);
     stats_add(&phases);
     stats_add(&full);
+    contracts_count_install();
     stats_add(&replays);
 }
 

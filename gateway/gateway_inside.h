@@ -31,6 +31,7 @@ struct gateway {
     struct kf_admin *admin;
     struct topics topics;
     struct codecs codecs;
+    struct contracts contracts;
 
     pthread_mutex_t rest_lock;
     struct tab registered; // under rest_lock: "subject\0text" -> struct registered
@@ -77,7 +78,7 @@ void rest_free(struct gateway *g);
 /* count.c: everything /metrics says of the gateway. */
 void count_install(void);
 void count_answer(const struct publish *p);
-void count_status(int status); // of the records' endpoint; 0: the client left
+void count_status(int status);       // of the records' endpoint; 0: the client left
 void count_replay(const char *what); // of an Idempotency-Key
 void count_phase(const char *phase, int64_t us);
 void count_full(enum share_of what, enum share_verdict v); // a 503 by admit.c

@@ -6,7 +6,10 @@ static enum err_kind use(const struct ids *ids, size_t i, struct gw_batch_schema
 {
     const struct codec *c = ids->known[i].codec;
 
-    *out = (struct gw_batch_schema){c->encoder, c->plan, ids->known[i].id, out->others};
+    out->encoder = c->encoder;
+    out->plan = c->plan;
+    out->id = ids->known[i].id;
+    out->contract = ids->known[i].contract;
     return ERR_OK;
 }
 
@@ -17,8 +20,17 @@ static enum err_kind keep(struct ids *ids, const struct rc_schema *s,
                                             ids->publish->ask.unknown_fields,
                                         .bytes_as = ids->publish->ask.bytes_as};
 
-    TRY(codec_get(&ids->gateway->codecs, s->id, s->schema, &o,
-                  &ids->known[ids->n].codec, e));
+    struct gw_contract *contract = NULL;
+
+    if (contracts_get(&ids->gateway->contracts, s, s->subject, &contract, e) != ERR_OK)
+        return e->kind = ERR_CONFLICT; // not even a dead letter may be made of it
+    enum err_kind rc = codec_get(&ids->gateway->codecs, s->id, s->schema, &o,
+                                 &ids->known[ids->n].codec, e);
+    if (rc != ERR_OK) {
+        gw_contract_release(contract);
+        return rc;
+    }
+    ids->known[ids->n].contract = contract;
     ids->known[ids->n].id = s->id;
     return use(ids, ids->n++, out);
 }
@@ -75,6 +87,8 @@ void ids_init(struct ids *ids, struct gateway *g, const struct publish *p,
 
 void ids_free(struct ids *ids)
 {
-    for (size_t i = 0; i < ids->n; i++)
+    for (size_t i = 0; i < ids->n; i++) {
         codec_release(ids->known[i].codec);
+        gw_contract_release(ids->known[i].contract);
+    }
 }

@@ -22,6 +22,7 @@ struct ids {
     struct {
         int32_t id;
         struct codec *codec;
+        struct gw_contract *contract;
     } known[IDS_VERSIONS];
     size_t n;
 };

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DLQ_HEADERS 8
+#define DLQ_HEADERS 13
 
 static void note_report(struct written *w, const struct kf_report *r)
 {
@@ -35,11 +35,27 @@ static void on_report(struct kf_waiter *w, uint32_t index, const struct kf_repor
     let_go(p);
 }
 
+bool publish_buries(const struct publish *p, size_t i)
+{
+    const struct item *it = &p->batch.items[i];
+
+    return it->refused && (p->ask.on_error == ON_ERROR_DLQ ||
+                           (it->broken != NULL && it->broken->dead));
+}
+
+bool publish_buries_any(const struct publish *p)
+{
+    for (size_t i = 0; p->batch.bad > 0 && i < p->batch.n; i++)
+        if (publish_buries(p, i))
+            return true;
+    return false;
+}
+
 static bool is_to_send(const struct publish *p, size_t i)
 {
     bool refused = p->batch.items[i].refused;
 
-    if (refused && p->ask.on_error != ON_ERROR_DLQ)
+    if (refused ? !publish_buries(p, i) : p->held)
         return false;
     return (refused ? p->dlq[i] : p->main[i]).outcome != OUTCOME_WRITTEN;
 }
@@ -91,6 +107,28 @@ static struct span problems_text(const struct item *it, struct buf *text)
     return text->over ? span_str("[]") : buf_span(text);
 }
 
+/* REST Proxy's records each have their own. */
+static int32_t schema_id(const struct publish *p, const struct item *it)
+{
+    return it->broken != NULL ? it->broken->schema_id : p->schema.id;
+}
+
+/* Which rule refused it, under the names that Confluent's clients give it. */
+static size_t fill_rule_headers(struct kf_header *h, const struct publish *p,
+                                const struct broken_rule *r)
+{
+    size_t n = 0;
+
+    if (r == NULL)
+        return 0;
+    h[n++] = (struct kf_header){"__rule.name", r->rule};
+    h[n++] = (struct kf_header){"__rule.mode", span_str("WRITE")};
+    h[n++] = (struct kf_header){"__rule.subject", r->subject};
+    h[n++] = (struct kf_header){"__rule.topic", p->ask.topic};
+    h[n++] = (struct kf_header){"__rule.exception", r->why};
+    return n;
+}
+
 /* The headers of a dead letter.  Texts live in the request's arena. */
 static size_t fill_headers(struct kf_header *h, struct publish *p,
                            const struct item *it, size_t index)
@@ -104,15 +142,17 @@ static size_t fill_headers(struct kf_header *h, struct publish *p,
     h[n++] =
         (struct kf_header){"avrogate.errors", arena_copy(a, problems_text(it, &text))};
     h[n++] = (struct kf_header){"avrogate.topic", p->ask.topic};
+    h[n++] = (struct kf_header){"avrogate.schema.id",
+                                arena_printf(a, "%d", schema_id(p, it))};
     h[n++] =
-        (struct kf_header){"avrogate.schema.id", arena_printf(a, "%d", p->schema.id)};
-    h[n++] = (struct kf_header){"avrogate.subject", p->schema.subject};
+        (struct kf_header){"avrogate.subject", it->broken != NULL ? it->broken->subject
+                                                                  : p->schema.subject};
     h[n++] = (struct kf_header){"avrogate.request.id", p->req->id};
     h[n++] = (struct kf_header){"avrogate.record.index", arena_printf(a, "%zu", index)};
     h[n++] = (struct kf_header){"avrogate.time", arena_copy(a, span_str(when))};
     h[n++] = (struct kf_header){"content-type", http_header(p->req, "Content-Type")};
     buf_free(&text);
-    return n;
+    return n + fill_rule_headers(h + n, p, it->broken);
 }
 
 /* The bad ones, as they were sent.  `order` goes on behind the good ones. */
@@ -165,6 +205,7 @@ void publish_free(struct publish *p)
     gw_batch_free(&p->batch);
     rc_schema_free(&p->schema);
     codec_release(p->codec);
+    gw_contract_release(p->contract);
     free(p->main);
     free(p->dlq);
     free(p->order);

@@ -11,6 +11,7 @@
 
 #include "gateway/batch.h"
 #include "gateway/codec.h"
+#include "gateway/contracts.h"
 #include "http/server.h"
 #include "kafka/producer.h"
 #include "registry-client/registry_client.h"
@@ -41,11 +42,13 @@ struct publish {
     const struct kf_record *extra; // an item: partition, headers, time; NULL = of `ask`
     struct rc_schema schema;
     struct codec *codec;
+    struct gw_contract *contract; // NULL = no rules
     struct written *main,
         *dlq;        // an outcome per item: of the record, of its copy in the DLQ
     uint32_t *order; // report index -> item, `batch.n` more for the DLQ
     size_t sent;     // records in flight, for admission to take off again
     size_t bytes;
+    bool held; // no record is sent, one of them being bad; dead letters are
     int64_t began_us, checked_us;
     uint32_t good;      // reports of records: those behind are the DLQ's
     atomic_size_t left; // reports to come, and one for the sender
@@ -53,8 +56,12 @@ struct publish {
     void (*drop)(struct publish *p); // frees what it is a part of; NULL = nothing
 };
 
-/* `p->batch` holds one frame a good item.  Sends the good ones to the topic, and under
- * ON_ERROR_DLQ the bad ones to `<topic>.dlq` with their original bytes; not those whose
+/* Does item `i` go to the dead letters?  By the request, or by the rule it broke. */
+bool publish_buries(const struct publish *p, size_t i);
+bool publish_buries_any(const struct publish *p);
+
+/* `p->batch` holds one frame a good item.  Sends the good ones to the topic, and of
+ * the bad ones those to be buried to `<topic>.dlq`, as they were sent; not those whose
  * outcome says already that they are written. */
 void publish_start(struct publish *p, struct kf_producer *producer);
 void publish_free(struct publish *p); // not the request

@@ -314,6 +314,8 @@ static bool settle_schema(struct gateway *g, struct rest *t, struct rest_schema 
     if (rc == ERR_OK)
         rc = find_codec(g, s, &e);
     if (rc == ERR_OK)
+        rc = contracts_get(&g->contracts, &s->schema, s->subject, &s->contract, &e);
+    if (rc == ERR_OK)
         return true;
     if (!may_wait && (rc == ERR_UNAVAILABLE || rc == ERR_NOT_FOUND))
         return false;
@@ -404,8 +406,8 @@ static void blame(struct rest *t, struct rest_record *r, int code, const char *w
 }
 
 /* All that is wrong with a datum, as one sentence. */
-static void blame_problems(struct rest *t, struct rest_record *r, const char *what,
-                           const struct av_problem *first)
+static void blame_problems(struct rest *t, struct rest_record *r, int code,
+                           const char *what, const struct av_problem *first)
 {
     struct buf text = BUF_INIT(16 << 10);
 
@@ -414,8 +416,16 @@ static void blame_problems(struct rest *t, struct rest_record *r, const char *wh
             buf_put_str(&text, "; ");
         buf_put(&text, p->message);
     }
-    blame(t, r, REST_NO_CONVERSION, what, buf_span(&text));
+    blame(t, r, code, what, buf_span(&text));
     buf_free(&text);
+}
+
+static bool keeps_contract(struct rest *t, const struct rest_schema *s, struct buf *out,
+                           size_t datum, size_t offset)
+{
+    return s->contract == NULL ||
+           gw_contract_holds(s->contract, t->run, out, datum, offset, t->item,
+                             &rest_publish(t)->batch.problems);
 }
 
 static void put_avro(struct rest *t, struct rest_record *r, const struct rest_datum *d,
@@ -425,6 +435,7 @@ static void put_avro(struct rest *t, struct rest_record *r, const struct rest_da
     struct av_problems *all = &rest_publish(t)->batch.problems;
     const struct av_problem *before = all->last;
     size_t at = d->value->at;
+    int code = 0;
 
     if (s->code != 0) {
         blame(t, r, s->code, what, s->why);
@@ -432,8 +443,13 @@ static void put_avro(struct rest *t, struct rest_record *r, const struct rest_da
     }
     all->most = all->n + PROBLEMS_A_DATUM;
     frame_write_head(out, s->schema.id);
+    size_t datum = out->n;
     if (av_encode_next(s->codec->encoder, d->text, &at, out, all) != ERR_OK)
-        blame_problems(t, r, what, before != NULL ? before->next : all->first);
+        code = REST_NO_CONVERSION;
+    else if (!keeps_contract(t, s, out, datum, d->value->at))
+        code = REST_NO_SERIALIZATION;
+    if (code != 0)
+        blame_problems(t, r, code, what, before != NULL ? before->next : all->first);
 }
 
 static void put_base64(struct rest *t, struct rest_record *r, const struct json *v,
@@ -512,6 +528,13 @@ static void check_record(struct rest *t, struct rest_record *r, const struct ite
                            p->batch.limits.record));
 }
 
+static struct span text_of(const struct rest_datum *d)
+{
+    return has_value(d)
+               ? span_of(d->text.p + d->value->at, d->value->end - d->value->at)
+               : (struct span){0};
+}
+
 static enum err_kind frame_record(struct rest *t, struct rest_record *r,
                                   int32_t partitions, struct err *e)
 {
@@ -522,6 +545,7 @@ static enum err_kind frame_record(struct rest *t, struct rest_record *r,
     it->key_at = b->keys.n;
     it->has_key = has_value(&r->key);
     it->is_null = !has_value(&r->value);
+    t->item = it;
     put_datum(t, r, &r->key, true, &b->keys);
     put_datum(t, r, &r->value, false, &b->frames);
     if (b->keys.over || b->frames.over)
@@ -536,12 +560,13 @@ static enum err_kind frame_record(struct rest *t, struct rest_record *r,
     buf_cut(&b->frames, it->frame_at);
     it->key_n = it->frame_n = 0;
     it->refused = true;
+    it->text = text_of(&r->value); // for the dead letters
     b->bad++;
     return ERR_OK;
 }
 
-static enum err_kind frame_records(struct gateway *g, struct rest *t,
-                                   int32_t partitions, struct err *e)
+static enum err_kind frame_each(struct gateway *g, struct rest *t, int32_t partitions,
+                                struct err *e)
 {
     struct publish *p = rest_publish(t);
     struct kf_record *extra = arena_array(&p->req->arena, t->body.n + 1, sizeof *extra);
@@ -558,6 +583,15 @@ static enum err_kind frame_records(struct gateway *g, struct rest *t,
     return ERR_OK;
 }
 
+static bool has_contract(const struct rest *t)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < t->n_schemas; i++)
+        any |= t->schemas[i].contract != NULL;
+    return any;
+}
+
 /* ---- a POST ---- */
 
 static void drop(struct publish *p)
@@ -567,6 +601,7 @@ static void drop(struct publish *p)
     for (size_t i = 0; i < t->n_schemas; i++) {
         rc_schema_free(&t->schemas[i].schema);
         codec_release(t->schemas[i].codec);
+        gw_contract_release(t->schemas[i].contract);
     }
     free(t->schemas);
 }
@@ -585,12 +620,12 @@ static void on_answer(struct publish *p)
 static void send_or_answer(struct rest *t)
 {
     struct publish *p = rest_publish(t);
-    bool none = t->kind->all_or_none ? p->batch.bad > 0 : p->batch.bad == p->batch.n;
     struct err e = {0};
 
     p->checked_us = clock_us();
     count_phase("check", p->checked_us - p->began_us);
-    if (none) {
+    p->held = t->kind->all_or_none && p->batch.bad > 0;
+    if ((p->held || p->batch.bad == p->batch.n) && !publish_buries_any(p)) {
         on_answer(p);
         return;
     }
@@ -705,11 +740,11 @@ static bool is_worth_asking(struct gateway *g, struct rest *t)
     return worth;
 }
 
-static enum step frame_all(struct gateway *g, struct rest *t, int32_t partitions)
+static enum step frame_records(struct gateway *g, struct rest *t, int32_t partitions)
 {
     struct err e = {0};
 
-    if (frame_records(g, t, partitions, &e) != ERR_OK)
+    if (frame_each(g, t, partitions, &e) != ERR_OK)
         return refuse(t, REST_TOO_LARGE, e.msg);
     if (rest_publish(t)->batch.bad > 0 && is_worth_asking(g, t))
         return STEP_LATER;
@@ -729,6 +764,16 @@ static enum step unpack(struct gateway *g, struct rest *t, bool may_wait)
     if (status == 0)
         return STEP_ON;
     return refuse(t, status == 503 ? REST_KAFKA_RETRIABLE : status, e.msg);
+}
+
+static enum step frame_all(struct gateway *g, struct rest *t, int32_t partitions)
+{
+    if (!has_contract(t))
+        return frame_records(g, t, partitions);
+    t->run = contracts_take_run(&g->contracts);
+    enum step step = frame_records(g, t, partitions);
+    contracts_give_run(&g->contracts, t->run, step != STEP_LATER);
+    return step;
 }
 
 static enum step prepare(struct gateway *g, struct rest *t, bool may_wait)

@@ -24,7 +24,8 @@ struct rest_schema {
     struct span subject; // "" where nobody said
     struct rc_schema schema;
     struct codec *codec;
-    int code; // not 0: there is none, and why
+    struct gw_contract *contract; // NULL = no rules
+    int code;                     // not 0: there is none, and why
     struct span why;
 };
 
@@ -46,6 +47,8 @@ struct rest {
     struct rest_body body;
     struct rest_schema *schemas; // owned
     size_t n_schemas;
+    struct gw_run *run; // while records are framed,
+    struct item *item;  // and which one is
     struct span cluster;
     const char *type; // of the answer
 };

@@ -11,7 +11,7 @@
 
 static bool is_good(const struct publish *p, size_t i)
 {
-    return !p->batch.items[i].refused;
+    return !p->batch.items[i].refused && !p->held;
 }
 
 static size_t cost(const struct publish *p, size_t i)
@@ -19,24 +19,20 @@ static size_t cost(const struct publish *p, size_t i)
     const struct item *it = &p->batch.items[i];
     size_t key = p->ask.key.p != NULL ? p->ask.key.n : it->key_n;
 
-    if (is_good(p, i))
+    if (!it->refused)
         return it->frame_n + key + RECORD_EXTRA;
     return it->text.n + key + LETTER_EXTRA + it->n_problems * PROBLEM_EXTRA;
 }
 
+/* Of the records that are sent, or of the dead letters. */
 static size_t costs(const struct publish *p, bool good)
 {
     size_t sum = 0;
 
     for (size_t i = 0; i < p->batch.n; i++)
-        if (is_good(p, i) == good)
+        if (good ? is_good(p, i) : publish_buries(p, i))
             sum += cost(p, i);
     return sum;
-}
-
-static bool has_letters(const struct publish *p)
-{
-    return p->ask.on_error == ON_ERROR_DLQ && p->batch.bad > 0;
 }
 
 static void name_topic(char name[264], const struct publish *p, const char *suffix)
@@ -51,7 +47,7 @@ bool room_take(struct gateway_room *r, const struct publish *p, char name[264])
     name_topic(name, p, "");
     if (!r->take(r, name, good))
         return false;
-    if (!has_letters(p))
+    if (!publish_buries_any(p))
         return true;
     name_topic(name, p, ".dlq");
     if (r->take(r, name, costs(p, false)))
@@ -79,7 +75,7 @@ void room_settle(struct gateway_room *r, const struct publish *p)
     for (size_t i = 0; i < p->batch.n; i++) {
         if (is_good(p, i))
             settle(r, topic, cost(p, i), &p->main[i]);
-        else if (has_letters(p))
+        else if (publish_buries(p, i))
             settle(r, letters, cost(p, i), &p->dlq[i]);
     }
 }

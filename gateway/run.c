@@ -47,6 +47,10 @@ static const struct conf_row rows[] = {
     {"subject_name_strategy", CONF_CHOICE, AT(strategy),
      .choices = "topic|record|topic_record", .fallback = "topic",
      .help = "how a topic's subject is called"},
+    {"contracts", CONF_CHOICE, AT(contracts), .choices = "enforce|observe|off",
+     .fallback = "enforce",
+     .help =
+         "the rules stored with a schema: kept, counted and marked only, or unread"},
     {"limits.body", CONF_BYTES, AT(body), .fallback = "16MiB", .min = 1024,
      .max = 1 << 30, .help = "largest request body"},
     {"limits.records", CONF_INT, AT(records), .fallback = "100000", .min = 1,
@@ -233,6 +237,7 @@ static void set_up(struct gateway *g, const struct gateway_settings *s)
     g->batch = (struct gw_batch_limits){
         .records = (size_t)s->records, .frames = (size_t)s->body * 4, .problems = 1000};
     codecs_init(&g->codecs, 1000);
+    contracts_init(&g->contracts, 1000, (enum contracts_mode)s->contracts);
     shares_init(&g->shares, &shares);
     replay_init(&g->replay, &replay);
     queue_init(&g->waiting, GATEWAY_WAITING);
@@ -274,6 +279,7 @@ static void take_down(struct gateway *g)
     rc_close(g->rc);
     guard_close(g->guard);
     codecs_free(&g->codecs);
+    contracts_free(&g->contracts);
     shares_free(&g->shares);
     replay_free(&g->replay);
     rest_free(g);

@@ -16,6 +16,7 @@ struct gateway_settings {
     const char *registry_user, *registry_password, *registry_token;
     const char *registry_ca, *registry_cert, *registry_key;
     struct conf_pairs kafka;
+    int contracts;                                    // enum contracts_mode
     int on_error, unknown_fields, bytes_as, strategy; // the enums of gateway/ask.h
     int64_t body, records, connections;
     int64_t in_flight_bytes, in_flight_requests, in_flight_records;
