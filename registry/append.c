@@ -149,32 +149,19 @@ static void refuse_late(struct reg_writer *w, struct round *r)
 
 /* Doubt. */
 
-static bool deletes_latest(const struct reg_command *c)
-{
-    return c->verb == REG_DO_DELETE_VERSION && c->version == 0;
-}
-
-/* Ends the doubt about a job, in a state that lies behind a newer fence.  True: it is
- * answered.  False: nothing was written, it may be decided again. */
+/* True: it is answered.  False: it may be decided again. */
 static bool settle(struct reg_job *job, const struct reg_state *s,
                    struct reg_decision *d)
 {
-    enum reg_doubt doubt = job->doubt;
+    enum reg_settled how = reg_settle(job->doubt, s, &job->command, &job->before);
 
     job->doubt = REG_SURE;
-    if (doubt == REG_SURE)
-        return false;
-    if (job->before.no.code == 0 && reg_is_so(s, &job->command, &job->before)) {
+    if (how == REG_DONE)
         *d = job->before;
-        return true;
-    }
-    // The holder may have had another latest version before it: not to be done twice.
-    if (doubt == REG_DOUBT_ELSEWHERE && deletes_latest(&job->command)) {
+    else if (how == REG_UNKNOWABLE)
         refuse(job, d, REG_TIMEOUT, "The write may or may not have been done",
                "the instance that had the pen is gone");
-        return true;
-    }
-    return false;
+    return how != REG_AGAIN;
 }
 
 /* Where to. */

@@ -19,19 +19,13 @@
 
 #include "http/client.h"
 #include "http/server.h"
-#include "registry/decide.h"
+#include "registry/doubt.h"
 #include "registry/tail.h"
 
 #define REG_FORWARDED "X-Avrogate-Forwarded" // by which instance: no second hop
 #define REG_CLIENT "X-Avrogate-Client"       // whose request it forwards: an address
 #define REG_SEEN "X-Avrogate-Seen" // the offset up to which the answer has read
 #define REG_NOT_THE_HOLDER 421     // as an error code: who forwarded does without us
-
-enum reg_doubt {
-    REG_SURE,
-    REG_DOUBT_OURS,      // what `before` decided may have been written by us
-    REG_DOUBT_ELSEWHERE, // it, or what the holder decided, by the holder
-};
 
 struct reg_job {
     struct reg_command command;
