@@ -59,6 +59,9 @@ void *guard_hash(void *guard); // a thread's life: until `hashing` is closed
 
 /* throttle.c: too many requests, too many wrong passwords.  false: has been told 429.
  */
+/* Where `peer` ("127.0.0.1:40332") is, as a name of its bucket: of IPv6 the /64, which
+ * is what one customer gets. */
+struct span throttle_address(struct span peer, struct arena *a);
 void throttle_init(struct guard *g);
 void throttle_free(struct guard *g);
 bool throttle_request(struct guard *g, struct http_req *r); // when it is known who asks

@@ -40,17 +40,15 @@ void throttle_free(struct guard *g)
     rate_free(&g->guesses);
 }
 
-/* Where somebody is, as a name of their bucket: of IPv6 the /64, which is what one
- * customer gets. */
-static struct span address_of(const struct http_req *r, struct arena *a)
+struct span throttle_address(struct span peer, struct arena *a)
 {
     char text[INET6_ADDRSTRLEN] = "";
     uint8_t six[16];
-    size_t n = r->peer.n;
+    size_t n = peer.n;
 
-    while (n > 0 && r->peer.p[n - 1] != ':')
+    while (n > 0 && peer.p[n - 1] != ':')
         n--;
-    struct span host = span_of(r->peer.p, n > 0 ? n - 1 : 0);
+    struct span host = span_of(peer.p, n > 0 ? n - 1 : 0);
     if (host.n < 2 || host.p[0] != '[' || host.n - 2 >= sizeof text)
         return host;
     memcpy(text, host.p + 1, host.n - 2);
@@ -70,7 +68,7 @@ static struct span payer_of(struct http_req *r)
         if (r->who.n > strlen(ways[i]) &&
             memcmp(r->who.p, ways[i], strlen(ways[i])) == 0)
             return r->who;
-    return address_of(r, &r->arena);
+    return throttle_address(r->peer, &r->arena);
 }
 
 /* At most a line a second, which counts those that had none: what is refused because
@@ -120,7 +118,7 @@ struct guess {
 static struct guess guess_of(struct http_req *r, struct span user)
 {
     struct arena *a = &r->arena;
-    struct span where = address_of(r, a);
+    struct span where = throttle_address(r->peer, a);
 
     return (struct guess){
         arena_printf(a, "a" SPAN_FMT, SPAN_ARG(where)),

@@ -120,6 +120,9 @@ void count_write(const char *verb, int code);
 /* writes.c */
 void write_command(struct http_app *app, struct http_req *r, const char *type,
                    const struct reg_command *c);
+/* Refuses a write before anybody decides on it, with the line that each refusal has. */
+void refuse_write(struct http_req *r, const char *type, const struct reg_command *c,
+                  const struct reg_refusal *no);
 /* writes_tags.c: what a body of registering says of tags; false: 42201 in *no. */
 bool tagging_asked(struct reg_command *c, const struct http_req *r, struct arena *a,
                    struct reg_refusal *no);

@@ -112,8 +112,8 @@ static bool refuse(const struct http_req *r, enum acl_op op, struct span subject
               LOG_B("name", subject), LOG_S("method", http_method_name(r->method)),
               LOG_B("path", r->path), LOG_B("client", r->peer), LOG_B("request", r->id),
               LOG_END);
-    reg_refuse(no, a, 40301, WHOLE_FMT " may not %s subject " WHOLE_FMT, WHOLE(r->who),
-               acl_op_name(op), WHOLE(subject));
+    reg_refuse(no, a, REG_FORBIDDEN, WHOLE_FMT " may not %s subject " WHOLE_FMT,
+               WHOLE(r->who), acl_op_name(op), WHOLE(subject));
     return false;
 }
 

@@ -12,6 +12,8 @@
 /* Pure.  A row nobody thought of needs everything. */
 void reg_ask_of(struct guard_ask *out, const struct http_req *r, struct arena *a);
 
+#define REG_FORBIDDEN 40301 // not permitted; whoever says it has told the log
+
 /* May whoever sent `r` do so to `subject`, qualified as it is kept? */
 bool reg_may(const struct reg_api *api, const struct http_req *r, enum acl_op op,
              struct span subject);

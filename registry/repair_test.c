@@ -150,6 +150,42 @@ static void what_was_deleted_comes_back_while_the_log_has_it(void)
     reg_plan_free(&plan);
 }
 
+#define BY_ALICE                                                                   \
+    "{\"offset\":0,\"ts\":5,\"key\":\"{\\\"keytype\\\":\\\"SCHEMA\\\","            \
+    "\\\"subject\\\":"                                                             \
+    "\\\"s\\\",\\\"version\\\":1,\\\"magic\\\":1}\",\"value\":\"{\\\"subject\\\":" \
+    "\\\"s\\\",\\\"version\\\":1,\\\"id\\\":1,\\\"schema\\\":"                     \
+    "\\\"\\\\\\\"int\\\\\\\"\\\","                                                 \
+    "\\\"deleted\\\":false}\",\"acts\":[{\"what\":\"registered\",\"ts\":5,"        \
+    "\"who\":\"user:alice\"},7,{\"what\":\"eaten\"}]}\n"
+
+static void what_was_done_comes_back_with_what_it_was_done_to(void)
+{
+    struct reg_record *back = NULL;
+    struct reg_plan plan;
+    struct buf again = BUF_INIT(1 << 16);
+    struct arena a = {0};
+    struct err e = {0};
+    size_t n = 0;
+
+    CHECK_INT(reg_backup_read(&back, &n, span_str(BY_ALICE), &a, &e), ERR_OK);
+    CHECK(back[0].acts != NULL &&
+          back[0].acts->next == NULL); // what is none is left out
+    reg_plan_restore(&plan, back, n, NULL, 0, 0);
+    CHECK_INT((long)plan.n, 1);
+    CHECK_SPAN(plan.events[0].acts->who, "user:alice");
+    CHECK_INT(plan.events[0].acts->ts, 5);
+    CHECK_INT(plan.events[0].act.deed, REG_RESTORED);
+    reg_backup_put(&again, back, n);
+    CHECK(
+        memmem(again.p, again.n,
+               "\"acts\":[{\"what\":\"registered\",\"ts\":5,\"who\":\"user:alice\"}]}",
+               57) != NULL);
+    reg_plan_free(&plan);
+    buf_free(&again);
+    arena_free(&a);
+}
+
 int main(void)
 {
     RUN(a_sound_log_has_nothing_wrong);
@@ -157,5 +193,6 @@ int main(void)
     RUN(a_backup_has_what_counts_and_reads_back);
     RUN(restoring_writes_what_is_missing_and_nothing_else);
     RUN(what_was_deleted_comes_back_while_the_log_has_it);
+    RUN(what_was_done_comes_back_with_what_it_was_done_to);
     return REPORT();
 }

@@ -34,23 +34,22 @@ static struct span cut(struct span why)
 }
 
 /* One line for each change and each refusal: who, what, and what became of it. */
-static void tell(const struct writing *w, const struct reg_decision *d)
+static void tell(const struct http_req *r, const struct reg_command *c,
+                 const struct reg_decision *d)
 {
-    const struct reg_command *c = &w->job.command;
-
     count_write(verbs[c->verb], d->no.code);
     if (d->no.code != 0) {
         log_event(LOG_INFO, "refused", LOG_S("what", verbs[c->verb]),
                   LOG_B("subject", c->subject), LOG_I("code", d->no.code),
-                  LOG_B("why", cut(d->no.message)), LOG_B("who", w->r->who),
-                  LOG_B("client", w->r->peer), LOG_B("request", w->r->id), LOG_END);
+                  LOG_B("why", cut(d->no.message)), LOG_B("who", r->who),
+                  LOG_B("client", r->peer), LOG_B("request", r->id), LOG_END);
         return;
     }
     log_event(d->n > 0 ? LOG_INFO : LOG_DEBUG, d->n > 0 ? "changed" : "no change",
               LOG_S("what", verbs[c->verb]), LOG_B("subject", c->subject),
-              LOG_I("id", d->id), LOG_I("version", d->version), LOG_B("who", w->r->who),
-              LOG_B("client", w->r->peer), LOG_B("reason", c->by.reason),
-              LOG_B("request", w->r->id), LOG_END);
+              LOG_I("id", d->id), LOG_I("version", d->version), LOG_B("who", r->who),
+              LOG_B("client", r->peer), LOG_B("reason", c->by.reason),
+              LOG_B("request", r->id), LOG_END);
 }
 
 /* The address alone: a port tells nothing once the connection is gone. */
@@ -61,6 +60,16 @@ static struct span address_of(const struct http_req *r)
     while (n > 0 && r->peer.p[n - 1] != ':')
         n--;
     return span_of(r->peer.p, n > 0 ? n - 1 : 0);
+}
+
+void refuse_write(struct http_req *r, const char *type, const struct reg_command *c,
+                  const struct reg_refusal *no)
+{
+    const struct reg_decision d = {.no = *no};
+
+    if (no->code != REG_FORBIDDEN) // may.c has told that
+        tell(r, c, &d);
+    answer_refusal(r, type, no);
 }
 
 /* Where the request came from; through which instance, if one says so: what it says of
@@ -75,7 +84,8 @@ static struct span client_of(const struct http_req *r, struct arena *a)
 }
 
 /* Who asks, from where and why, as the history keeps it; false: refused. */
-static bool say_who(struct reg_act *out, struct http_req *r, const char *type)
+static bool say_who(struct reg_act *out, struct http_req *r, const char *type,
+                    const struct reg_command *c)
 {
     struct span reason = http_header(r, "X-Registry-Reason");
     struct arena *a = &r->arena;
@@ -89,7 +99,7 @@ static bool say_who(struct reg_act *out, struct http_req *r, const char *type)
     if (reg_reason_read(&out->reason, reason, a, &e) == ERR_OK)
         return true;
     reg_refuse(&no, a, 400, "%s", e.msg);
-    answer_refusal(r, type, &no);
+    refuse_write(r, type, c, &no);
     return false;
 }
 
@@ -157,7 +167,7 @@ static void answer_write(struct reg_job *job, const struct reg_decision *d)
     struct writing *w = (struct writing *)job;
     struct buf out = BUF_INIT(ANSWER_MOST);
 
-    tell(w, d);
+    tell(w->r, &w->job.command, d);
     say_seen(w);
     if (d->no.code != 0) {
         answer_refusal(w->r, w->type, &d->no);
@@ -211,7 +221,7 @@ void write_command(struct http_app *app, struct http_req *r, const char *type,
     bool forwarded = http_header(r, REG_FORWARDED).p != NULL;
     struct reg_act by;
 
-    if (!say_who(&by, r, type))
+    if (!say_who(&by, r, type, c))
         return;
     *w = (struct writing){.job = {.command = *c,
                                   .arena = &r->arena,
@@ -228,10 +238,9 @@ void write_command(struct http_app *app, struct http_req *r, const char *type,
         return;
     if (reg_writer_submit(api->writer, &w->job))
         return;
-    count_write(verbs[c->verb], 503);
     say_seen(w);
     http_answer_retry_after(r, 1);
-    answer_refusal(r, type, &busy);
+    refuse_write(r, type, c, &busy);
 }
 
 /* Less than a body may have: escapes and what stands beside it take room too. */
@@ -262,7 +271,7 @@ void post_version(struct http_app *app, struct http_req *r)
         !is_of_size(app, &c, &r->arena, &no) || !tagging_asked(&c, r, &r->arena, &no) ||
         !reg_may_refer((struct reg_api *)app, r, &c.schema, c.subject, &r->arena,
                        &no)) {
-        answer_refusal(r, type, &no);
+        refuse_write(r, type, &c, &no);
         return;
     }
     write_command(app, r, type, &c);
@@ -281,11 +290,11 @@ void put_config(struct http_app *app, struct http_req *r)
     if (api_config_read(&c.config, r->body, &r->arena, &e) != ERR_OK) {
         reg_refuse(&no, &r->arena, REG_INVALID_LEVEL,
                    "The request is no JSON we can read: %s", e.msg);
-        answer_refusal(r, type, &no);
+        refuse_write(r, type, &c, &no);
         return;
     }
     if (!reg_may_alias((struct reg_api *)app, r, &c.config, &r->arena, &no)) {
-        answer_refusal(r, type, &no);
+        refuse_write(r, type, &c, &no);
         return;
     }
     write_command(app, r, type, &c);
@@ -312,7 +321,7 @@ void delete_version(struct http_app *app, struct http_req *r)
     if (type == NULL)
         return;
     if (!version_part(r, &r->arena, &c.version, &no)) {
-        answer_refusal(r, type, &no);
+        refuse_write(r, type, &c, &no);
         return;
     }
     write_command(app, r, type, &c);
@@ -345,7 +354,7 @@ void put_mode(struct http_app *app, struct http_req *r)
                    "Invalid mode. Valid values are READWRITE, READONLY, IMPORT and "
                    "FORWARD (%s)",
                    e.msg);
-        answer_refusal(r, type, &no);
+        refuse_write(r, type, &c, &no);
         return;
     }
     write_command(app, r, type, &c);

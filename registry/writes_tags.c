@@ -133,7 +133,7 @@ void post_tags(struct http_app *app, struct http_req *r)
     if (!version_part(r, &r->arena, &c.version, &no) ||
         (read_tagging(t, &c.schema.version, r, &r->arena, &e) != ERR_OK &&
          !refuse_body(&no, &r->arena, &e))) {
-        answer_refusal(r, type, &no);
+        refuse_write(r, type, &c, &no);
         return;
     }
     write_command(app, r, type, &c);

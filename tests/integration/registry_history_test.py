@@ -204,6 +204,38 @@ def one_passes_it_on(r):
     check("it ends when told", other.end(), 0)
 
 
+def it_is_logged(r):
+    """One line for each change and each refusal, whichever the endpoint."""
+    tag = {"tagsToAdd": [{"schemaEntity": {"entityPath": "R", "entityType": "sr_record"}, "tags": ["A"]}]}
+    record = {"schema": '{"type":"record","name":"R","fields":[]}'}
+    rows = [  # method, path, body, what it is called, and one that is refused
+        ("POST", "/subjects/%s/versions", record, "register", {"schema": "?"}, 42201),
+        ("POST", "/subjects/%s/versions/1/tags", tag, "tag", {"tagsToAdd": 1}, 42201),
+        ("PUT", "/config/%s", {"compatibility": "NONE"}, "set config", {"compatibility": "?"}, 42203),
+        ("DELETE", "/config/%s", None, "drop config", None, 40401),
+        ("PUT", "/mode/%s", {"mode": "READWRITE"}, "set mode", {"mode": "?"}, 42204),
+        ("DELETE", "/mode/%s", None, "drop mode", None, 40401),
+        ("DELETE", "/subjects/%s/versions/1", None, "delete version", None, 40406),
+        ("DELETE", "/subjects/%s", None, "delete subject", None, 40404),
+    ]
+
+    def lines(**has):
+        all = [json.loads(line) for line in open(path("log")) if line.startswith("{")]
+        return [e for e in all if all and has.items() <= e.items()]
+    for method, where, body, what, bad, code in rows:
+        s, answer = r.ask(method, where % ":.log:l", body, X_Registry_Reason="for " + what)
+        told = lines(event="changed", what=what, subject=":.log:l", who="user:alice")
+        check("%s is told, by whom and why" % what, (s, len(told), [t["reason"] for t in told]), (200, 1, ["for " + what]))
+        s, answer = r.ask(method, where % ":.log:l", bad)
+        told = lines(event="refused", what=what, subject=":.log:l", who="user:alice", code=code)
+        check("and its refusal", (answer["error_code"], len(told), all(t["why"] and t["client"] and t["request"] for t in told)), (code, 1, True))
+    r.ask("DELETE", "/subjects/:.log:l?permanent=true")
+    check("drop context too", (r.ask("DELETE", "/contexts/.log")[0], len(lines(event="changed", what="drop context"))), (204, 1))
+    check("and its refusal", (r.ask("DELETE", "/contexts/.log")[0], len(lines(event="refused", what="drop context", code=40401))), (404, 1))
+    check("a reason that is none", (r.register(":.log:l", INT, X_Registry_Reason="%00")[0], len(lines(event="refused", what="register", code=400, subject=":.log:l"))),
+          (400, 1))
+
+
 def people_ask(r):
     rc, out, why = cli(r, "s")
     lines = out.splitlines()
@@ -227,6 +259,7 @@ try:
     others_write_too(registry)
     it_is_backed_up(registry, first)
     people_ask(registry)
+    it_is_logged(registry)
     one_passes_it_on(registry)
 finally:
     check("it ends when told", registry.end(), 0)
