@@ -50,6 +50,7 @@ void call_free(struct call *k)
 
     if (k->entered && app->leave != NULL)
         app->leave(app, &k->req);
+    stream_free(k);
     call_drop_body(k);
     buf_free(&k->taken);
     buf_reset(&k->body);
@@ -181,6 +182,24 @@ void call_put_head(struct call *k, struct buf *out, bool keep_alive)
         PUT(out, "\r\nConnection: keep-alive\r\n");
     else
         PUT(out, "\r\n");
+    for (const struct answer_line *l = k->lines; l != NULL; l = l->next)
+        buf_put(out, l->text);
+    PUT(out, "\r\n");
+}
+
+void call_put_stream_head(const struct call *k, struct buf *out)
+{
+    PUT(out, "HTTP/1.1 ");
+    put_number(out, (size_t)k->status);
+    PUT(out, " ");
+    buf_put_str(out, http_status_name(k->status));
+    PUT(out, "\r\nContent-Type: ");
+    buf_put_str(out, k->type);
+    PUT(out, "\r\nTransfer-Encoding: chunked\r\nX-Request-ID: ");
+    buf_put(out, k->req.id);
+    if (!k->keep_alive)
+        PUT(out, "\r\nConnection: close");
+    PUT(out, "\r\n");
     for (const struct answer_line *l = k->lines; l != NULL; l = l->next)
         buf_put(out, l->text);
     PUT(out, "\r\n");

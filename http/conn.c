@@ -49,7 +49,9 @@ static void tell_done(struct call *k, bool gone)
         .who = k->req.who,
         .status = k->status,
         .bytes_in = k->kept,
-        .bytes_out = call_has_body(k) ? k->out.n : 0,
+        .bytes_out = k->stream != NULL  ? k->streamed
+                     : call_has_body(k) ? k->out.n
+                                        : 0,
         .us = k->req.began_us > 0 ? clock_us() - k->req.began_us : 0,
         .gone = gone,
     };
@@ -92,9 +94,15 @@ static void drop_call(struct conn *c)
     if (k == NULL)
         return;
     c->call = NULL;
-    if (c->state == CONN_WAIT) {
+    if (c->state == CONN_STREAM && stream_is_closing(k)) {
+        loop_count(c->loop, COUNT_IN_FLIGHT, -1);
+        tell_done(k, true);
+        call_free(k);
+    } else if (c->state == CONN_WAIT || c->state == CONN_STREAM) {
         log_let_go(k);
         let_go(k);
+        if (c->state == CONN_STREAM)
+            stream_lost(k);
     } else {
         tell_done(k, true);
         call_free(k);
@@ -119,7 +127,7 @@ static void tell_drain(struct http_server *s)
 }
 
 /* Frees everything but `c` itself, which settle() does when nobody holds it. */
-static void close_conn(struct conn *c)
+void conn_close(struct conn *c)
 {
     struct loop *l = c->loop;
 
@@ -142,7 +150,7 @@ static void close_conn(struct conn *c)
 static void part(struct conn *c)
 {
     if (!c->unread && !c->readable) {
-        close_conn(c);
+        conn_close(c);
         return;
     }
     c->unread = true;
@@ -150,8 +158,10 @@ static void part(struct conn *c)
     set_state(c, CONN_LINGER);
 }
 
-static void finish_call(struct conn *c)
+void conn_finish(struct conn *c)
 {
+    if (stream_is_open(c->call))
+        loop_count(c->loop, COUNT_IN_FLIGHT, -1);
     tell_done(c->call, false);
     call_free(c->call);
     c->call = NULL;
@@ -185,10 +195,10 @@ static bool step_write(struct conn *c)
         c->sent += n;
         skip_sent(c, n);
         if (c->out[0].n + c->out[1].n == 0)
-            finish_call(c);
+            conn_finish(c);
         return true;
     case SOCKET_WAIT: return false;
-    default: close_conn(c); return false;
+    default: conn_close(c); return false;
     }
 }
 
@@ -210,7 +220,7 @@ static void write_answer(struct conn *c)
     c->sent = 0;
     call_drop_body(k); // a client slow to read its answer does not hold it
     if (l->out.over) { // a program with 40 KB of header fields: a bug of ours
-        close_conn(c);
+        conn_close(c);
         return;
     }
     c->out[0] = buf_span(&l->out);
@@ -428,10 +438,44 @@ static void begin_body(struct conn *c, uint64_t declared)
     buf_room(&k->body, declared < BODY_AT_ONCE ? (size_t)declared : BODY_AT_ONCE);
 }
 
+/* Does the program want this body as it comes? */
+static bool is_to_stream(const struct conn *c)
+{
+    struct http_app *app = c->loop->server->app;
+    struct call *k = c->call;
+
+    return k->found == HTTP_FOUND && (k->req.route->flags & HTTP_STREAM) &&
+           c->body.chunked && (app->streams == NULL || app->streams(app, &k->req));
+}
+
+/* Until it begins, a request like those in Kafka. */
+static void begin_stream(struct conn *c)
+{
+    struct loop *l = c->loop;
+    struct call *k = c->call;
+
+    stream_new(k);
+    c->body.max = UINT64_MAX;
+    k->req.due_ms = c->due = l->now + l->server->limits.request_ms;
+    atomic_store_explicit(&k->gone, c->half_closed, memory_order_relaxed);
+    set_state(c, CONN_STREAM);
+    loop_count(l, COUNT_IN_FLIGHT, 1);
+    l->running = k;
+    k->req.route->handler(l->server->app, &k->req);
+    if (l->running == NULL) {
+        loop_count(l, COUNT_IN_FLIGHT, -1);
+        leave_rest(c);
+        write_answer(c);
+    }
+    l->running = NULL;
+}
+
 /* Its head is in, and so may the rest be. */
 static void go_on(struct conn *c)
 {
-    if (!c->body.chunked && c->body.left == 0) {
+    if (is_to_stream(c))
+        begin_stream(c);
+    else if (!c->body.chunked && c->body.left == 0) {
         serve(c);
     } else if (c->expected && c->call->found != HTTP_FOUND) {
         c->last = c->unread = true; // its body may come or not
@@ -482,13 +526,13 @@ static bool receive(struct conn *c, uint8_t *p, size_t room, size_t *n)
     default: // gone, or done sending before it was done asking
         if (socket_is_shaking(&c->socket))
             loop_count(c->loop, COUNT_BAD_HANDSHAKE, 1);
-        close_conn(c);
+        conn_close(c);
         return false;
     }
 }
 
 /* Appends to *in, which stands somewhere in loop->in. */
-static bool receive_more(struct conn *c, struct span *in)
+bool conn_receive(struct conn *c, struct span *in)
 {
     uint8_t *start = c->loop->in;
     size_t n;
@@ -507,14 +551,14 @@ static bool step_head(struct conn *c, struct span *in)
     struct http_refusal no;
 
     if (in->n == 0)
-        return receive_more(c, in);
+        return conn_receive(c, in);
     switch (http_scan_head(&c->scan, *in, &c->loop->server->head_limits, &no)) {
     case HTTP_WHOLE: begin_call(c, in); return true;
     case HTTP_REFUSED:
         loop_count(c->loop, COUNT_MALFORMED, 1);
         refuse(c, no.status, no.why);
         return true;
-    default: return receive_more(c, in);
+    default: return conn_receive(c, in);
     }
 }
 
@@ -590,7 +634,7 @@ static bool receive_direct(struct conn *c)
     return true;
 }
 
-static bool ask_for_body(struct conn *c)
+bool conn_ask_for_body(struct conn *c)
 {
     static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
     const struct span pieces[2] = {span_of(line, sizeof line - 1)};
@@ -599,17 +643,17 @@ static bool ask_for_body(struct conn *c)
     c->expected = false;
     if (socket_send(&c->socket, pieces, &n) == SOCKET_DONE && n == sizeof line - 1)
         return true;
-    close_conn(c); // 25 bytes do not fit: it never read what it was sent before
+    conn_close(c); // 25 bytes do not fit: it never read what it was sent before
     return false;
 }
 
 static bool receive_body(struct conn *c, struct span *in)
 {
-    if (c->expected && !ask_for_body(c))
+    if (c->expected && !conn_ask_for_body(c))
         return false;
     if (c->call->found == HTTP_FOUND && !c->body.chunked && c->body.left >= BODY_DIRECT)
         return receive_direct(c);
-    return receive_more(c, in);
+    return conn_receive(c, in);
 }
 
 static bool step_body(struct conn *c, struct span *in)
@@ -647,6 +691,7 @@ static bool step(struct conn *c, struct span *in)
     case CONN_BODY: return step_body(c, in);
     case CONN_WRITE: return step_write(c);
     case CONN_LINGER: return step_linger(c);
+    case CONN_STREAM: return stream_step(c, in);
     default: // CONN_WAIT: for the answer, whatever the client does
         return false;
     }
@@ -662,6 +707,7 @@ static int64_t due_of(const struct conn *c)
         return c->since + lim->body_ms +
                (int64_t)(c->body.total * 1000 / lim->body_rate);
     case CONN_WAIT: return c->due;
+    case CONN_STREAM: return stream_due(c);
     case CONN_WRITE:
         return c->since + lim->write_ms + (int64_t)(c->sent * 1000 / lim->write_rate);
     default: return c->since + lim->linger_ms;
@@ -737,7 +783,7 @@ void conn_begin(struct conn *c)
     l->conns = c;
     if (!socket_begin(&c->socket, c->socket.fd, l->server->tls) || l->draining ||
         epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->socket.fd, &ev) != 0)
-        close_conn(c);
+        conn_close(c);
     settle(c, (struct span){0});
 }
 
@@ -753,7 +799,7 @@ void conn_event(struct conn *c, uint32_t events)
             atomic_store_explicit(&c->call->gone, true, memory_order_relaxed);
     }
     if (events & (EPOLLERR | EPOLLHUP)) {
-        close_conn(c);
+        conn_close(c);
         settle(c, (struct span){0});
     } else if (c->state != CONN_WAIT) {
         run(c);
@@ -769,10 +815,27 @@ void conn_again(struct conn *c)
         run(c);
 }
 
+/* A stream has news; it began, or it is over and nobody waits for it. */
+static void see_stream(struct call *k)
+{
+    struct conn *c = k->conn; // which may close by what it hears
+
+    if (stream_news(k)) {
+        loop_count(k->loop, COUNT_IN_FLIGHT, -1);
+        call_free(k);
+    } else if (c != NULL) {
+        run(c);
+    }
+}
+
 void conn_answered(struct call *k)
 {
     struct conn *c = k->conn;
 
+    if (k->stream != NULL && stream_has_begun(k)) {
+        see_stream(k);
+        return;
+    }
     loop_count(k->loop, COUNT_IN_FLIGHT, -1);
     if (c == NULL) {
         call_free(k);
@@ -783,7 +846,7 @@ void conn_answered(struct call *k)
         if (enter(c))
             go_on(c);
     } else {
-        if (k->asking)
+        if (k->asking || k->stream != NULL)
             leave_rest(c);
         write_answer(c);
     }
@@ -820,7 +883,7 @@ static void expire(struct conn *c)
     if (body.n == 0)
         buf_put_str(&body, "{\"error_code\":504,\"message\":\"no answer in time\"}");
     copy_for_log(k, late);
-    if (late->asking)
+    if (late->asking || late->stream != NULL)
         leave_rest(c);
     let_go(late);
     c->call = k;
@@ -837,7 +900,7 @@ static void late_head(struct conn *c)
     if (begun)
         refuse(c, 408, "the request header took too long");
     else
-        close_conn(c);
+        conn_close(c);
 }
 
 void conn_late(struct conn *c)
@@ -849,11 +912,17 @@ void conn_late(struct conn *c)
         refuse(c, 408, "the request body comes too slowly");
         break;
     case CONN_WAIT: expire(c); break;
+    case CONN_STREAM:
+        if (stream_is_open(c->call))
+            stream_late(c);
+        else
+            expire(c);
+        break;
     case CONN_WRITE:
         loop_count(c->loop, COUNT_LATE_WRITE, 1);
-        close_conn(c);
+        conn_close(c);
         break;
-    default: close_conn(c);
+    default: conn_close(c);
     }
     if (c->closed)
         settle(c, (struct span){0});
@@ -864,13 +933,17 @@ void conn_late(struct conn *c)
 void conn_drain(struct conn *c)
 {
     bool idle = c->state == CONN_HEAD && c->in.n == 0 && !c->readable;
+    bool streams = c->state == CONN_STREAM && stream_is_open(c->call);
 
     if (c->loop->stopping || idle)
-        close_conn(c);
-    else if (c->loop->cut && c->state == CONN_WAIT)
+        conn_close(c);
+    else if (c->loop->cut &&
+             (c->state == CONN_WAIT || (c->state == CONN_STREAM && !streams)))
         expire(c);
+    else if (streams && !c->loop->cut)
+        stream_drain(c);
     else if (c->loop->cut && c->state != CONN_LINGER)
-        close_conn(c);
+        conn_close(c);
     else
         return;
     if (c->closed)

@@ -21,6 +21,7 @@ struct http_req;
 
 enum {
     HTTP_MAY_BLOCK = 1, // runs on a worker thread, not on the loop
+    HTTP_STREAM = 4,    // a body without a declared length comes in pieces (stream.h)
     HTTP_ALWAYS = 2,    // health: passes admission, overload and draining
 };
 

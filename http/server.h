@@ -41,6 +41,7 @@ struct http_req { // read only, except that the arena is yours to allocate in
     struct span who;         // whose request it is: set by http_app.admit, else empty
     struct span address; // 16 bytes: the IPv4 address, or IPv6 /64, that it comes from
     uint64_t declared;   // Content-Length; 0 where there is none
+    bool streams;        // its body comes in pieces: http/stream.h
     void *visit;         // the program's own, from http_app.enter to http_app.leave
     const struct http_field *fields; // the header, in order
     size_t nfields;
@@ -135,6 +136,10 @@ struct http_app {
      * became of it.  Once.  May be NULL. */
     void (*leave)(struct http_app *app, struct http_req *r);
 
+    /* Of a row flagged HTTP_STREAM: is this request's body to come in pieces (true), or
+     * whole?  NULL: it is. */
+    bool (*streams)(struct http_app *app, const struct http_req *r);
+
     /* The deadline of `r` passed: writes the body of the client's answer to `body` and
      * returns its status.  `r` is still somebody's: read method, route, path, id, parts
      * of it only.  NULL: 504 with error_code 504. */
@@ -162,6 +167,7 @@ struct http_limits {
     int64_t write_ms; // for an answer, and 1 s more for each write_rate bytes taken
     size_t write_rate;
     int64_t request_ms; // handler to answer, unless the row says otherwise: 504 past it
+    int64_t stream_ms;  // of a stream in which nothing comes or goes
     int64_t linger_ms;  // for the client to read a refusal before we close
 };
 
@@ -182,6 +188,7 @@ struct http_limits {
                           .write_ms = 15000,      \
                           .write_rate = 64 << 10, \
                           .request_ms = 25000,    \
+                          .stream_ms = 300000,    \
                           .linger_ms = 1000})
 
 struct http_settings {

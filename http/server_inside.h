@@ -59,10 +59,12 @@ struct call {
     size_t kept; // bytes of body, for the log
     enum http_found found;
     struct span allow;
-    bool keep_alive; // as the client asked
-    bool old;        // HTTP/1.0
-    bool asking;     // the verdict of http_app.admit was put off
-    bool entered;    // http_app.leave is to be told
+    bool keep_alive;       // as the client asked
+    bool old;              // HTTP/1.0
+    bool asking;           // the verdict of http_app.admit was put off
+    bool entered;          // http_app.leave is to be told
+    struct stream *stream; // NULL: its body is read before it is served
+    size_t streamed;       // bytes of it that are out
 
     // the answer: whoever has the call, then the loop
     int status;
@@ -72,7 +74,14 @@ struct call {
     struct answer_line *lines, **last_line;
 };
 
-enum conn_state { CONN_HEAD, CONN_BODY, CONN_WAIT, CONN_WRITE, CONN_LINGER };
+enum conn_state {
+    CONN_HEAD,
+    CONN_BODY,
+    CONN_WAIT,
+    CONN_WRITE,
+    CONN_STREAM,
+    CONN_LINGER
+};
 
 struct conn { // the loop's, but for what the accept thread filled in before
     struct deadline deadline; // first, to be cast back
@@ -95,7 +104,7 @@ struct conn { // the loop's, but for what the accept thread filled in before
     struct buf in;              // bytes that are no whole head yet, or not our turn
     struct http_scan scan;
     struct http_body body;
-    struct call *call;  // BODY, WAIT, WRITE
+    struct call *call;  // BODY, WAIT, WRITE, STREAM
     struct span out[2]; // WRITE: what is left, in the call's arena or its buf
     uint8_t ip[16];     // key of the per-address cap
     char peer[56];
@@ -177,6 +186,25 @@ void conn_late(struct conn *c);     // its deadline came
 void conn_answered(struct call *k); // by mail
 void conn_drain(struct conn *c);    // the server's draining or cut was set
 
+void conn_close(struct conn *c);  // `c` itself goes when nobody holds it
+void conn_finish(struct conn *c); // its answer is out
+bool conn_receive(struct conn *c, struct span *in); // appends; false: nothing now
+bool conn_ask_for_body(struct conn *c);             // false: it closed
+
+/* stream.c: the loop only */
+struct stream;
+void stream_new(struct call *k);
+void stream_free(struct call *k); // none is fine
+bool stream_has_begun(struct call *k);
+bool stream_is_open(const struct call *k); // it has begun, and the loop has seen it
+bool stream_is_closing(const struct call *k); // the program ended it
+bool stream_step(struct conn *c, struct span *in);
+bool stream_news(struct call *k); // true: it is over, and nobody waits for it
+int64_t stream_due(const struct conn *c);
+void stream_late(struct conn *c);
+void stream_drain(struct conn *c);
+void stream_lost(struct call *k); // its connection closed
+
 /* call.c: the loop only */
 struct call *call_new(struct loop *l, struct conn *c);
 void call_free(struct call *k);
@@ -184,6 +212,7 @@ void call_drop_body(struct call *k); // it is answered: nobody reads that any mo
 enum http_step call_read_head(struct call *k, struct span head, size_t lines,
                               struct http_head *h, struct http_refusal *no);
 void call_put_head(struct call *k, struct buf *out, bool keep_alive);
+void call_put_stream_head(const struct call *k, struct buf *out); // any thread
 bool call_has_body(const struct call *k); // of its answer: not to HEAD, not 204
 
 /* accept.c */
