@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "gateway/gateway_inside.h"
+#include "gateway/rest.h"
 
 /* Jitter, so that those who were refused together do not return together. */
 static int soon(void)
@@ -164,8 +165,10 @@ void admit_leave(struct http_app *app, struct http_req *r)
     struct visit *visit = r->visit;
 
     let_out((struct gateway *)app, visit);
-    if (visit != NULL)
-        buf_free(&visit->unpacked);
+    if (visit == NULL)
+        return;
+    buf_free(&visit->unpacked);
+    rest_stream_free(r);
 }
 
 enum err_kind admit_records(struct gateway *g, const struct publish *p, size_t bytes,

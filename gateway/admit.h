@@ -26,7 +26,8 @@ struct visit {
 
     struct kf_header *headers; // of each of its records (carry.h)
     size_t n_headers, headers_bytes;
-    struct span trace; // its traceparent, n 0 = none
+    struct session *stream; // rest_stream.c
+    struct span trace;      // its traceparent, n 0 = none
 
     struct replay_entry *entry; // it bears an Idempotency-Key and runs (retry.h)
     struct replay_known known;

@@ -5,6 +5,7 @@
 #include "gateway/answer.h"
 #include "gateway/ids.h"
 #include "gateway/key.h"
+#include "gateway/rest.h"
 #include "gateway/room.h"
 #include "wire/status.h"
 
@@ -548,6 +549,7 @@ void api_install(struct gateway *g)
                                .keep = admit_keep,
                                .answered = admit_answered,
                                .leave = admit_leave,
+                               .streams = rest_streams,
                                .expired = expired,
                                .done = on_finished};
 }

@@ -604,6 +604,8 @@ static void drop(struct publish *p)
         gw_contract_release(t->schemas[i].contract);
     }
     free(t->schemas);
+    if (t->drop != NULL)
+        t->drop(p);
 }
 
 static void on_answer(struct publish *p)
@@ -615,6 +617,24 @@ static void on_answer(struct publish *p)
         count_phase("kafka", clock_us() - p->checked_us);
     t->kind->answer(t);
     publish_free(p);
+}
+
+/* What a step of a POST came to. */
+enum step { STEP_ON, STEP_LATER, STEP_ANSWERED };
+
+static enum step refuse(struct rest *t, int code, const char *msg)
+{
+    if (t->kind->refuse != NULL)
+        t->kind->refuse(t, code, msg);
+    else
+        rest_refuse(rest_publish(t)->req, t->type, code, "%s", msg);
+    return STEP_ANSWERED;
+}
+
+static enum step refuse_kafka(struct rest *t, const struct err *e)
+{
+    return refuse(t, e->kind == ERR_CONFLICT ? REST_NOT_ALLOWED : REST_KAFKA_RETRIABLE,
+                  e->msg);
 }
 
 static void send_or_answer(struct rest *t)
@@ -632,17 +652,8 @@ static void send_or_answer(struct rest *t)
     t->sent.answer = on_answer;
     if (api_send(&t->sent, &e) == ERR_OK)
         return;
-    rest_refuse(p->req, t->type, REST_KAFKA_RETRIABLE, "%s", e.msg);
+    refuse(t, REST_KAFKA_RETRIABLE, e.msg);
     publish_free(p);
-}
-
-/* What a step of a POST came to. */
-enum step { STEP_ON, STEP_LATER, STEP_ANSWERED };
-
-static enum step refuse(struct rest *t, int code, const char *msg)
-{
-    rest_refuse(rest_publish(t)->req, t->type, code, "%s", msg);
-    return STEP_ANSWERED;
 }
 
 static enum step check_cluster(struct gateway *g, struct rest *t, bool may_wait)
@@ -656,8 +667,7 @@ static enum step check_cluster(struct gateway *g, struct rest *t, bool may_wait)
     if (rest_cluster_id(g, &r->arena, &t->cluster, may_wait, &e) != ERR_OK) {
         if (!may_wait)
             return STEP_LATER;
-        rest_refuse_kafka(r, t->type, &e);
-        return STEP_ANSWERED;
+        return refuse_kafka(t, &e);
     }
     if (span_eq(t->cluster, http_part(r, "cluster")))
         return STEP_ON;
@@ -703,8 +713,7 @@ static enum step find_topic(struct gateway *g, struct rest *t, int32_t *partitio
         return STEP_LATER;
     if (rc == ERR_NOT_FOUND)
         return refuse(t, REST_TOPIC_NOT_FOUND, e.msg);
-    rest_refuse_kafka(p->req, t->type, &e);
-    return STEP_ANSWERED;
+    return refuse_kafka(t, &e);
 }
 
 static enum step find_schemas(struct gateway *g, struct rest *t, bool with_text,
@@ -814,28 +823,37 @@ static const char *type_of(const struct rest_kind *kind, const struct http_req *
                                     : REST_JSON_TYPE;
 }
 
+bool rest_carry_out(struct rest *t, bool may_wait)
+{
+    struct publish *p = rest_publish(t);
+
+    t->drop = p->drop;
+    p->drop = drop;
+    enum step step = prepare(t->sent.gateway, t, may_wait);
+    if (step == STEP_ON)
+        send_or_answer(t);
+    else
+        publish_free(p);
+    return step != STEP_LATER;
+}
+
 static void post(struct gateway *g, struct http_req *r, const struct rest_kind *kind,
                  bool may_wait)
 {
-    struct rest *t = mem_alloc(sizeof *t);
-    struct publish *p = rest_publish(t);
+    const char *type = type_of(kind, r);
+    struct rest *t;
 
-    t->sent.gateway = g;
-    t->kind = kind;
-    t->type = type_of(kind, r);
-    p->req = r;
-    p->began_us = clock_us();
-    p->drop = drop;
-    enum step step =
-        !may_wait && r->body.n > LARGE_BODY ? STEP_LATER : prepare(g, t, may_wait);
-    if (step == STEP_ON) {
-        send_or_answer(t);
-        return;
+    if (may_wait || r->body.n <= LARGE_BODY) {
+        t = mem_alloc(sizeof *t);
+        t->sent.gateway = g;
+        t->kind = kind;
+        t->type = type;
+        rest_publish(t)->req = r;
+        rest_publish(t)->began_us = clock_us();
+        if (rest_carry_out(t, may_wait))
+            return;
     }
-    const char *type = t->type;
-    publish_free(p);
-    if (step == STEP_LATER)
-        serve_later(g, r, type);
+    serve_later(g, r, type);
 }
 
 /* ---- routes ---- */
@@ -850,7 +868,7 @@ static void on_get(struct http_app *app, struct http_req *r);
 static const struct http_route routes[] = {
     {HTTP_POST, "/topics/{topic}", on_post, 0, 0, 0},
     {HTTP_POST, "/topics/{topic}/partitions/{partition}", on_post, 0, 0, 0},
-    {HTTP_POST, V3_TOPIC "/records", on_post, 0, 0, 0},
+    {HTTP_POST, V3_TOPIC "/records", on_post, HTTP_STREAM, 0, 0},
     {HTTP_POST, V3_TOPIC "/records:batch", on_post, 0, 0, 0},
     {HTTP_GET, "/topics", on_get, 0, 0, 0},
     {HTTP_GET, "/topics/{topic}", on_get, 0, 0, 0},
@@ -915,7 +933,10 @@ static size_t row_of(const struct http_req *r)
 
 static void on_post(struct http_app *app, struct http_req *r)
 {
-    post((struct gateway *)app, r, answerers[row_of(r)].kind, false);
+    if (r->streams)
+        rest_stream_open((struct gateway *)app, r);
+    else
+        post((struct gateway *)app, r, answerers[row_of(r)].kind, false);
 }
 
 static void on_get(struct http_app *app, struct http_req *r)
@@ -927,7 +948,9 @@ void rest_serve_waiting(struct gateway *g, struct http_req *r)
 {
     size_t row = row_of(r);
 
-    if (answerers[row].get != NULL)
+    if (r->streams)
+        rest_stream_work(g, r);
+    else if (answerers[row].get != NULL)
         answerers[row].get(g, r);
     else
         post(g, r, answerers[row].kind, true);

@@ -13,6 +13,7 @@
 
 #include "gateway/gateway_inside.h"
 #include "gateway/rest_read.h"
+#include "http/stream.h"
 
 #define REST_JSON_TYPE "application/json"
 #define REST_ASK_MS 2000
@@ -38,6 +39,8 @@ struct rest_kind {
     enum err_kind (*read)(struct rest *t, struct span body, int *code, struct err *e);
     /* Answers, once everything is known. */
     void (*answer)(struct rest *t);
+    /* Refuses all of it; NULL: with an answer (rest_refuse()). */
+    void (*refuse)(struct rest *t, int code, const char *msg);
 };
 
 struct rest {
@@ -50,7 +53,8 @@ struct rest {
     struct gw_run *run; // while records are framed,
     struct item *item;  // and which one is
     struct span cluster;
-    const char *type; // of the answer
+    const char *type;                // of the answer
+    void (*drop)(struct publish *p); // the publish's own, called behind ours
 };
 
 static inline struct publish *rest_publish(struct rest *t)
@@ -65,6 +69,12 @@ const struct rest_schema *rest_schema_of(const struct rest *t,
 int rest_report_code(const struct written *w);
 /* The status of that: 504 where it may have been written. */
 int rest_report_status(const struct written *w);
+
+/* Carries out the records of `t`, whose request, kind and gateway are set, and takes it
+ * over: its `answer` or `refuse` is called, perhaps before this returns, and then its
+ * publish's `drop`.  false: neither was, nothing was sent, and it is gone: a worker has
+ * to ask (only unless may_wait). */
+bool rest_carry_out(struct rest *t, bool may_wait);
 
 /* {"error_code":..,"message":..}; with Retry-After where trying again is right. */
 void rest_refuse(struct http_req *r, const char *type, int code, const char *fmt, ...)
@@ -84,6 +94,18 @@ const struct kf_topic_shape *rest_find_topic(struct gateway *g, struct http_req 
                                              const char *type, int missing);
 /* "12" -> 12; -1 when it is no number. */
 int32_t rest_number(struct span text);
+
+/* One report, as v3 writes it. */
+void rest_v3_put_report(struct buf *out, struct rest *t, size_t i);
+enum err_kind rest_v3_read(struct rest *t, struct span body, int *code, struct err *e);
+void rest_v3_put_failure(struct buf *out, int code, struct span why);
+
+/* rest_stream.c: v3's records as a stream, a request that lives as long as its client
+ * likes.  On its loop; `work`: on a worker, for what the loop had to put off. */
+void rest_stream_open(struct gateway *g, struct http_req *r);
+void rest_stream_work(struct gateway *g, struct http_req *r);
+void rest_stream_free(struct http_req *r); // it is over
+bool rest_streams(struct http_app *app, const struct http_req *r);
 
 extern const struct rest_kind rest_v2_records, rest_v3_records, rest_v3_batch;
 

@@ -449,26 +449,35 @@ static void read_record_v3(struct rest_record *r, const struct json *j,
         blame(r, rc == ERR_LIMIT ? REST_TOO_LARGE : REST_BAD_REQUEST, a, &e);
 }
 
+bool rest_cut(struct rest_cut *c, struct span body)
+{
+    while (c->at < body.n) {
+        uint8_t b = body.p[c->at++];
+
+        if (c->escaped) {
+            c->escaped = false;
+        } else if (c->quoted) {
+            c->escaped = b == '\\';
+            c->quoted = b != '"';
+            if (b == '\n')
+                return true;
+        } else if (b == '"') {
+            c->quoted = true;
+        } else if (b == '{' || b == '[') {
+            c->depth++;
+        } else if ((b == '}' || b == ']') && c->depth-- <= 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Where the value ends that begins at `at`: its last brace, or the end of all. */
 static size_t end_of_value(struct span body, size_t at)
 {
-    size_t depth = 0;
-    bool quoted = false;
+    struct rest_cut c = {.at = at};
 
-    for (size_t i = at; i < body.n; i++) {
-        uint8_t c = body.p[i];
-        if (quoted) {
-            i += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if ((c == '}' || c == ']') && depth-- <= 1) {
-            return i + 1;
-        }
-    }
-    return body.n;
+    return rest_cut(&c, body) ? c.at : body.n;
 }
 
 static bool next_value(struct span body, size_t *at, struct span *out)
@@ -520,6 +529,8 @@ enum err_kind rest_read_v3(struct rest_body *out, struct span body,
         enum err_kind rc = json_read(&j, text, &left, a, &broken);
         if (rc != ERR_OK) {
             blame(r, rc == ERR_LIMIT ? REST_TOO_LARGE : REST_BAD_REQUEST, a, &broken);
+            if (lim->go_on)
+                continue;
             break; // where the next one begins nobody knows
         }
         read_record_v3(r, j, text, lim, a);

@@ -42,6 +42,16 @@ enum rest_code {
 };
 int rest_status(int code); // 42203 -> 422; 50002 -> 500, 50003 -> 503
 
+/* Where in a stream of JSON values we stand: {0} at the beginning of each. */
+struct rest_cut {
+    size_t at; // bytes looked at
+    size_t depth;
+    bool quoted, escaped;
+};
+/* Goes on with a longer `body`.  true: a value ends at c->at, or what cannot be one: a
+ * line ends within quotes. */
+bool rest_cut(struct rest_cut *c, struct span body);
+
 /* Which schema a datum is read with.  Nothing given: the subject's latest version. */
 struct rest_ref {
     int32_t id;          // 0 = not given
@@ -77,6 +87,7 @@ struct rest_body {
 struct rest_limits {
     size_t records;
     enum subject_strategy strategy; // where the body does not say
+    bool go_on; // behind a value of v3 that is no JSON, where its braces end
 };
 
 #define REST_BATCH_MOST 10 // api.v3.produce.batch.maximum.entries

@@ -18,8 +18,7 @@ static enum err_kind read_type(struct rest *t, int *code, struct err *e)
     return ERR_INVALID;
 }
 
-static enum err_kind read_records(struct rest *t, struct span body, int *code,
-                                  struct err *e)
+enum err_kind rest_v3_read(struct rest *t, struct span body, int *code, struct err *e)
 {
     TRY(read_type(t, code, e));
     return rest_read_v3(&t->body, body, &t->limits, &rest_publish(t)->req->arena, code,
@@ -107,13 +106,13 @@ static int code_of(struct rest *t, size_t i, struct span *why)
     return code == 0 ? 200 : code;
 }
 
-static void put_failure(struct buf *out, int code, struct span why)
+void rest_v3_put_failure(struct buf *out, int code, struct span why)
 {
     buf_printf(out, "\"error_code\":%d,\"message\":", code);
     json_put_string(out, why);
 }
 
-static void put_report(struct buf *out, struct rest *t, size_t i)
+void rest_v3_put_report(struct buf *out, struct rest *t, size_t i)
 {
     struct span why;
     int code = code_of(t, i, &why);
@@ -123,7 +122,7 @@ static void put_report(struct buf *out, struct rest *t, size_t i)
         buf_put_str(out, "\"error_code\":200,");
         put_success(out, t, i);
     } else {
-        put_failure(out, code, why);
+        rest_v3_put_failure(out, code, why);
     }
     buf_put_u8(out, '}');
 }
@@ -146,7 +145,7 @@ static void answer_records(struct rest *t)
     int status = status_of(t);
 
     for (size_t i = 0; i < t->body.n; i++) {
-        put_report(&body, t, i);
+        rest_v3_put_report(&body, t, i);
         if (t->body.n > 1)
             buf_put_str(&body, "\r\n");
     }
@@ -171,7 +170,7 @@ static void put_entries(struct buf *out, struct rest *t, bool good)
         if (good)
             put_success(out, t, i);
         else
-            put_failure(out, code, why);
+            rest_v3_put_failure(out, code, why);
         buf_put_u8(out, '}');
         some = true;
     }
@@ -190,7 +189,7 @@ static void answer_batch(struct rest *t)
 }
 
 const struct rest_kind rest_v3_records = {
-    .has_cluster = true, .read = read_records, .answer = answer_records};
+    .has_cluster = true, .read = rest_v3_read, .answer = answer_records};
 const struct rest_kind rest_v3_batch = {
     .has_cluster = true, .read = read_batch, .answer = answer_batch};
 

@@ -207,16 +207,16 @@ static bool is_sent(const struct stream *s)
     return s->sent == s->sending.n;
 }
 
-static void end_body(struct conn *c, const char *why)
+static void end_body(struct conn *c, int status, const char *why)
 {
     struct call *k = c->call;
     struct stream *s = k->stream;
 
     s->body_over = true;
-    if (why != NULL)
+    if (status != 0)
         c->last = c->unread = true; // where a next request would begin nobody knows
     if (!s->closing)
-        s->ops->end(&k->req, why);
+        s->ops->end(&k->req, status, why);
 }
 
 static bool step_read(struct conn *c, struct span *in)
@@ -231,10 +231,10 @@ static bool step_read(struct conn *c, struct span *in)
         k->kept += data.n;
         tell_data(k, data);
         return true;
-    case HTTP_WHOLE: end_body(c, NULL); return true;
+    case HTTP_WHOLE: end_body(c, 0, NULL); return true;
     case HTTP_REFUSED:
         loop_count(c->loop, COUNT_MALFORMED, 1);
-        end_body(c, no.why);
+        end_body(c, 400, no.why);
         return true;
     default: return conn_receive(c, in);
     }
@@ -285,14 +285,14 @@ void stream_late(struct conn *c)
     c->since = c->loop->now; // also where it waits for the program: ask again later
     if (!s->body_over && !s->paused) {
         loop_count(c->loop, COUNT_LATE_BODY, 1);
-        end_body(c, "nothing came for too long");
+        end_body(c, 408, "nothing came for too long");
     }
 }
 
 void stream_drain(struct conn *c)
 {
     if (!c->call->stream->body_over)
-        end_body(c, "the server is shutting down");
+        end_body(c, 503, "the server is shutting down");
 }
 
 static void tell_gone(struct call *k)

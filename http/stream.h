@@ -28,8 +28,9 @@ struct http_stream {
      * after which this is called at once, with nothing if nothing came. */
     bool (*data)(struct http_req *r, struct span piece);
     /* The body is over, or what there will ever be of it: data() may still be called
-     * with nothing.  `why` NULL: it is whole. */
-    void (*end)(struct http_req *r, const char *why);
+     * with nothing.  `status` 0: it is whole; else it broke off, and why: 400 no
+     * chunks, 408 silence, 503 we are shutting down. */
+    void (*end)(struct http_req *r, int status, const char *why);
     /* The client is gone, nothing is called any more.  Once, instead of end() or after
      * it; the stream has to be ended all the same. */
     void (*gone)(struct http_req *r);
