@@ -10,6 +10,9 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /*
  * A plan says, op by op, what bytes come and what they are to the reader; a step says
@@ -75,6 +78,7 @@ struct route {
     uint64_t plan;   // its id
     struct buf text; // of JSON and decimals, on their way into a column
     struct av_to_json *json;
+    struct err said; // by what decode.h walked for us
 };
 
 /* ---- compiling ---- */
@@ -320,50 +324,55 @@ struct run {
     const struct av_plan *plan;
     const struct av_decode_limits *lim;
     size_t items, empty_items; // left of the limits
-    struct err *e;             // what JSON said
 };
 
-static bool walk(struct run *r, const struct step *s);
+static bool walk(struct run *r, const struct step *first, uint32_t n);
 
 static size_t left(const struct run *r)
 {
     return (size_t)(r->end - r->p);
 }
 
-static bool take_long_slow(struct run *r, int64_t *out)
+/*
+ * What takes from the front of [*p, end).  They are inlined into walk(), where p is in
+ * a register: writing into a column could otherwise change it, for all that C knows.
+ */
+#define INLINED static inline __attribute__((always_inline))
+
+static bool take_long_slow(const uint8_t **p, const uint8_t *end, int64_t *out)
 {
-    struct span s = span_of(r->p, left(r));
+    struct span s = span_of(*p, (size_t)(end - *p));
 
     if (!varint_take(&s, out))
         return false;
-    r->p = r->end - s.n;
+    *p = end - s.n;
     return true;
 }
 
 /* Seven bits of each of eight bytes, moved together. */
-static inline uint64_t gather(uint64_t x)
+INLINED uint64_t gather(uint64_t x)
 {
     x = (x & 0x007F007F007F007F) | (x & 0x7F007F007F007F00) >> 1;
     x = (x & 0x00003FFF00003FFF) | (x & 0x3FFF00003FFF0000) >> 2;
     return (x & 0x000000000FFFFFFF) | (x & 0x0FFFFFFF00000000) >> 4;
 }
 
-static inline bool take_long(struct run *r, int64_t *out)
+INLINED bool take_long(const uint8_t **p, const uint8_t *end, int64_t *out)
 {
     uint64_t x, stops;
 
-    if (r->p < r->end && *r->p < 0x80) { // most numbers are small
-        uint8_t b = *r->p++;
+    if (*p < end && **p < 0x80) { // most numbers are small
+        uint8_t b = *(*p)++;
         *out = (int64_t)(b >> 1) ^ -(int64_t)(b & 1);
         return true;
     }
-    if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || left(r) < sizeof x)
-        return take_long_slow(r, out);
-    memcpy(&x, r->p, sizeof x);
+    if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || (size_t)(end - *p) < sizeof x)
+        return take_long_slow(p, end, out);
+    memcpy(&x, *p, sizeof x);
     stops = ~x & 0x8080808080808080; // the last byte of a number has no bit there
     if (stops == 0)
-        return take_long_slow(r, out);
-    r->p += __builtin_ctzll(stops) / 8 + 1;
+        return take_long_slow(p, end, out);
+    *p += __builtin_ctzll(stops) / 8 + 1;
     x = gather(x & (stops ^ (stops - 1)));
     *out = (int64_t)(x >> 1) ^ -(int64_t)(x & 1);
     return true;
@@ -371,58 +380,59 @@ static inline bool take_long(struct run *r, int64_t *out)
 
 #define INT_BYTES 5
 
-static inline bool take_int(struct run *r, int64_t *out)
+INLINED bool take_int(const uint8_t **p, const uint8_t *end, int64_t *out)
 {
-    const uint8_t *at = r->p;
+    const uint8_t *at = *p;
 
-    return take_long(r, out) && *out == (int32_t)*out && r->p - at <= INT_BYTES;
+    return take_long(p, end, out) && *out == (int32_t)*out && *p - at <= INT_BYTES;
 }
 
-static inline bool take_index(struct run *r, uint32_t n, uint32_t *out)
+INLINED bool take_index(const uint8_t **p, const uint8_t *end, uint32_t n,
+                        uint32_t *out)
 {
-    const uint8_t *at = r->p;
+    const uint8_t *at = *p;
     int64_t i;
 
-    if (!take_long(r, &i) || i < 0 || i >= n || r->p - at > INT_BYTES)
+    if (!take_long(p, end, &i) || i < 0 || i >= n || *p - at > INT_BYTES)
         return false;
     *out = (uint32_t)i;
     return true;
 }
 
-static inline bool take_real(struct run *r, size_t n, void *to)
+INLINED bool take_real(const uint8_t **p, const uint8_t *end, size_t n, void *to)
 {
-    if (left(r) < n)
+    if ((size_t)(end - *p) < n)
         return false;
-    memcpy(to, r->p, n); // little-endian, as IEEE 754 lies in ours
-    r->p += n;
+    memcpy(to, *p, n); // little-endian, as IEEE 754 lies in ours
+    *p += n;
     return true;
 }
 
-static inline bool take_bytes(struct run *r, struct span *out)
+INLINED bool take_bytes(const uint8_t **p, const uint8_t *end, struct span *out)
 {
     int64_t n;
 
-    if (!take_long(r, &n) || n < 0 || (uint64_t)n > left(r))
+    if (!take_long(p, end, &n) || n < 0 || n > end - *p)
         return false;
-    *out = span_of(r->p, (size_t)n);
-    r->p += n;
+    *out = span_of(*p, (size_t)n);
+    *p += n;
     return true;
 }
 
 /* ---- into a column ---- */
 
-static inline bool make_room(struct run *r, struct column *c)
+INLINED bool make_room(struct run *r, struct column *c)
 {
     return c->n < c->cap || column_grow(r->set, c);
 }
 
-static inline void count_value(struct column *c)
+INLINED void count_value(struct column *c)
 {
     column_mark(c);
     c->n++;
 }
 
-static inline bool put_value(struct run *r, struct column *c, const void *x, size_t n)
+INLINED bool put_value(struct run *r, struct column *c, const void *x, size_t n)
 {
     if (!make_room(r, c))
         return false;
@@ -431,22 +441,22 @@ static inline bool put_value(struct run *r, struct column *c, const void *x, siz
     return true;
 }
 
-static inline bool put_int32(struct run *r, struct column *c, int32_t x)
+INLINED bool put_int32(struct run *r, struct column *c, int32_t x)
 {
     return put_value(r, c, &x, sizeof x);
 }
 
-static inline bool put_int64(struct run *r, struct column *c, int64_t x)
+INLINED bool put_int64(struct run *r, struct column *c, int64_t x)
 {
     return put_value(r, c, &x, sizeof x);
 }
 
-static inline bool put_float(struct run *r, struct column *c, float x)
+INLINED bool put_float(struct run *r, struct column *c, float x)
 {
     return put_value(r, c, &x, sizeof x);
 }
 
-static inline bool put_double(struct run *r, struct column *c, double x)
+INLINED bool put_double(struct run *r, struct column *c, double x)
 {
     return put_value(r, c, &x, sizeof x);
 }
@@ -462,16 +472,20 @@ static bool put_boolean(struct run *r, struct column *c, bool x)
 
 /* Short texts are copied in one move, past their end, where both sides have the room.
  */
-static inline void copy_text(uint8_t *to, struct span x, const uint8_t *end)
+INLINED void copy_text(uint8_t *to, struct span x, const uint8_t *end)
 {
-    if (x.n <= COLUMN_SLACK && (size_t)(end - x.p) >= COLUMN_SLACK)
+    if (x.n <= COLUMN_SLACK && (size_t)(end - x.p) >= COLUMN_SLACK) {
         memcpy(to, x.p, COLUMN_SLACK);
-    else if (x.n > 0)
+    } else if (x.n >= 16 && x.n <= 32) { // twice sixteen, which overlap
+        memcpy(to, x.p, 16);
+        memcpy(to + x.n - 16, x.p + x.n - 16, 16);
+    } else if (x.n > 0) {
         memcpy(to, x.p, x.n);
+    }
 }
 
-static inline bool put_text(struct run *r, struct column *c, struct span x,
-                            const uint8_t *end)
+INLINED bool put_text(struct run *r, struct column *c, struct span x,
+                      const uint8_t *end)
 {
     if (!make_room(r, c) ||
         (x.n > c->cap_bytes - c->n_bytes && !column_grow_bytes(r->set, c, x.n)))
@@ -484,20 +498,26 @@ static inline bool put_text(struct run *r, struct column *c, struct span x,
     return true;
 }
 
-/* utf8_ok(), without the call for short ASCII. */
-static inline bool is_text(struct span x)
+#ifdef __SSE2__
+/* A bit for each of 16 bytes that is no ASCII. */
+INLINED uint32_t high_bits(const uint8_t *p)
 {
-    uint64_t first, last;
+    return (uint32_t)_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)p));
+}
+#endif
 
-    if (x.n < 8 || x.n > 32)
-        return utf8_ok(x);
-    uint64_t all = 0;
-    for (size_t i = 0; i + 8 <= x.n; i += 8) {
-        memcpy(&first, x.p + i, 8);
-        all |= first;
-    }
-    memcpy(&last, x.p + x.n - 8, 8);
-    return ((all | last) & 0x8080808080808080) == 0 || utf8_ok(x);
+/* utf8_ok(), without the call for short ASCII. */
+INLINED bool is_text(struct span x, const uint8_t *end)
+{
+    (void)end;
+#ifdef __SSE2__
+    if (x.n < 32 && end - x.p >= 32 &&
+        ((high_bits(x.p) | high_bits(x.p + 16) << 16) & ((1u << x.n) - 1)) == 0)
+        return true;
+    if (x.n >= 16 && x.n <= 32 && (high_bits(x.p) | high_bits(x.p + x.n - 16)) == 0)
+        return true;
+#endif
+    return utf8_ok(x);
 }
 
 /* ---- texts and bytes that become something else ---- */
@@ -560,10 +580,10 @@ static bool walk_span(struct run *r, const struct step *s)
             return false;
         x = span_of(r->p, s->size);
         r->p += s->size;
-    } else if (!take_bytes(r, &x)) {
+    } else if (!take_bytes(&r->p, r->end, &x)) {
         return false;
     }
-    if (s->is_text && !is_text(x))
+    if (s->is_text && !is_text(x, r->end))
         return false;
     switch (s->to->kind) {
     case COLUMN_UUID: return put_uuid_value(r, s->to, x);
@@ -587,7 +607,8 @@ static bool walk_plan(struct run *r, uint32_t op, struct av_visitor *v)
     lim.first += (size_t)(r->p - r->start);
 
     from_here.root = op;
-    if (av_decode(&from_here, span_of(r->p, left(r)), &lim, v, &used, r->e) != ERR_OK)
+    if (av_decode(&from_here, span_of(r->p, left(r)), &lim, v, &used, &r->r->said) !=
+        ERR_OK)
         return false;
     r->p += used;
     return true;
@@ -612,23 +633,17 @@ static bool walk_json(struct run *r, const struct step *s)
 
 static bool walk_record(struct run *r, const struct step *s)
 {
-    const struct step *steps = &r->steps[s->first];
-
     if (!make_room(r, s->to))
         return false;
-    for (uint32_t i = 0; i < s->n; i++)
-        if (!walk(r, &steps[i]))
-            return false;
+    if (!walk(r, &r->steps[s->first], s->n))
+        return false;
     count_value(s->to);
     return true;
 }
 
 static bool walk_present(struct run *r, const struct step *s)
 {
-    for (uint32_t i = 0; i < s->n; i++)
-        if (!walk(r, &r->steps[s->first + i]))
-            return false;
-    return put_boolean(r, s->to, true);
+    return walk(r, &r->steps[s->first], s->n) && put_boolean(r, s->to, true);
 }
 
 static bool walk_fallback(struct run *r, const struct step *s)
@@ -637,7 +652,7 @@ static bool walk_fallback(struct run *r, const struct step *s)
 
     inside.p = inside.start = s->fallback.p;
     inside.end = inside.p + s->fallback.n;
-    return walk(&inside, &r->steps[s->first]);
+    return walk(&inside, &r->steps[s->first], 1);
 }
 
 /* Is a count of items possible, before any of them is read? */
@@ -658,11 +673,11 @@ static bool take_block(struct run *r, const struct step *s, uint64_t *n,
     int64_t count, size;
 
     *ends = NULL;
-    if (!take_long(r, &count))
+    if (!take_long(&r->p, r->end, &count))
         return false;
     *n = count < 0 ? -(uint64_t)count : (uint64_t)count;
     if (count < 0) {
-        if (!take_long(r, &size) || size < 0 || (uint64_t)size > left(r))
+        if (!take_long(&r->p, r->end, &size) || size < 0 || (uint64_t)size > left(r))
             return false;
         *ends = r->p + size;
     }
@@ -673,10 +688,11 @@ static bool walk_entry(struct run *r, const struct step *s)
 {
     struct span key;
 
-    if (s->kind == STEP_MAP && (!take_bytes(r, &key) || !is_text(key) ||
-                                !put_text(r, &s->to->children[0], key, r->end)))
+    if (s->kind == STEP_MAP &&
+        (!take_bytes(&r->p, r->end, &key) || !is_text(key, r->end) ||
+         !put_text(r, &s->to->children[0], key, r->end)))
         return false;
-    return walk(r, &r->steps[s->first]);
+    return walk(r, &r->steps[s->first], 1);
 }
 
 static bool walk_blocks(struct run *r, const struct step *s)
@@ -711,7 +727,7 @@ static bool walk_member(struct run *r, const struct step *s)
 {
     struct column *c = s->to;
 
-    if (!make_room(r, c) || !walk(r, &r->steps[s->first]))
+    if (!make_room(r, c) || !walk(r, &r->steps[s->first], 1))
         return false;
     for (uint32_t i = 0; i < c->n_children; i++)
         if (i != s->member && !column_append_null(r->set, &c->children[i]))
@@ -724,7 +740,7 @@ static bool walk_symbol(struct run *r, const struct step *s)
 {
     uint32_t i;
 
-    if (!take_index(r, s->n, &i))
+    if (!take_index(&r->p, r->end, s->n, &i))
         return false;
     if (s->kind == STEP_SYMBOL_MAP)
         i = r->plan->symbols[s->map + i];
@@ -751,32 +767,12 @@ static bool walk_fixed(struct run *r, const struct step *s)
     return true;
 }
 
-static bool walk(struct run *r, const struct step *s)
+/* What is not read in walk() itself. */
+static bool walk_other(struct run *r, const struct step *s)
 {
-    struct span text;
-    int64_t x;
-    double d;
-    float f;
-    uint32_t i;
-
-again:
     switch ((enum step_kind)s->kind) {
     case STEP_NULL: return column_append_null(r->set, s->to);
     case STEP_BOOLEAN: return walk_boolean(r, s);
-    case STEP_INT: return take_int(r, &x) && put_int32(r, s->to, (int32_t)x);
-    case STEP_INT_LONG: return take_int(r, &x) && put_int64(r, s->to, x);
-    case STEP_LONG: return take_long(r, &x) && put_int64(r, s->to, x);
-    case STEP_INT_FLOAT: return take_int(r, &x) && put_float(r, s->to, (float)x);
-    case STEP_INT_DOUBLE: return take_int(r, &x) && put_double(r, s->to, (double)x);
-    case STEP_LONG_FLOAT: return take_long(r, &x) && put_float(r, s->to, (float)x);
-    case STEP_LONG_DOUBLE: return take_long(r, &x) && put_double(r, s->to, (double)x);
-    case STEP_FLOAT: return take_real(r, 4, &f) && put_float(r, s->to, f);
-    case STEP_FLOAT_DOUBLE: return take_real(r, 4, &f) && put_double(r, s->to, f);
-    case STEP_DOUBLE: return take_real(r, 8, &d) && put_double(r, s->to, d);
-    case STEP_BYTES: return take_bytes(r, &text) && put_text(r, s->to, text, r->end);
-    case STEP_TEXT:
-        return take_bytes(r, &text) && is_text(text) &&
-               put_text(r, s->to, text, r->end);
     case STEP_FIXED: return walk_fixed(r, s);
     case STEP_SYMBOL:
     case STEP_SYMBOL_MAP: return walk_symbol(r, s);
@@ -786,18 +782,79 @@ again:
     case STEP_FALLBACK: return walk_fallback(r, s);
     case STEP_ARRAY:
     case STEP_MAP: return walk_list(r, s);
-    case STEP_UNION:
-        if (!take_index(r, s->n, &i))
-            return false;
-        s = &r->steps[s->first + i];
-        goto again;
     case STEP_MEMBER: return walk_member(r, s);
     case STEP_JSON: return walk_json(r, s);
     case STEP_SKIP: return skip(r, s);
-    case STEP_SKIP_LONG: return take_long(r, &x);
-    case STEP_REFUSE: return false;
+    default: return false; // STEP_REFUSE
     }
-    return false;
+}
+
+/* `n` steps, one after the other. */
+static bool walk(struct run *r, const struct step *s, uint32_t n)
+{
+    const uint8_t *p = r->p, *const end = r->end;
+    const struct step *const behind = s + n;
+    struct span text;
+    int64_t x;
+    double d;
+    float f;
+    uint32_t i;
+    bool ok = true;
+
+    for (; s < behind && ok; s++) {
+        const struct step *one = s;
+    again:
+        switch ((enum step_kind)one->kind) {
+        case STEP_INT:
+            ok = take_int(&p, end, &x) && put_int32(r, one->to, (int32_t)x);
+            break;
+        case STEP_INT_LONG:
+            ok = take_int(&p, end, &x) && put_int64(r, one->to, x);
+            break;
+        case STEP_LONG: ok = take_long(&p, end, &x) && put_int64(r, one->to, x); break;
+        case STEP_INT_FLOAT:
+            ok = take_int(&p, end, &x) && put_float(r, one->to, (float)x);
+            break;
+        case STEP_INT_DOUBLE:
+            ok = take_int(&p, end, &x) && put_double(r, one->to, (double)x);
+            break;
+        case STEP_LONG_FLOAT:
+            ok = take_long(&p, end, &x) && put_float(r, one->to, (float)x);
+            break;
+        case STEP_LONG_DOUBLE:
+            ok = take_long(&p, end, &x) && put_double(r, one->to, (double)x);
+            break;
+        case STEP_FLOAT:
+            ok = take_real(&p, end, 4, &f) && put_float(r, one->to, f);
+            break;
+        case STEP_FLOAT_DOUBLE:
+            ok = take_real(&p, end, 4, &f) && put_double(r, one->to, f);
+            break;
+        case STEP_DOUBLE:
+            ok = take_real(&p, end, 8, &d) && put_double(r, one->to, d);
+            break;
+        case STEP_BYTES:
+            ok = take_bytes(&p, end, &text) && put_text(r, one->to, text, end);
+            break;
+        case STEP_TEXT:
+            ok = take_bytes(&p, end, &text) && is_text(text, end) &&
+                 put_text(r, one->to, text, end);
+            break;
+        case STEP_UNION:
+            if (!take_index(&p, end, one->n, &i))
+                return false;
+            one = &r->steps[one->first + i];
+            goto again;
+        case STEP_SKIP_LONG: ok = take_long(&p, end, &x); break;
+        default:
+            r->p = p;
+            ok = walk_other(r, one);
+            p = r->p;
+            break;
+        }
+    }
+    r->p = p;
+    return ok;
 }
 
 /* ---- why not ---- */
@@ -815,12 +872,11 @@ static const struct av_visitor_ops checks = {.bytes = on_span, .string = on_span
 static enum err_kind explain(const struct run *r, struct span datum, struct err *e)
 {
     struct av_visitor v = {&checks};
-    struct err json = *e;
 
     TRY(av_decode_all(r->plan, datum, r->lim, &v, e));
-    if (json.kind != ERR_OK) {
-        *e = json;
-        return json.kind;
+    if (r->r->said.kind != ERR_OK) {
+        *e = r->r->said;
+        return e->kind;
     }
     return err_set(e, ERR_LIMIT, "a record that takes more than %zu bytes in columns",
                    r->set->most);
@@ -831,7 +887,6 @@ enum err_kind columns_append(struct columns *c, struct route *route,
                              const struct av_decode_limits *lim, struct err *e)
 {
     size_t rows = c->root.n;
-    struct err said = {0};
     struct run r = {
         .p = datum.n > 0 ? datum.p : (const uint8_t *)"",
         .steps = route->steps,
@@ -842,17 +897,18 @@ enum err_kind columns_append(struct columns *c, struct route *route,
         .items = lim != NULL && lim->items > 0 ? lim->items : ITEMS,
         .empty_items =
             lim != NULL && lim->empty_items > 0 ? lim->empty_items : EMPTY_ITEMS,
-        .e = &said,
     };
 
     assert(route->plan == plan->id);
     r.start = r.p;
     r.end = r.p + datum.n;
-    if (walk(&r, &r.steps[route->root]) && r.p == r.end) {
+    route->said.kind = ERR_OK;
+    const struct step *root = &r.steps[route->root];
+    bool ok = root->kind == STEP_RECORD ? walk_record(&r, root) : walk(&r, root, 1);
+    if (ok && r.p == r.end) {
         c->root.n = rows + 1;
         return ERR_OK;
     }
     column_cut(&c->root, rows);
-    *e = said;
     return explain(&r, datum, e);
 }
