@@ -382,6 +382,8 @@ enum err_kind cel_plan_make(struct cel_plan *out, struct cel_ast *tree,
     struct planner p = {.plan = out, .set = set, .text = text, .keep = keep, .e = e};
 
     *out = (struct cel_plan){.first_scratch = set != NULL ? set->n_regexes : 0};
+    out->cap_kids = 8; // there from the start: an empty list's are somewhere too
+    out->kids = mem_array(out->cap_kids, sizeof *out->kids);
     enum err_kind k = plan(&p, tree, &out->root);
     if (k != ERR_OK) {
         cel_plan_free(out);

@@ -117,9 +117,12 @@ static enum err_kind compile(struct cel_rule *r, struct cel_rules *set,
 enum err_kind cel_rules_add(struct cel_rules *set, struct span text, enum cel_mode mode,
                             struct cel_rule **out, struct err *e)
 {
+    static const uint8_t nothing[1];
     struct arena scratch = {0};
     struct cel_rule *r = mem_alloc(sizeof *r);
 
+    if (text.p == NULL)
+        text.p = nothing;
     r->set = set;
     r->mode = mode;
     enum err_kind k = compile(r, set, text, &scratch, e);
