@@ -246,8 +246,8 @@ static const uint8_t *walk(struct cel_run *run, const struct cel_want *w,
 
 bool cel_walk(struct cel_run *run)
 {
-    run->walked = true;
-    return walk(run, run->set->want, run->datum.p, false) != NULL;
+    run->walked = walk(run, run->set->want, run->datum.p, false) != NULL;
+    return run->walked;
 }
 
 /* Loading */

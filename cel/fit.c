@@ -103,6 +103,8 @@ static bool fit_whole(struct fitting *f, struct cel_value v, const struct av_nod
     return true;
 }
 
+#define DOUBLE_WHOLE 9007199254740992 // a double holds every int up to it
+
 /* Doubles: an int that a double holds exactly is one, unless a branch is its own. */
 static bool double_of(const struct fitting *f, struct cel_value v, double *out)
 {
@@ -113,7 +115,8 @@ static bool double_of(const struct fitting *f, struct cel_value v, double *out)
     if (f->strict || (v.kind != CEL_INT && v.kind != CEL_UINT))
         return false;
     *out = v.kind == CEL_INT ? (double)v.i : (double)v.u;
-    return fabs(*out) <= 9007199254740992.0;
+    return v.kind == CEL_INT ? v.i >= -DOUBLE_WHOLE && v.i <= DOUBLE_WHOLE
+                             : v.u <= DOUBLE_WHOLE;
 }
 
 static bool fit_real(struct fitting *f, struct cel_value v, const struct av_node *n,

@@ -360,6 +360,7 @@ static enum err_kind make(struct parser *p, struct cel_ast **out, struct cel_ast
     struct buf name = BUF_INIT(CEL_TEXT_MOST);
     struct pile values = {0}, names = {0};
     bool is_name = dotted(of, &name);
+    const struct cel_ast *start = of;
     struct span type = arena_copy(p->arena, buf_span(&name));
 
     buf_free(&name);
@@ -383,7 +384,9 @@ static enum err_kind make(struct parser *p, struct cel_ast **out, struct cel_ast
         TRY(advance(p));
     }
     TRY(want(p, TOK_CLOSE_MAP, "\"}\""));
-    TRY(node(p, out, AST_MAKE, of->at));
+    while (start->n > 0)
+        start = start->args[0];
+    TRY(node(p, out, AST_MAKE, start->at));
     (*out)->name = type;
     (*out)->names = arena_array(p->arena, names.n, sizeof(struct span));
     for (size_t i = 0; i < names.n; i++)

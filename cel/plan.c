@@ -96,7 +96,7 @@ static void fold(struct planner *p, uint32_t op, struct cel_value *found)
 static enum err_kind refuse_literal(struct planner *p, const struct cel_ast *a,
                                     struct cel_value found)
 {
-    if (found.kind != CEL_ERROR ||
+    if (found.kind != CEL_ERROR || a->args[0]->kind != AST_CONST ||
         (a->function->run != cel_to_timestamp && a->function->run != cel_to_duration))
         return ERR_OK;
     return cel_refuse(p->text, a->args[0]->at, ERR_INVALID, p->e, SPAN_FMT,
