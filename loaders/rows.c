@@ -381,7 +381,7 @@ void rows_begin(struct rows *r)
     r->column = NULL;
     r->in_json = r->refused = false;
     memset(r->cells, 0, r->table->n * sizeof *r->cells);
-    copy_row(&r->out, (uint16_t)r->table->n);
+    copy_row(&r->out, (uint16_t)(r->table->n + r->extra));
     if (!r->table->is_record)
         open_cell(r, 0);
 }

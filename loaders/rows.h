@@ -17,6 +17,7 @@ struct rows {
     struct av_visitor visitor; // first: pass &r->visitor to the decoder
     struct buf out;            // the rows, without COPY's head and end
     bool refused;              // the last record was read, but the table cannot hold it
+    uint16_t extra;            // fields that the caller appends to each row
     // private to rows.c
     const struct table *table; // borrowed
     struct row_cell {

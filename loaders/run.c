@@ -444,7 +444,8 @@ static enum err_kind open_registry(struct loader *l, struct err *e)
     };
     struct sift_options so = {.subject = l->subject,
                               .unknown_ms = l->s.unknown_ms,
-                              .timeout_ms = l->s.registry_timeout_ms};
+                              .timeout_ms = l->s.registry_timeout_ms,
+                              .keys = l->s.tombstones == 1};
 
     TRY(rc_open(&l->rc, &o, e));
     return sift_open(&l->sift, l->rc, &so, e);
@@ -481,6 +482,25 @@ static enum err_kind open_files(struct loader *l, struct err *e)
     return files_sink_open(&l->sink, &o, e);
 }
 
+static enum err_kind check_mode(const struct loader_settings *s, struct err *e)
+{
+    bool append = s->mode == MERGE_APPEND;
+
+    if (append && s->key.n > 0)
+        return err_set(e, ERR_INVALID,
+                       "sink.postgres.key is given, but mode append has no use for it: "
+                       "wanted mode insert_ignore, upsert or history");
+    if (!append && s->key.n == 0)
+        return err_set(e, ERR_INVALID,
+                       "sink.postgres.mode wants sink.postgres.key: the fields that "
+                       "make a row the same row");
+    if (s->tombstones == 1 && (append || s->mode == MERGE_INSERT_IGNORE))
+        return err_set(
+            e, ERR_INVALID,
+            "sink.postgres.tombstones delete: wanted mode upsert or history");
+    return ERR_OK;
+}
+
 static enum err_kind open_sink(struct loader *l, struct err *e)
 {
     if ((l->s.place == NULL) == (l->s.url == NULL))
@@ -490,6 +510,7 @@ static enum err_kind open_sink(struct loader *l, struct err *e)
         return open_files(l, e);
     if (l->s.table == NULL)
         return err_set(e, ERR_INVALID, "sink.postgres.table is missing");
+    TRY(check_mode(&l->s, e));
     struct postgres_options o = {
         .url = l->s.url,
         .table = l->s.table,
@@ -500,6 +521,10 @@ static enum err_kind open_sink(struct loader *l, struct err *e)
         .reject_floor = l->s.reject_floor,
         .isolate = l->s.batch_rows < 10000 ? l->s.batch_rows : 10000,
         .evolve = l->s.evolve,
+        .mode = (enum merge_mode)l->s.mode,
+        .keys = {l->s.key.items, l->s.key.n, l->s.mode == MERGE_HISTORY},
+        .deletes = l->s.tombstones == 1,
+        .ids_keep_ms = l->s.ids_keep_ms,
         .allow_unsafe = l->s.allow_unsafe,
         .lock_timeout_ms = l->s.lock_timeout_ms,
         .statement_timeout_ms = l->s.statement_timeout_ms,

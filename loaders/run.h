@@ -27,7 +27,9 @@ struct loader_settings { // filled by the rows of loader_rows
     int64_t batch_rows, batch_bytes, batch_age_ms, memory, unknown_ms;
 
     const char *url, *table;
-    int mode;
+    int mode, tombstones;
+    struct conf_list key;
+    int64_t ids_keep_ms;
     bool evolve, allow_unsafe;
     double reject_limit;
     int64_t reject_floor, lock_timeout_ms, statement_timeout_ms;

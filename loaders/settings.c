@@ -58,7 +58,20 @@ const struct conf_row loader_rows[] = {
     {"sink.postgres.table", CONF_TEXT, AT(table), .flag = "table",
      .help = "table, or schema.table"},
     {"sink.postgres.mode", CONF_CHOICE, AT(mode), .fallback = "append",
-     .choices = "append", .help = "what becomes of a record: append = one row each"},
+     .choices = "append|insert_ignore|upsert|history",
+     .help =
+         "what becomes of a record: a row each; the first or the last of a key; a row "
+         "for each change of a key, with its time span (SCD2)"},
+    {"sink.postgres.key", CONF_LIST, AT(key), .max = 16, .argument = "FIELD",
+     .help = "fields that make a row the same row, for every mode but append"},
+    {"sink.postgres.tombstones", CONF_CHOICE, AT(tombstones), .fallback = "reject",
+     .choices = "reject|delete",
+     .help = "a record without a value is set aside, or deletes the row of its key "
+             "(upsert; in a history it ends it)"},
+    {"sink.postgres.idempotency_keep", CONF_DURATION, AT(ids_keep_ms), .fallback = "7d",
+     .min = 0, .max = DAY_MS * 365,
+     .help = "how long the ids of records sent with an Idempotency-Key are remembered, "
+             "so that each is one row; 0 = not at all"},
     {"sink.postgres.evolve", CONF_BOOL, AT(evolve), .fallback = "true",
      .help = "create the table and alter it as the schema grows"},
     {"sink.postgres.reject_limit", CONF_REAL, AT(reject_limit), .fallback = "10",

@@ -27,6 +27,7 @@ struct sift {
     struct rc_schema reader;
     uint64_t shape; // 0 = no reader yet
     struct tab writers;
+    struct tab keys;     // the same for keys; each is read as it was written
     struct writer *last; // of the record before: nearly always the next one's too
 };
 
@@ -56,14 +57,19 @@ static void free_writer(struct writer *w)
     free(w);
 }
 
-static void forget_writers(struct sift *s)
+static void forget_all(struct tab *writers)
 {
     struct writer *w;
 
-    for (size_t at = 0; (w = tab_each(&s->writers, &at, NULL)) != NULL;)
+    for (size_t at = 0; (w = tab_each(writers, &at, NULL)) != NULL;)
         free_writer(w);
-    tab_free(&s->writers);
-    s->writers = (struct tab){0};
+    tab_free(writers);
+    *writers = (struct tab){0};
+}
+
+static void forget_writers(struct sift *s)
+{
+    forget_all(&s->writers);
     s->last = NULL;
 }
 
@@ -72,6 +78,7 @@ void sift_close(struct sift *s)
     if (s == NULL)
         return;
     forget_writers(s);
+    forget_all(&s->keys);
     if (s->o.shape_text != NULL)
         av_schema_release(s->reader.schema);
     else if (s->reader.schema != NULL)
@@ -263,6 +270,28 @@ static enum err_kind make_ready(struct sift *s, int32_t id, struct err *e)
     return ERR_OK;
 }
 
+static enum err_kind make_key_ready(struct sift *s, int32_t id, struct err *e)
+{
+    struct writer *w = tab_get_id(&s->keys, id);
+    struct err why = {0};
+
+    if (w == NULL) {
+        if (s->keys.n >= IDS_KEPT)
+            forget_all(&s->keys);
+        w = mem_alloc(sizeof *w);
+        w->id = id;
+        tab_put_id(&s->keys, id, w);
+    }
+    if (w->held.schema != NULL ||
+        (w->why[0] != '\0' && clock_ms() - w->asked_ms < s->o.unknown_ms))
+        return ERR_OK;
+    TRY(fetch(s, w, e));
+    if (w->held.schema != NULL &&
+        av_plan_new(&w->plan, w->held.schema, w->held.schema, &why) != ERR_OK)
+        snprintf(w->why, sizeof w->why, "schema id %" PRId32 ": %.170s", id, why.msg);
+    return ERR_OK;
+}
+
 /* Plans are made last: a later id of the batch may still have changed the reader. */
 static void plan_all(struct sift *s, const struct batch *b)
 {
@@ -286,19 +315,60 @@ enum err_kind sift_prepare(struct sift *s, const struct batch *b, struct err *e)
     int32_t last = -1;
 
     for (size_t i = 0; i < b->n; i++) {
-        if (frame_read(&f, b->records[i].value, &ignored) != ERR_OK ||
-            f.schema_id == last)
-            continue;
-        last = f.schema_id;
+        const struct record *r = &b->records[i];
         struct err one = {0};
-        if (make_ready(s, last, &one) != ERR_OK && rc == ERR_OK) {
-            rc = one.kind; // go on: all unknown ids of the batch wait together
+        enum err_kind ready = ERR_OK;
+        if (r->value.p == NULL && s->o.keys &&
+            frame_read(&f, r->key, &ignored) == ERR_OK)
+            ready = make_key_ready(s, f.schema_id, &one);
+        else if (frame_read(&f, r->value, &ignored) == ERR_OK && f.schema_id != last)
+            ready = make_ready(s, last = f.schema_id, &one);
+        if (ready != ERR_OK && rc == ERR_OK) {
+            rc = ready; // go on: all unknown ids of the batch wait together
             *e = one;
         }
     }
     if (rc == ERR_OK)
         plan_all(s, b);
     return rc;
+}
+
+static enum err_kind key_writer(const struct sift *s, const struct frame *f,
+                                struct writer **out, struct err *e)
+{
+    *out = tab_get_id(&s->keys, f->schema_id);
+    if (*out == NULL || (*out)->why[0] != '\0' || (*out)->plan == NULL)
+        return err_set(e, ERR_INVALID, "%s",
+                       *out == NULL || (*out)->why[0] == '\0'
+                           ? "the key's schema was not prepared"
+                           : (*out)->why);
+    return ERR_OK;
+}
+
+enum err_kind sift_key_schema(struct sift *s, const struct record *r,
+                              struct av_schema **out, struct err *e)
+{
+    struct frame f;
+    struct err no_frame = {0};
+    struct writer *w;
+
+    *out = NULL;
+    if (frame_read(&f, r->key, &no_frame) != ERR_OK)
+        return ERR_OK;
+    TRY(key_writer(s, &f, &w, e));
+    *out = w->held.schema;
+    return ERR_OK;
+}
+
+enum err_kind sift_key(struct sift *s, const struct record *r, struct av_visitor *v,
+                       struct err *e)
+{
+    struct frame f;
+    struct writer *w;
+
+    TRY(frame_read(&f, r->key, e));
+    TRY(key_writer(s, &f, &w, e));
+    return av_decode_all(w->plan, f.body, NULL, v, e);
 }
 
 enum err_kind sift_find(struct sift *s, const struct record *r,

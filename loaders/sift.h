@@ -27,6 +27,7 @@ struct sift_options {
     int64_t unknown_ms;     // an unknown id is waited for so long
     int64_t timeout_ms;     // one request to the registry
     const char *shape_text; // a fixed reader instead of the latest, NULL = latest
+    bool keys;              // make ready for the keys of tombstones, too
 };
 
 /* Borrows `rc`. */
@@ -49,6 +50,14 @@ enum err_kind sift_latest(struct sift *s, struct err *e) MUST_USE;
 /* The reader's schema (NULL before the first), and a number that rises when it does. */
 struct av_schema *sift_reader(const struct sift *s);
 uint64_t sift_shape(const struct sift *s);
+
+/* A tombstone's key.  The schema of a framed one, NULL when it is not framed;
+ * ERR_INVALID when its schema is not to be had.  Then sift_key() decodes it, as it was
+ * written. */
+enum err_kind sift_key_schema(struct sift *s, const struct record *r,
+                              struct av_schema **out, struct err *e) MUST_USE;
+enum err_kind sift_key(struct sift *s, const struct record *r, struct av_visitor *v,
+                       struct err *e) MUST_USE;
 
 /*
  * Decodes one record of a prepared batch.  *id is its schema's, -1 when it has none.

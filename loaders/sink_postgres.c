@@ -56,6 +56,7 @@ static enum err_kind greet(struct pg *pg, const struct postgres *p, struct err *
     TRY(pg_ask(pg, &r,
                "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; "
                "SET standard_conforming_strings = on; SET lock_timeout = '5s'; "
+               "SET client_min_messages = 'warning'; "
                "SET idle_in_transaction_session_timeout = '60s'; "
                "SELECT current_setting('fsync'), current_setting('synchronous_commit')",
                e));
@@ -310,11 +311,17 @@ static void close_sink(struct sink *s)
     pg_close(&p->ledger);
     if (p->table.n > 0)
         table_free(&p->table);
+    if (p->key_table.n > 0)
+        table_free(&p->key_table);
     rows_free(&p->rows);
+    rows_free(&p->key_rows);
+    tab_free(&p->repeats);
     arena_free(&p->arena);
     buf_free(&p->quoted);
     buf_free(&p->target);
     buf_free(&p->copy);
+    buf_free(&p->make);
+    buf_free(&p->apply);
     buf_free(&p->sql);
     buf_free(&p->attempts);
     free(p->index);
@@ -376,6 +383,8 @@ enum err_kind postgres_sink_open(struct sink **out, const struct postgres_option
                            .quoted = BUF_INIT(1000),
                            .target = BUF_INIT(2000),
                            .copy = BUF_INIT(4 << 20),
+                           .make = BUF_INIT(4 << 20),
+                           .apply = BUF_INIT(4 << 20),
                            .sql = BUF_INIT(4 << 20),
                            .attempts = BUF_INIT(64 << 10)};
     run_init(&p->run, o->job);
@@ -389,6 +398,7 @@ enum err_kind postgres_sink_open(struct sink **out, const struct postgres_option
     p->ledger.greet = greet_ledger;
     p->pg.greet = greet_writer;
     rows_init(&p->rows, (size_t)1 << 30);
+    rows_init(&p->key_rows, (size_t)64 << 20);
     if (quote_table(p, e) != ERR_OK) {
         close_sink(&p->sink);
         return e->kind;

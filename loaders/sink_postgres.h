@@ -1,5 +1,5 @@
 /*
- * sink_postgres.h - a sink that appends rows to a PostgreSQL table, exactly once.
+ * sink_postgres.h - a sink that brings records into a PostgreSQL table, exactly once.
  *
  * failure-model.md, section 3: position, rows, rejects and audit change in one
  * transaction; the position's row carries the fencing token and is locked first.
@@ -8,7 +8,9 @@
  *          next_offset = first and epoch = mine     go on
  *          next_offset = next  and epoch = mine     it is there: an answer was lost
  *          anything else                            ERR_CONFLICT
- *      COPY target   (a row refused: back to a savepoint, and in halves)
+ *      the ids of records that bear one, into etl_seen; those there are passed over
+ *      COPY target, or COPY stage and merge.h's statement
+ *                    (a row refused: back to a savepoint, and in halves)
  *      COPY etl_reject; UPDATE etl_offsets; INSERT etl_batch; UPDATE etl_log; COMMIT
  *
  * An unknown outcome therefore needs no code of its own: the next try reads it.
@@ -19,6 +21,7 @@
 #pragma once
 
 #include "loaders/etl_log.h"
+#include "loaders/merge.h"
 #include "loaders/sink.h"
 
 struct postgres_options {
@@ -28,7 +31,11 @@ struct postgres_options {
     int64_t reject_floor; // ... but so many of a run always may
     int64_t isolate;      // rows loaded one by one after the loader died
     bool evolve;          // create and alter the table
-    bool allow_unsafe;    // a server with fsync or synchronous_commit off
+    enum merge_mode mode;
+    struct table_keys keys; // of every mode but append
+    bool deletes;           // a tombstone removes the row of its key
+    int64_t ids_keep_ms;    // how long etl_seen remembers an id, 0 = ids do not matter
+    bool allow_unsafe;      // a server with fsync or synchronous_commit off
     int64_t lock_timeout_ms, statement_timeout_ms;
 };
 

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "base/tab.h"
 #include "loaders/copy.h"
 #include "loaders/rows.h"
 #include "loaders/sink_postgres.h"
@@ -39,7 +40,19 @@ struct postgres {
     struct table table; // n 0 = not shaped yet
     bool stale;         // somebody altered it: look again
     int64_t seal;       // fingerprint of the table's columns as we planned for them
-    struct buf copy;    // COPY statement
+    struct buf copy;    // COPY statement, into the stage if there is one
+    // with keys: rows go by way of a temporary table
+    unsigned stages;        // made so far: each shape has its own
+    char stage[40];         // its name, "" = none
+    struct buf make, apply; // statements: the stage, and from there to the target
+    size_t applied;         // staged records of the batch that took effect
+    int64_t grown;          // rows the table has more since; fewer are negative
+    struct rows key_rows;   // a tombstone's key
+    struct table key_table; // ... of this schema; n 0 = none yet
+    char key_misfit[200];   // why its fields are not the table's key, "" = they are
+    // ids of records (sink_postgres_seen.c)
+    struct tab repeats; // records of the batch that were loaded before, by index
+    int64_t swept_ms;   // clock_ms() when etl_seen was last cleaned
     struct rows rows;
     struct row *index;
     size_t n_rows, cap_rows;
@@ -65,6 +78,18 @@ enum err_kind postgres_shape(struct sink *s, struct av_schema *reader, struct er
 enum err_kind postgres_reshape(struct postgres *p, struct err *e) MUST_USE;
 /* Appends the expression whose value is `seal`. */
 void postgres_put_seal(struct buf *sql, const struct postgres *p);
+
+/* Finds the records of `b` that were loaded before under the same id, and notes the ids
+ * of the others; in the batch's transaction. */
+enum err_kind postgres_note_ids(struct postgres *p, const struct batch *b,
+                                struct err *e) MUST_USE;
+/* Forgets ids that are old enough; now and then, in the batch's transaction. */
+enum err_kind postgres_sweep_ids(struct postgres *p, struct err *e) MUST_USE;
+
+/* Appends the staged row that deletes what a tombstone's key names.  ERR_INVALID: it
+ * names nothing. */
+enum err_kind postgres_put_deletion(struct postgres *p, struct sift *sift,
+                                    const struct record *r, struct err *e) MUST_USE;
 
 enum err_kind postgres_write(struct sink *s, const struct batch *b, struct sift *sift,
                              struct receipt *r, struct err *e);

@@ -82,7 +82,7 @@ static enum err_kind plan(struct postgres *p, struct av_schema *reader,
             .is_enum = truth(r, i, 6),
         };
     return table_plan(t, reader, there ? has : NULL, (size_t)n, quoted(p), p->o.evolve,
-                      ddl, e);
+                      &p->o.keys, ddl, e);
 }
 
 static enum err_kind alter(struct postgres *p, bool there, struct buf *ddl,
@@ -116,6 +116,30 @@ static enum err_kind read_seal(struct postgres *p, struct err *e)
     return ERR_OK;
 }
 
+/* The server is asked whether it would merge: it knows its indexes. */
+static enum err_kind check_index(struct postgres *p, const struct table *t,
+                                 struct err *e)
+{
+    struct err why = {0};
+    const char *text;
+
+    if (p->o.mode == MERGE_APPEND)
+        return ERR_OK;
+    buf_reset(&p->sql);
+    merge_put_probe(&p->sql, p->o.mode, t, quoted(p));
+    TRY(postgres_text(&p->sql, &text, e));
+    enum err_kind rc = pg_run(&p->pg, text, &why);
+    if (rc == ERR_OK || strcmp(p->pg.sqlstate, "42P10") != 0) {
+        *e = why;
+        return rc;
+    }
+    buf_reset(&p->sql);
+    merge_put_index(&p->sql, p->o.mode, t, quoted(p));
+    TRY(postgres_text(&p->sql, &text, e));
+    return err_set(e, ERR_NOT_FOUND, "table %s has no unique index on its key: %s",
+                   quoted(p), text);
+}
+
 /* Everything but the commit; *t is filled on ERR_OK. */
 static enum err_kind work(struct postgres *p, struct av_schema *reader, struct table *t,
                           struct buf *ddl, struct err *e)
@@ -135,12 +159,52 @@ static enum err_kind work(struct postgres *p, struct av_schema *reader, struct t
     TRY(rc);
     rc = alter(p, there, ddl, e);
     if (rc == ERR_OK)
+        rc = check_index(p, t, e);
+    if (rc == ERR_OK)
         rc = read_seal(p, e);
     if (rc == ERR_OK)
         rc = pg_run(&p->pg, "COMMIT", e);
     if (rc != ERR_OK)
         table_free(t);
     return rc;
+}
+
+static void put_text(struct buf *to, void (*put)(struct buf *, const struct postgres *),
+                     const struct postgres *p)
+{
+    buf_reset(to);
+    put(to, p);
+    buf_put_u8(to, 0);
+}
+
+static void put_copy(struct buf *sql, const struct postgres *p)
+{
+    if (p->o.mode == MERGE_APPEND)
+        table_put_copy(sql, &p->table, quoted(p));
+    else
+        merge_put_copy(sql, &p->table, p->stage);
+}
+
+static void put_make(struct buf *sql, const struct postgres *p)
+{
+    merge_put_stage(sql, &p->table, quoted(p), p->stage);
+}
+
+static void put_apply(struct buf *sql, const struct postgres *p)
+{
+    merge_put_apply(sql, p->o.mode, &p->table, quoted(p), p->stage);
+}
+
+/* The stage has the table's columns: another shape, another stage.  The one before goes
+ * with the session. */
+static void adopt_stage(struct postgres *p)
+{
+    snprintf(p->stage, sizeof p->stage, "avrogate_stage_%u", ++p->stages);
+    p->rows.extra = MERGE_EXTRA;
+    put_text(&p->make, put_make, p);
+    put_text(&p->apply, put_apply, p);
+    if (p->key_table.n > 0)
+        table_free(&p->key_table);
 }
 
 static void adopt(struct postgres *p, struct table *t)
@@ -150,9 +214,9 @@ static void adopt(struct postgres *p, struct table *t)
     p->table = *t;
     p->stale = false;
     rows_use(&p->rows, &p->table);
-    buf_reset(&p->copy);
-    table_put_copy(&p->copy, &p->table, quoted(p));
-    buf_put_u8(&p->copy, 0);
+    if (p->o.mode != MERGE_APPEND)
+        adopt_stage(p);
+    put_text(&p->copy, put_copy, p);
 }
 
 enum err_kind postgres_shape(struct sink *s, struct av_schema *reader, struct err *e)

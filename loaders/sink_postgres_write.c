@@ -196,6 +196,8 @@ static void compose_open(struct postgres *p, const struct batch *b)
     if (p->table.n > 0)
         buf_printf(&p->sql, "LOCK TABLE %s IN ROW EXCLUSIVE MODE; ",
                    (const char *)p->quoted.p);
+    if (p->stage[0] != '\0')
+        buf_printf(&p->sql, "%s; ", (const char *)p->make.p);
     buf_put_str(&p->sql, "SELECT next_offset, epoch, ");
     postgres_put_seal(&p->sql, p);
     buf_put_str(&p->sql, " FROM etl_offsets WHERE");
@@ -261,6 +263,38 @@ static void note_id(struct postgres *p, int32_t id)
         p->ids[p->n_ids++] = id;
 }
 
+/* A record's row, and what a stage wants behind it. */
+static enum err_kind put_row(struct postgres *p, struct sift *sift,
+                             const struct record *rec, int32_t *id, const char **stage,
+                             struct err *e)
+{
+    bool deletion = p->o.deletes && rec->value.p == NULL;
+    size_t at = p->rows.out.n;
+
+    if (deletion) {
+        *stage = "tombstone";
+        TRY(postgres_put_deletion(p, sift, rec, e));
+    } else {
+        rows_begin(&p->rows);
+        enum err_kind rc = sift_record(sift, rec, &p->rows.visitor, id, stage, e);
+        if (rc != ERR_OK) {
+            rows_take_back(&p->rows);
+            if (p->rows.refused)
+                *stage = "value";
+            return rc;
+        }
+        *stage = "value";
+        TRY(rows_end(&p->rows, e));
+    }
+    if (p->stage[0] != '\0')
+        merge_put_extra(&p->rows.out, rec->offset, deletion, rec->timestamp_ms);
+    if (buf_status(&p->rows.out, e) == ERR_OK)
+        return ERR_OK;
+    buf_cut(&p->rows.out, at);
+    p->rows.out.over = false;
+    return e->kind;
+}
+
 static void encode(struct postgres *p, const struct batch *b, struct sift *sift,
                    size_t i)
 {
@@ -273,23 +307,29 @@ static void encode(struct postgres *p, const struct batch *b, struct sift *sift,
         add_reject(p, i, -1, "crash", "the loader died on this record again and again");
         return;
     }
-    rows_begin(&p->rows);
-    enum err_kind rc =
-        sift_record(sift, &b->records[i], &p->rows.visitor, &id, &stage, &e);
-    if (rc != ERR_OK) {
-        rows_take_back(&p->rows);
-        if (p->rows.refused)
-            stage = "value";
-    } else if ((rc = rows_end(&p->rows, &e)) != ERR_OK)
-        stage = "value";
-    if (rc != ERR_OK) {
+    if (put_row(p, sift, &b->records[i], &id, &stage, &e) != ERR_OK) {
         struct reject *r = add_reject(p, i, id, stage, e.msg);
         snprintf(r->column, sizeof r->column, "%s", rows_failed_at(&p->rows));
         return;
     }
     add_row(p, at, i, id);
-    if (p->n_ids == 0 || p->ids[p->n_ids - 1] != id)
+    if (id >= 0 && (p->n_ids == 0 || p->ids[p->n_ids - 1] != id))
         note_id(p, id);
+}
+
+static enum err_kind send(struct postgres *p, size_t *sent, bool *copying,
+                          struct err *e)
+{
+    if (p->rows.out.n == *sent)
+        return ERR_OK;
+    if (!*copying) {
+        TRY(pg_copy_begin(&p->pg, (const char *)p->copy.p, e));
+        *copying = true;
+        TRY(pg_copy_put(&p->pg, copy_head, e));
+    }
+    TRY(pg_copy_put(&p->pg, span_of(p->rows.out.p + *sent, p->rows.out.n - *sent), e));
+    *sent = p->rows.out.n;
+    return ERR_OK;
 }
 
 /* Decodes all of it, sending what is ready: the server reads while we decode. */
@@ -299,6 +339,8 @@ static enum err_kind stream(struct postgres *p, const struct batch *b,
     size_t sent = 0;
 
     for (size_t i = 0; i < b->n; i++) {
+        if (tab_get_id(&p->repeats, (int64_t)i) != NULL)
+            continue;
         if (p->table.n == 0 && !b->undecoded) { // no schema was ever readable
             struct err why = {0};
             const char *stage = "schema";
@@ -308,24 +350,31 @@ static enum err_kind stream(struct postgres *p, const struct batch *b,
             continue;
         }
         encode(p, b, sift, i);
-        if (p->rows.out.n - sent < CHUNK && i + 1 < b->n)
-            continue;
-        if (!*copying && p->rows.out.n > 0) {
-            TRY(pg_copy_begin(&p->pg, (const char *)p->copy.p, e));
-            *copying = true;
-            TRY(pg_copy_put(&p->pg, copy_head, e));
-        }
-        if (*copying)
-            TRY(pg_copy_put(&p->pg, span_of(p->rows.out.p + sent, p->rows.out.n - sent),
-                            e));
-        sent = p->rows.out.n;
+        if (p->rows.out.n - sent >= CHUNK)
+            TRY(send(p, &sent, copying, e));
     }
-    return ERR_OK;
+    return send(p, &sent, copying, e);
 }
 
 static size_t row_end(const struct postgres *p, size_t i)
 {
     return i + 1 < p->n_rows ? p->index[i + 1].at : p->rows.out.n;
+}
+
+/* The COPY's end and, with keys, the step from the stage to the table. */
+static enum err_kind finish_part(struct postgres *p, struct err *e)
+{
+    PGresult *r = NULL;
+
+    TRY(pg_copy_put(&p->pg, copy_end, e));
+    TRY(pg_copy_end(&p->pg, e));
+    if (p->stage[0] == '\0')
+        return ERR_OK;
+    TRY(pg_ask(&p->pg, &r, (const char *)p->apply.p, e));
+    p->applied += (size_t)number(r, 0, 0);
+    p->grown += number(r, 0, 1);
+    PQclear(r);
+    return ERR_OK;
 }
 
 /* Rows [low, high) again, from memory. */
@@ -335,11 +384,12 @@ static enum err_kind copy_range(struct postgres *p, size_t low, size_t high,
     size_t from = p->index[low].at, to = row_end(p, high - 1);
 
     TRY(pg_run(&p->pg, "SAVEPOINT part", e));
+    if (p->stage[0] != '\0')
+        TRY(pg_runf(&p->pg, e, "TRUNCATE %s", p->stage));
     TRY(pg_copy_begin(&p->pg, (const char *)p->copy.p, e));
     TRY(pg_copy_put(&p->pg, copy_head, e));
     TRY(pg_copy_put(&p->pg, span_of(p->rows.out.p + from, to - from), e));
-    TRY(pg_copy_put(&p->pg, copy_end, e));
-    return pg_copy_end(&p->pg, e);
+    return finish_part(p, e);
 }
 
 struct finding { // what the server said about the row it stopped at
@@ -409,8 +459,7 @@ static enum err_kind finish_copy(struct postgres *p, const struct batch *b,
     struct finding f;
     struct err why = {0};
 
-    TRY(pg_copy_put(&p->pg, copy_end, e));
-    enum err_kind rc = pg_copy_end(&p->pg, &why);
+    enum err_kind rc = finish_part(p, &why);
     if (rc == ERR_OK)
         return ERR_OK;
     if (rc != ERR_INVALID) {
@@ -433,6 +482,8 @@ static enum err_kind load(struct postgres *p, const struct batch *b, struct sift
 {
     bool copying = false;
 
+    if (p->o.ids_keep_ms > 0)
+        TRY(postgres_note_ids(p, b, e));
     TRY(pg_run(&p->pg, "SAVEPOINT part", e));
     TRY(stream(p, b, sift, &copying, e));
     if (copying)
@@ -472,18 +523,20 @@ static void put_batch(struct buf *sql, const struct postgres *p, const struct ba
                       const struct receipt *r, int64_t us)
 {
     buf_put_str(
-        sql, "INSERT INTO etl_batch (pipeline, topic, part, generation, first_offset, "
-             "last_offset, run_id, rows_in, rows_loaded, rows_rejected, "
-             "rows_duplicate, bytes, target, schema_ids, started, duration_us, "
-             "instance, epoch) VALUES (");
+        sql,
+        "INSERT INTO etl_batch (pipeline, topic, part, generation, first_offset, "
+        "last_offset, run_id, rows_in, rows_loaded, rows_rejected, "
+        "rows_duplicate, rows_added, bytes, target, schema_ids, started, duration_us, "
+        "instance, epoch) VALUES (");
     etl_put_text(sql, p->o.job);
     buf_put_str(sql, ", ");
     etl_put_text(sql, b->topic);
     buf_printf(sql,
                ", %" PRId32 ", %" PRId32 ", %" PRId64 ", %" PRId64
-               ", '%s', %zu, %zu, %zu, %zu, %zu, ",
+               ", '%s', %zu, %zu, %zu, %zu, %" PRId64 ", %zu, ",
                b->partition, b->generation, b->first, b->next - 1, p->run.id, b->n,
-               r->loaded, r->rejected, r->duplicate, b->bytes);
+               r->loaded, r->rejected, r->duplicate,
+               p->stage[0] == '\0' ? (int64_t)r->loaded : p->grown, b->bytes);
     etl_put_text(sql, p->o.table);
     buf_put_str(sql, ", ");
     put_ids(sql, p);
@@ -549,8 +602,9 @@ static enum err_kind close_transaction(struct postgres *p, const struct batch *b
 {
     const char *text;
 
-    r->loaded = b->n - p->n_rejects;
     r->rejected = p->n_rejects;
+    r->loaded = p->stage[0] != '\0' ? p->applied : b->n - p->n_rejects - p->repeats.n;
+    r->duplicate = b->n - r->loaded - r->rejected;
     r->bytes = b->bytes;
     buf_reset(&p->sql);
     put_position(&p->sql, p, b);
@@ -571,7 +625,10 @@ static void start_over(struct postgres *p)
 {
     rows_reset(&p->rows);
     arena_reset(&p->arena);
-    p->n_rows = p->n_rejects = p->n_ids = 0;
+    p->n_rows = p->n_rejects = p->n_ids = p->applied = 0;
+    p->grown = 0;
+    tab_free(&p->repeats);
+    p->repeats = (struct tab){0};
 }
 
 /* It was committed, and only the answer was lost: the audit knows the numbers. */
@@ -621,6 +678,7 @@ static enum err_kind try(struct postgres *p, const struct batch *b, struct sift 
         return err_set(e, ERR_UNAVAILABLE, "the table was altered: looking again");
     }
     TRY(load(p, b, sift, e));
+    TRY(postgres_sweep_ids(p, e));
     return close_transaction(p, b, r, began_us, e);
 }
 

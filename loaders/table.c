@@ -148,7 +148,45 @@ static void put_column(struct buf *out, const char *name)
     pg_put_name(out, span_str(name));
 }
 
-static void put_create(struct buf *ddl, const struct table *t, const char *quoted)
+static void put_keys(struct buf *ddl, const struct table *t)
+{
+    bool first = true;
+
+    for (size_t i = 0; i < t->n; i++) {
+        if (!t->columns[i].key)
+            continue;
+        buf_put_str(ddl, first ? "" : ", ");
+        put_column(ddl, t->columns[i].name);
+        first = false;
+    }
+}
+
+static void put_create_end(struct buf *ddl, const struct table *t, const char *quoted,
+                           const struct table_keys *keys)
+{
+    if (keys == NULL || keys->n == 0) {
+        buf_put_str(ddl, "\n);\n");
+        return;
+    }
+    if (!keys->history) {
+        buf_put_str(ddl, ",\n    PRIMARY KEY (");
+        put_keys(ddl, t);
+        buf_put_str(ddl, ")\n);\n");
+        return;
+    }
+    buf_printf(ddl,
+               ",\n    valid_from timestamp with time zone NOT NULL,\n    valid_to "
+               "timestamp with time zone,\n    is_current boolean NOT NULL\n);\n"
+               "CREATE UNIQUE INDEX ON %s (",
+               quoted);
+    put_keys(ddl, t);
+    buf_printf(ddl, ") WHERE is_current;\nCREATE INDEX ON %s (", quoted);
+    put_keys(ddl, t);
+    buf_put_str(ddl, ", valid_from);\n");
+}
+
+static void put_create(struct buf *ddl, const struct table *t, const char *quoted,
+                       const struct table_keys *keys)
 {
     buf_printf(ddl, "CREATE TABLE %s (", quoted);
     for (size_t i = 0; i < t->n; i++) {
@@ -160,7 +198,7 @@ static void put_create(struct buf *ddl, const struct table *t, const char *quote
         if (!c->nullable)
             buf_put_str(ddl, " NOT NULL");
     }
-    buf_put_str(ddl, "\n);\n");
+    put_create_end(ddl, t, quoted, keys);
 }
 
 static void put_alter(struct buf *ddl, const char *quoted, const char *what,
@@ -357,23 +395,51 @@ static bool is_used(const struct table *t, const char *name)
     return false;
 }
 
+static const char *const history_columns[] = {"valid_from", "valid_to", "is_current"};
+#define HISTORY_COLUMNS (sizeof history_columns / sizeof history_columns[0])
+
+static bool is_of_history(const char *name)
+{
+    for (size_t i = 0; i < HISTORY_COLUMNS; i++)
+        if (strcmp(history_columns[i], name) == 0)
+            return true;
+    return false;
+}
+
 /* A column the schema has not (any more) stays; rows without it must be allowed. */
 static void release_others(const struct table *t, const struct table_has *has, size_t n,
-                           const char *quoted, struct buf *ddl)
+                           const char *quoted, bool history, struct buf *ddl)
 {
     for (size_t i = 0; i < n; i++) {
         if (!has[i].not_null || has[i].has_default || has[i].generated ||
-            is_used(t, has[i].name))
+            is_used(t, has[i].name) || (history && is_of_history(has[i].name)))
             continue;
         put_alter(ddl, quoted, "ALTER COLUMN", has[i].name);
         buf_put_str(ddl, " DROP NOT NULL;\n");
     }
 }
 
-static enum err_kind fit(struct table *t, const struct table_has *has, size_t n_has,
-                         const char *quoted, bool evolve, struct buf *ddl,
-                         struct err *e)
+static enum err_kind check_history(const struct table_has *has, size_t n_has,
+                                   const char *quoted, struct err *e)
 {
+    for (size_t i = 0; i < HISTORY_COLUMNS; i++)
+        if (find(history_columns[i], has, n_has) == NULL)
+            return err_set(e, ERR_INVALID,
+                           "table %s has no column %s, which a history needs: "
+                           "valid_from timestamptz NOT NULL, valid_to timestamptz, "
+                           "is_current boolean NOT NULL",
+                           quoted, history_columns[i]);
+    return ERR_OK;
+}
+
+static enum err_kind fit(struct table *t, const struct table_has *has, size_t n_has,
+                         const char *quoted, bool evolve, const struct table_keys *keys,
+                         struct buf *ddl, struct err *e)
+{
+    bool history = keys != NULL && keys->history;
+
+    if (history)
+        TRY(check_history(has, n_has, quoted, e));
     for (size_t i = 0; i < t->n; i++) {
         struct column *c = &t->columns[i];
         struct change ch = {find(c->name, has, n_has), evolve, quoted, ddl};
@@ -388,7 +454,7 @@ static enum err_kind fit(struct table *t, const struct table_has *has, size_t n_
                            c->name);
     }
     if (evolve)
-        release_others(t, has, n_has, quoted, ddl);
+        release_others(t, has, n_has, quoted, history, ddl);
     return ERR_OK;
 }
 
@@ -419,29 +485,72 @@ static void columns_of(struct table *t, const struct av_node *root)
     }
 }
 
+static struct column *named(struct table *t, const char *field)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->columns[i].field != NULL
+                ? span_eq(t->columns[i].field->name, span_str(field))
+                : strcmp(t->columns[i].name, field) == 0)
+            return &t->columns[i];
+    return NULL;
+}
+
+static enum err_kind mark_key(struct table *t, const char *field, struct err *e)
+{
+    struct column *c = named(t, field);
+
+    if (c == NULL)
+        return err_set(e, ERR_INVALID, "key %.100s: the schema has no such field",
+                       field);
+    if (c->nullable)
+        return err_set(e, ERR_INVALID, "key %.100s: the field may be null", field);
+    if (c->form == FORM_JSONB)
+        return err_set(e, ERR_INVALID, "key %.100s: of type %s is no key", field,
+                       av_type_name(c->node->type));
+    if (c->key)
+        return err_set(e, ERR_INVALID, "key %.100s: named twice", field);
+    c->key = true;
+    return ERR_OK;
+}
+
+static enum err_kind mark_keys(struct table *t, const struct table_keys *keys,
+                               struct err *e)
+{
+    for (size_t i = 0; keys != NULL && i < keys->n; i++)
+        TRY(mark_key(t, keys->names[i], e));
+    for (size_t i = 0; keys != NULL && keys->history && i < t->n; i++)
+        if (is_of_history(t->columns[i].name))
+            return err_set(e, ERR_INVALID,
+                           "field %s: a history has a column of that name",
+                           t->columns[i].name);
+    return ERR_OK;
+}
+
 static enum err_kind plan(struct table *t, const struct table_has *has, size_t n_has,
-                          const char *quoted, bool evolve, struct buf *ddl,
-                          struct err *e)
+                          const char *quoted, bool evolve,
+                          const struct table_keys *keys, struct buf *ddl, struct err *e)
 {
     if (t->n == 0)
         return err_set(e, ERR_INVALID, "a record without fields makes no table");
     TRY(check_names(t, e));
+    TRY(mark_keys(t, keys, e));
     if (has == NULL)
-        put_create(ddl, t, quoted);
+        put_create(ddl, t, quoted, keys);
     else
-        TRY(fit(t, has, n_has, quoted, evolve, ddl, e));
+        TRY(fit(t, has, n_has, quoted, evolve, keys, ddl, e));
     TRY(check_names(t, e));
     return buf_status(ddl, e);
 }
 
 enum err_kind table_plan(struct table *out, struct av_schema *reader,
                          const struct table_has *has, size_t n_has, const char *quoted,
-                         bool evolve, struct buf *ddl, struct err *e)
+                         bool evolve, const struct table_keys *keys, struct buf *ddl,
+                         struct err *e)
 {
     struct table t = {.reader = av_schema_retain(reader)};
 
     columns_of(&t, av_schema_root(reader));
-    enum err_kind rc = plan(&t, has, n_has, quoted, evolve, ddl, e);
+    enum err_kind rc = plan(&t, has, n_has, quoted, evolve, keys, ddl, e);
     if (rc != ERR_OK) {
         table_free(&t);
         return rc;

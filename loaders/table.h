@@ -46,6 +46,7 @@ struct column {
     const struct av_field *field; // NULL when the root is no record
     const struct av_node *node;   // the type, without the null of ["null", T]
     bool nullable;
+    bool key; // of the row, see struct table_keys
     enum table_form form;
     int64_t unit_us; // FORM_TIME, FORM_TIMESTAMP: of one unit of Avro's number
     int precision;   // FORM_NUMERIC from a decimal: digits that fit, 0 = any
@@ -66,15 +67,25 @@ struct table_has {
     bool not_null, has_default, generated, is_enum;
 };
 
+/* What makes a row the same row: fields of the record that are never null, and no JSON.
+ * A history has three columns of its own beside the record's (merge.h). */
+struct table_keys {
+    const char *const *names;
+    size_t n; // 0 = none: rows are only added
+    bool history;
+};
+
 /*
  * Plans for `reader`.  `has` NULL: there is no table yet.  Appends to `ddl` what must
  * be run first, statements with ';' after each; with `evolve` false nothing may be
  * altered and a table that does not fit is ERR_INVALID.  `quoted` is the table's name
- * in SQL.
+ * in SQL.  A table that is made has an index for `keys` (NULL = none), one that is
+ * there must (merge_put_probe()).
  */
 enum err_kind table_plan(struct table *out, struct av_schema *reader,
                          const struct table_has *has, size_t n_has, const char *quoted,
-                         bool evolve, struct buf *ddl, struct err *e) MUST_USE;
+                         bool evolve, const struct table_keys *keys, struct buf *ddl,
+                         struct err *e) MUST_USE;
 void table_free(struct table *t);
 
 /* COPY "t" ("a", "b") FROM STDIN (FORMAT binary) */

@@ -3,6 +3,7 @@
 
 static struct buf ddl;
 static struct err e;
+static const struct table_keys *keys; // of the next plan
 
 #define RECORD(fields) "{\"type\":\"record\",\"name\":\"R\",\"fields\":[" fields "]}"
 #define FIELD(name, type) "{\"name\":\"" name "\",\"type\":" type "}"
@@ -15,7 +16,7 @@ static enum err_kind plan(struct table *t, const char *schema,
     e = (struct err){0};
     buf_reset(&ddl);
     CHECK_INT(av_schema_parse(&s, span_str(schema), NULL, 0, NULL, &e), ERR_OK);
-    enum err_kind rc = table_plan(t, s, has, n, "\"t\"", evolve, &ddl, &e);
+    enum err_kind rc = table_plan(t, s, has, n, "\"t\"", evolve, keys, &ddl, &e);
     av_schema_release(s);
     return rc;
 }
@@ -209,6 +210,88 @@ static void takes_a_root_that_is_no_record_as_one_column(void)
     CHECK_INT(plan(&t, RECORD(""), NULL, 0, true), ERR_INVALID);
 }
 
+static void makes_a_row_the_same_row_by_its_key(void)
+{
+    static const char *const names[] = {"y", "x"};
+    static const struct table_keys upsert = {names, 2, false},
+                                   history = {names, 2, true};
+    const struct table_keys again = {(const char *const[]){"x", "x"}, 2, false};
+    const char *schema = RECORD(
+        FIELD("x", "\"int\"") "," FIELD("v", "\"int\"") "," FIELD("y", "\"string\""));
+    struct table t;
+
+    keys = &upsert;
+    CHECK_INT(plan(&t, schema, NULL, 0, true), ERR_OK);
+    CHECK(t.columns[0].key && !t.columns[1].key && t.columns[2].key);
+    CHECK_SPAN(buf_span(&ddl), "CREATE TABLE \"t\" (\n    \"x\" integer NOT NULL,\n"
+                               "    \"v\" integer NOT NULL,\n    \"y\" text NOT NULL,\n"
+                               "    PRIMARY KEY (\"x\", \"y\")\n);\n");
+    table_free(&t);
+    keys = &history;
+    CHECK_INT(plan(&t, schema, NULL, 0, true), ERR_OK);
+    CHECK_SPAN(
+        buf_span(&ddl),
+        "CREATE TABLE \"t\" (\n    \"x\" integer NOT NULL,\n    \"v\" integer NOT "
+        "NULL,\n    \"y\" text NOT NULL,\n    valid_from timestamp with time zone NOT "
+        "NULL,\n    valid_to timestamp with time zone,\n    is_current boolean NOT "
+        "NULL\n);\nCREATE UNIQUE INDEX ON \"t\" (\"x\", \"y\") WHERE is_current;\n"
+        "CREATE INDEX ON \"t\" (\"x\", \"y\", valid_from);\n");
+    table_free(&t);
+    CHECK_INT(plan(&t,
+                   RECORD(FIELD("x", "\"int\"") "," FIELD("y", "\"int\"") "," FIELD(
+                       "valid_to", "\"int\"")),
+                   NULL, 0, true),
+              ERR_INVALID);
+    CHECK_STR(e.msg, "field valid_to: a history has a column of that name");
+    keys = &again;
+    CHECK_INT(plan(&t, schema, NULL, 0, true), ERR_INVALID);
+    CHECK_STR(e.msg, "key x: named twice");
+    keys = NULL;
+}
+
+static void wants_keys_that_are_never_null_and_no_json(void)
+{
+    static const struct {
+        const char *type, *why;
+    } rows[] = {
+        {"[\"null\",\"int\"]", "key x: the field may be null"},
+        {"{\"type\":\"array\",\"items\":\"int\"}", "key x: of type array is no key"},
+        {NULL, "key x: the schema has no such field"},
+    };
+    const struct table_keys x = {(const char *const[]){"x"}, 1, false};
+    struct table t;
+
+    keys = &x;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char schema[200];
+        snprintf(schema, sizeof schema, RECORD("{\"name\":\"%s\",\"type\":%s}"),
+                 rows[i].type == NULL ? "y" : "x",
+                 rows[i].type == NULL ? "\"int\"" : rows[i].type);
+        CHECK_INT(plan(&t, schema, NULL, 0, true), ERR_INVALID);
+        CHECK_STR(e.msg, rows[i].why);
+    }
+    keys = NULL;
+}
+
+static void leaves_a_historys_own_columns_as_they_are(void)
+{
+    const struct table_has has[] = {
+        {"x", "integer", -1, true, false, false, false},
+        {"valid_from", "timestamp with time zone", -1, true, false, false, false},
+        {"valid_to", "timestamp with time zone", -1, false, false, false, false},
+        {"is_current", "boolean", -1, true, false, false, false}};
+    const struct table_keys x = {(const char *const[]){"x"}, 1, true};
+    struct table t;
+
+    keys = &x;
+    CHECK_INT(plan(&t, RECORD(FIELD("x", "\"int\"")), has, 4, true), ERR_OK);
+    CHECK_INT(ddl.n, 0);
+    table_free(&t);
+    CHECK_INT(plan(&t, RECORD(FIELD("x", "\"int\"")), has, 3, true), ERR_INVALID);
+    CHECK(strstr(e.msg, "has no column is_current, which a history needs") != NULL);
+    keys = NULL;
+}
+
 int main(void)
 {
     ddl = BUF_INIT(1 << 20);
@@ -220,6 +303,9 @@ int main(void)
     RUN(lets_columns_be_null_that_the_schema_has_no_more);
     RUN(alters_nothing_where_it_may_not);
     RUN(takes_a_root_that_is_no_record_as_one_column);
+    RUN(makes_a_row_the_same_row_by_its_key);
+    RUN(wants_keys_that_are_never_null_and_no_json);
+    RUN(leaves_a_historys_own_columns_as_they_are);
     buf_free(&ddl);
     return REPORT();
 }
