@@ -131,8 +131,8 @@ def what_was_tampered_with_is_found():
             ("DELETE FROM etl_reject WHERE record_offset = 401", "3 set aside, 2 in etl_reject"),
             ("DELETE FROM etl_offsets " + one, "no row in etl_offsets"),
             ("UPDATE etl_offsets SET next_offset = 5000 " + one, "loaded up to 5000, Kafka has 0 to 600"),
-            ("DELETE FROM %s WHERE id = 7" % a.name, "1000 loaded, count(*) is 999"),
-            ("INSERT INTO %s SELECT * FROM %s WHERE id = 7" % (a.name, a.name), "1000 loaded, count(*) is 1001"),
+            ("DELETE FROM %s WHERE id = 7" % a.name, "1000 added, count(*) is 999"),
+            ("INSERT INTO %s SELECT * FROM %s WHERE id = 7" % (a.name, a.name), "1000 added, count(*) is 1001"),
             ("ALTER TABLE %s RENAME TO elsewhere" % a.name, "the table cannot be read")):
         copy = "%s_%s" % (url.rsplit("/", 1)[1], uuid.uuid4().hex[:4])
         ask_at(SERVER, "CREATE DATABASE %s TEMPLATE %s" % (copy, url.rsplit("/", 1)[1]))
