@@ -93,7 +93,7 @@ static enum err_kind set_args(struct parser *p, struct cel_ast *a,
 static enum err_kind call(struct parser *p, struct cel_ast **out, const char *name,
                           size_t place, struct cel_ast *const *args, size_t n)
 {
-    struct cel_ast *a;
+    struct cel_ast *a = NULL;
 
     TRY(node(p, &a, AST_CALL, place));
     a->name = span_str(name);

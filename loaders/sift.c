@@ -399,7 +399,7 @@ enum err_kind sift_find(struct sift *s, const struct record *r,
 enum err_kind sift_record(struct sift *s, const struct record *r, struct av_visitor *v,
                           int32_t *id, const char **stage, struct err *e)
 {
-    const struct av_plan *plan;
+    const struct av_plan *plan = NULL;
     struct span datum;
 
     TRY(sift_find(s, r, &plan, &datum, id, stage, e));

@@ -113,7 +113,7 @@ static enum err_kind read_number(int64_t *out, const struct json *obj, const cha
 static enum err_kind read_file(struct stage_file *f, const struct json *j,
                                struct arena *a, struct err *e)
 {
-    const char *ticket;
+    const char *ticket = NULL;
 
     TRY(read_text(&f->final, j, "final", a, e));
     TRY(read_text(&ticket, j, "ticket", a, e));
