@@ -94,6 +94,52 @@ def conditions(w):
     return rules
 
 
+V3 = "application/json"
+
+
+def other_doors(w):
+    """Each way in keeps the same rules: REST Proxy v3, frames of an older version, keys, container files, avrogate produce."""
+    import fastavro, io, subprocess, tempfile
+    topic = t + "-o"
+    make_topic(w.kafka, topic)
+    make_topic(w.kafka, topic + ".dlq")
+    first = register(w, topic + "-value", [rule("adult", "message.age >= 18")]).json["id"]
+    newest = register(w, topic + "-value", [rule("adult", "message.age >= 21", onFailure="DLQ")]).json["id"]
+    cluster = call("GET", w.gateway_port, "/v3/clusters").json["data"][0]["cluster_id"]
+
+    def v3(record):
+        data = {"value": {"type": "AVRO", "data": dict(record, country=None)}}
+        return call("POST", w.gateway_port, "/v3/clusters/%s/topics/%s/records" % (cluster, topic), json.dumps(data), V3)
+    a = v3(dict(ANN, age=7))
+    check("REST Proxy v3 keeps them", (a.json.get("error_code"), "adult" in a.json.get("message", "")), (42207, True))
+    check("   and says nothing where they are kept", v3(ANN).json.get("error_code"), 200)
+    letter = read_topic(w.kafka, topic + ".dlq")[0]
+    h = {k: v.decode() for k, v in letter.headers()}
+    check("   its dead letter is the value that was sent", (json.loads(letter.value())["age"], h["__rule.name"], h["avrogate.schema.id"]), (7, "adult", str(newest)))
+
+    def frame(schema_id, record):
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, CUSTOMER, record)
+        return b"\0" + schema_id.to_bytes(4, "big") + out.getvalue()
+    framed = "application/vnd.avrogate.framed"
+    got = [w.post(topic, frame(i, dict(ANN, age=age)), framed).status for i, age in ((newest, 20), (newest, 22), (first, 20), (first, 7))]
+    check("a frame keeps the rules of the version it bears", got, [422, 200, 200, 422])
+    keyed = t + "-k"
+    make_topic(w.kafka, keyed)
+    key = {"schema": json.dumps("string"), "ruleSet": {"domainRules": [rule("short", "size(message) < 4")]}}
+    kid = call("POST", w.registry_port, "/subjects/%s-key/versions" % keyed, json.dumps(key), JSON).json["id"]
+    vid = register(w, keyed + "-value", []).json["id"]
+    got = [call("POST", w.gateway_port, "/topics/" + keyed, json.dumps({"key_schema_id": kid, "value_schema_id": vid, "records": [
+        {"key": k, "value": dict(ANN, country=None)}]}), AVRO_V2).status for k in ("abc", "abcd")]
+    check("a key keeps its own subject's rules", got, [200, 422])
+    with tempfile.NamedTemporaryFile("w", suffix=".ndjson") as f:
+        f.write(json.dumps(ANN) + "\n" + json.dumps(dict(ANN, age=3)) + "\n")
+        f.flush()
+        p = subprocess.run([world.AVROGATE, "produce", "--quiet", "-b", w.kafka, "-r", "http://127.0.0.1:%d" % w.registry_port, "-t", topic, "--on-error", "partial", f.name],
+                           capture_output=True, text=True)
+    check_that("avrogate produce keeps them too", 'rule "adult"' in p.stdout + p.stderr, (p.returncode, p.stdout, p.stderr))
+
+
 def metrics(w):
     from prometheus_client.parser import text_string_to_metric_families
     text = call("GET", w.gateway_port, "/metrics").body.decode()
@@ -235,6 +281,7 @@ def main():
         at_registration(w)
         conditions(w)
         metrics(w)
+        other_doors(w)
         transforms(w)
         secrets(w)
         foreign(w)
