@@ -5,6 +5,7 @@
 #include "kafka/consumer.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -124,6 +125,13 @@ static void apply(struct reg_tail *t, const struct kf_message *m, struct arena *
 
 /* Read to the end is also who read past where it ended at first: while others write
  * without a pause the end itself is never seen. */
+/* Reading a whole topic takes librdkafka tens of megabytes that it never needs again;
+ * glibc keeps them unless told. */
+static void give_back_memory(void)
+{
+    malloc_trim(0);
+}
+
 static void advance(struct reg_tail *t, int64_t next, bool record, bool at_end)
 {
     pthread_mutex_lock(&t->lock);
@@ -142,6 +150,8 @@ static void advance(struct reg_tail *t, int64_t next, bool record, bool at_end)
     pthread_cond_broadcast(&t->moved);
     pthread_mutex_unlock(&t->lock);
 
+    if (first_end)
+        give_back_memory();
     if (first_end)
         log_event(LOG_INFO, "read to the end", LOG_S("topic", t->topic),
                   LOG_I("offset", next), LOG_I("records", records), LOG_END);
