@@ -27,6 +27,7 @@ void admit_refuse(struct http_req *r, int status, int seconds, const char *messa
 /* They name no topic, and tell of none but those admit_shows(). */
 static const char *const open_patterns[] = {
     "/",
+    "/openapi.json",
     "/topics",
     "/brokers",
     "/v3/clusters",

@@ -5,6 +5,7 @@
 #include "gateway/answer.h"
 #include "gateway/ids.h"
 #include "gateway/key.h"
+#include "gateway/openapi.h"
 #include "gateway/rest.h"
 #include "gateway/room.h"
 #include "wire/status.h"
@@ -475,6 +476,15 @@ static void get_metrics(struct http_app *app, struct http_req *r)
     http_answer_take(r, 200, "text/plain; version=0.0.4", &out);
 }
 
+static void get_openapi(struct http_app *app, struct http_req *r)
+{
+    struct buf out = BUF_INIT(1 << 20);
+
+    (void)app;
+    openapi_write(&out);
+    http_answer_take(r, 200, JSON_TYPE, &out);
+}
+
 static void get_root(struct http_app *app, struct http_req *r)
 {
     (void)app;
@@ -490,6 +500,7 @@ static const struct http_route own[] = {
     {HTTP_GET, "/readyz", get_readyz, HTTP_ALWAYS, 0, 0},
     {HTTP_GET, "/metrics", get_metrics, HTTP_ALWAYS, 0, 0},
     {HTTP_GET, "/", get_root, 0, 0, 0},
+    {HTTP_GET, "/openapi.json", get_openapi, 0, 0, 0},
 };
 
 #define OWN (sizeof own / sizeof *own)
@@ -508,6 +519,8 @@ static void gather_routes(void)
     memcpy(routes, own, sizeof own);
     memcpy(routes + OWN, rest, n * sizeof *rest);
     n_routes = OWN + n;
+    for (size_t i = 0; i < n_routes; i++) // none goes undescribed
+        assert(openapi_has_route(routes[i].method, routes[i].pattern));
 }
 
 /* The deadline passed first: what is in flight may still arrive. */

@@ -128,7 +128,7 @@ static void the_one_asked_for_longest_ago_goes_first_and_one_that_runs_never(voi
     const struct replay_limits few = {3500, DAY};
     struct arena a = {0};
     struct replay t;
-    char body[1001] = {0}, name[8];
+    char body[1001] = {0}, name[16];
 
     memset(body, 'x', 1000);
     replay_init(&t, &few);

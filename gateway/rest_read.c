@@ -24,7 +24,7 @@ int rest_status(int code)
 /* The type without its parameters, of which only a charset could change its meaning. */
 static bool strip(struct span *type, struct err *e)
 {
-    const uint8_t *semicolon = memchr(type->p, ';', type->n);
+    const uint8_t *semicolon = type->n > 0 ? memchr(type->p, ';', type->n) : NULL;
     struct span rest = {0};
 
     if (semicolon != NULL) {
@@ -389,12 +389,12 @@ static enum err_kind read_headers(struct kf_record *out, const struct json *list
         return err_set(e, ERR_LIMIT, "%zu headers, at most %d are taken", list->n,
                        HEADERS_MOST);
     struct kf_header *all = arena_array(a, list->n + 1, sizeof *all);
+    out->headers = all; // with as many as were read, whatever the next one is
     for (const struct json *j = list->first; j != NULL; j = j->next) {
         if (read_header(&all[out->n_headers], j, a, e) != ERR_OK)
             return err_prefix(e, "header %zu", out->n_headers);
         out->n_headers++;
     }
-    out->headers = all;
     return ERR_OK;
 }
 

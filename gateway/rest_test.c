@@ -342,6 +342,10 @@ static void a_stream_refuses_the_bad_alone(void)
                "\"value\":{\"type\":\"AVRO\",\"subject\":\"t-value\",\"schema_id\":7,"
                "\"schema_version\":null,\"size\":8}}"));
     CHECK_INT(call(&w, path, JSON, "{\"value\":{\"schema_id\":8,\"data\":1}}"), 422);
+    CHECK_INT(call(&w, path, JSON,
+                   "{\"headers\":[{\"name\":\"a\",\"value\":null},{\"name\":5}]}"),
+              400);
+    CHECK(says(&w, "header 1"));
     close_world(&w);
 }
 

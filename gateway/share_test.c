@@ -66,7 +66,7 @@ static void a_hundred_greedy_ones_leave_room_for_the_next(void)
     struct shares s;
     struct share_limits many = limits;
     size_t n = 0;
-    char name[16];
+    char name[24];
 
     many.most[SHARE_REQUESTS] = 100000;
     shares_init(&s, &many);
