@@ -16,6 +16,7 @@
 
 #define TRIES 3
 #define TAKE_MS 5000     // for one attempt at the pen
+#define LOOK_MS 500      // for who took it from us
 #define DUEL_MS 100      // two who take it at once: the loser looks so long, and
 #define DUEL_MORE_MS 300 // up to this much longer, for the winner's fence
 #define RECORD_MOST (16 << 20)
@@ -248,6 +249,14 @@ static enum err_kind take_pen(struct reg_writer *w, int64_t due_ms)
     return rc;
 }
 
+static int64_t newest_fence(struct reg_writer *w)
+{
+    struct reg_fence newest;
+
+    reg_tail_fence(w->tail, &newest);
+    return newest.offset;
+}
+
 /* Lets somebody who was faster say so, and Kafka breathe. */
 static void wait_a_moment(struct reg_writer *w, int64_t fence)
 {
@@ -398,6 +407,18 @@ static void say_unread(struct round *r)
         }
 }
 
+/* Somebody took the pen, maybe long ago while we stood still: who, is worth knowing
+ * before it is taken back. */
+static void look_for_holder(struct reg_writer *w, int64_t fence)
+{
+    struct err e = {0};
+
+    wait_a_moment(w, fence);
+    if (newest_fence(w) == fence &&
+        reg_tail_sync(w->tail, clock_ms() + LOOK_MS, &e) != ERR_OK)
+        log_err(LOG_DEBUG, "no look for the holder", &e);
+}
+
 static void write_out(struct reg_writer *w, struct round *r)
 {
     struct reg_fence ours;
@@ -412,8 +433,8 @@ static void write_out(struct reg_writer *w, struct round *r)
         log_err(LOG_WARN, "a write has no known outcome: looking", &e);
         w->trouble = e;
         doubt(r, rc, ours.offset);
-        if (rc != ERR_LIMIT) // somebody took it, maybe long ago while we stood still
-            wait_a_moment(w, ours.offset);
+        if (rc != ERR_LIMIT)
+            look_for_holder(w, ours.offset);
     } else if (reg_tail_wait(w->tail, next, due)) {
         look(w, r);
     } else {
@@ -476,14 +497,6 @@ static void fetch_more(struct reg_writer *w, struct round *r)
             return;
         r->jobs[r->n++] = job;
     }
-}
-
-static int64_t newest_fence(struct reg_writer *w)
-{
-    struct reg_fence newest;
-
-    reg_tail_fence(w->tail, &newest);
-    return newest.offset;
 }
 
 /* Who finds that nobody else has the pen takes it before it is needed. */
