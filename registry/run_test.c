@@ -53,6 +53,7 @@ static void open_house(struct house *h)
                                              .write_ms = 5000,
                                              .drain_ms = 1000,
                                              .body = 1 << 20,
+                                             .schema = 1 << 20,
                                              .bodies = 16 << 20,
                                              .connections = 100,
                                              .queue = 16,
@@ -192,7 +193,7 @@ static void a_schema_is_registered_and_read_by_every_path(void)
         {"POST /subjects/s/versions", "{\"schema\":\"\\\"in\\\"\"}", 422,
          "{\"error_code\":42201,..."},
         {"POST /subjects/s/versions", "no json", 422, "{\"error_code\":42201,..."},
-        {"POST /subjects/s/versions", "{}", 422, "{\"error_code\":42201,..."},
+        {"POST /subjects/nobody/versions", "{}", 422, "{\"error_code\":42201,..."},
     };
     struct house h;
 
