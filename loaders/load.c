@@ -8,6 +8,7 @@
 #include "http/server.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -25,7 +26,9 @@ static const struct conf_program program = {
     .examples =
         "  avrogate load -c pipeline.yaml\n"
         "  avrogate load -c pipeline.yaml --until-end\n"
-        "  avrogate load -c pipeline.yaml --for 120s --listen 127.0.0.1:9464\n\n"
+        "  avrogate load -c pipeline.yaml --for 120s --listen 127.0.0.1:9464\n"
+        "  avrogate load -c pipeline.yaml --every 5m\n"
+        "  avrogate load -c pipeline.yaml --plan\n\n"
         "  pipeline.yaml:\n"
         "    job: weather\n"
         "    registry: http://127.0.0.1:8081\n"
@@ -41,9 +44,25 @@ static const struct conf_program program = {
 
 struct web {
     struct http_app app;
-    struct loader *loader;
     struct http_server *server;
+    bool repeats;
+    pthread_mutex_t lock;
+    // under lock
+    struct loader *loader;    // NULL between two runs
+    struct loader_state last; // of the run before
 };
+
+static void state_of(struct http_app *app, struct loader_state *out)
+{
+    struct web *w = (struct web *)app;
+
+    pthread_mutex_lock(&w->lock);
+    if (w->loader != NULL)
+        loader_state(w->loader, out);
+    else
+        *out = w->last;
+    pthread_mutex_unlock(&w->lock);
+}
 
 static void get_metrics(struct http_app *app, struct http_req *r)
 {
@@ -77,7 +96,7 @@ static void get_health(struct http_app *app, struct http_req *r)
 {
     struct loader_state s;
 
-    loader_state(((struct web *)app)->loader, &s);
+    state_of(app, &s);
     answer_state(r, 200, &s);
 }
 
@@ -85,8 +104,10 @@ static void get_ready(struct http_app *app, struct http_req *r)
 {
     struct loader_state s;
 
-    loader_state(((struct web *)app)->loader, &s);
-    bool ready = s.phase == LOADER_RUNNING && s.why[0] == '\0' && s.stopped == 0;
+    state_of(app, &s);
+    bool pausing = ((struct web *)app)->repeats && s.phase == LOADER_ENDED && !s.failed;
+    bool ready =
+        pausing || (s.phase == LOADER_RUNNING && s.why[0] == '\0' && s.stopped == 0);
     answer_state(r, ready ? 200 : 503, &s);
 }
 
@@ -133,17 +154,20 @@ static bool is_told(const sigset_t *signals)
     return sigtimedwait(signals, NULL, &tick) > 0;
 }
 
-static void watch(struct loader *l, const struct loader_settings *s,
+/* True when it was told to stop. */
+static bool watch(struct loader *l, const struct loader_settings *s,
                   const sigset_t *signals, struct loader_state *last)
 {
     int64_t loaded = 0, at_ms = clock_ms();
+    bool told = false;
 
     do {
         loader_state(l, last);
         show(s, last, &loaded, &at_ms);
-    } while (last->phase != LOADER_ENDED && !is_told(signals));
+    } while (last->phase != LOADER_ENDED && !(told = is_told(signals)));
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
+    return told;
 }
 
 static void sum_up(const struct loader_settings *s, const struct loader_state *st)
@@ -155,25 +179,91 @@ static void sum_up(const struct loader_settings *s, const struct loader_state *s
         fprintf(stderr, "avrogate load: %s\n", st->why);
 }
 
-static int run(const struct loader_settings *s, const sigset_t *signals, struct err *e)
+static void set_loader(struct web *w, struct loader *l)
 {
-    struct web web = {0};
+    pthread_mutex_lock(&w->lock);
+    w->loader = l;
+    pthread_mutex_unlock(&w->lock);
+}
+
+static enum err_kind run_once(struct web *w, const struct loader_settings *s,
+                              const sigset_t *signals, bool *told, struct err *e)
+{
+    struct loader *l;
     struct loader_state st;
 
-    if (loader_open(&web.loader, s, e) != ERR_OK)
-        return 2;
-    if (s->listen != NULL && open_web(&web, s->listen, e) != ERR_OK) {
-        loader_close(web.loader);
-        return 2;
-    }
-    watch(web.loader, s, signals, &st);
-    loader_end(web.loader);
+    TRY(loader_open(&l, s, e));
+    set_loader(w, l);
+    *told = watch(l, s, signals, &st);
+    loader_end(l);
+    loader_state(l, &st);
+    sum_up(s, &st);
+    fflush(stdout);
+    pthread_mutex_lock(&w->lock);
+    w->loader = NULL;
+    w->last = st;
+    // a text of the loader's own
+    w->last.run_id = "";
+    pthread_mutex_unlock(&w->lock);
+    loader_close(l);
+    return ERR_OK;
+}
+
+/* Until the next run is due; true when told to stop. */
+static bool pause_until(int64_t due_ms, const sigset_t *signals)
+{
+    while (clock_ms() < due_ms)
+        if (is_told(signals))
+            return true;
+    return false;
+}
+
+static enum err_kind run_all(struct web *w, const struct loader_settings *s,
+                             const sigset_t *signals, struct err *e)
+{
+    bool told = false;
+
+    do {
+        int64_t began_ms = clock_ms();
+        TRY(run_once(w, s, signals, &told, e));
+        if (s->every_ms == 0 || told)
+            return ERR_OK;
+        told = pause_until(began_ms + s->every_ms, signals);
+    } while (!told);
+    return ERR_OK;
+}
+
+static int run(struct loader_settings *s, const sigset_t *signals, struct err *e)
+{
+    struct web web = {.repeats = s->every_ms > 0,
+                      .lock = PTHREAD_MUTEX_INITIALIZER,
+                      .last = {.run_id = ""}};
+    enum err_kind rc = ERR_OK;
+
+    if (s->every_ms > 0 && s->for_ms == 0)
+        s->until_end = true;
+    if (s->listen != NULL)
+        rc = open_web(&web, s->listen, e);
+    if (rc == ERR_OK)
+        rc = run_all(&web, s, signals, e);
     if (web.server != NULL)
         http_server_close(web.server);
-    loader_state(web.loader, &st);
-    sum_up(s, &st);
-    loader_close(web.loader);
-    return st.failed ? 1 : 0;
+    return rc != ERR_OK ? 2 : web.last.failed ? 1 : 0;
+}
+
+static int show_plan(const struct loader_settings *s, struct err *e)
+{
+    struct buf statements = BUF_INIT(4 << 20);
+
+    enum err_kind rc = loader_plan(s, &statements, e);
+    if (rc == ERR_OK && statements.n == 0)
+        printf("-- nothing to do: the table fits\n");
+    else if (rc == ERR_OK)
+        fwrite(statements.p, 1, statements.n, stdout);
+    else
+        fprintf(stderr, "avrogate load: %s\n", e->msg);
+    buf_free(&statements);
+    return rc == ERR_OK ? 0 : 1;
 }
 
 static int complain(struct conf *conf, const struct err *e)
@@ -205,7 +295,7 @@ int cmd_load(int argc, char **argv)
         sigaddset(&signals, SIGINT);
         pthread_sigmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
-        code = run(&s, &signals, &e);
+        code = s.plan ? show_plan(&s, &e) : run(&s, &signals, &e);
         if (code == 2)
             return complain(&conf, &e);
     }

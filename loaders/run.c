@@ -573,8 +573,7 @@ static enum err_kind open_parts(struct loader *l, struct err *e)
     return ERR_OK;
 }
 
-enum err_kind loader_open(struct loader **out, const struct loader_settings *s,
-                          struct err *e)
+static struct loader *new_loader(const struct loader_settings *s)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct loader *l = mem_alloc(sizeof *l);
@@ -590,12 +589,40 @@ enum err_kind loader_open(struct loader **out, const struct loader_settings *s,
     pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
     pthread_cond_init(&l->changed, &a);
     pthread_condattr_destroy(&a);
+    return l;
+}
+
+enum err_kind loader_open(struct loader **out, const struct loader_settings *s,
+                          struct err *e)
+{
+    struct loader *l = new_loader(s);
+
     if (open_parts(l, e) != ERR_OK) {
         free_loader(l);
         return e->kind;
     }
     *out = l;
     return ERR_OK;
+}
+
+static enum err_kind plan(struct loader *l, struct buf *statements, struct err *e)
+{
+    if (l->s.place != NULL)
+        return err_set(e, ERR_INVALID, "a plan is of a table: sink.postgres");
+    TRY(open_registry(l, e));
+    TRY(open_sink(l, e));
+    TRY(sift_latest(l->sift, e));
+    return postgres_plan(l->sink, sift_reader(l->sift), statements, e);
+}
+
+enum err_kind loader_plan(const struct loader_settings *s, struct buf *statements,
+                          struct err *e)
+{
+    struct loader *l = new_loader(s);
+    enum err_kind rc = plan(l, statements, e);
+
+    free_loader(l);
+    return rc;
 }
 
 void loader_state(struct loader *l, struct loader_state *out)

@@ -9,8 +9,8 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/conf.h"
-#include "base/err.h"
 
 #include <stdint.h>
 
@@ -47,8 +47,9 @@ struct loader_settings { // filled by the rows of loader_rows
 
     const char *audit_url;
     int64_t max_behind_ms;
-    int64_t for_ms; // 0 = until told
-    bool until_end;
+    int64_t for_ms;   // 0 = until told
+    int64_t every_ms; // 0 = one run
+    bool until_end, plan;
     const char *listen, *log_level;
 };
 
@@ -91,6 +92,11 @@ bool loader_wait(struct loader *l, int64_t ms);
 void loader_end(struct loader *l);
 /* Ends it unless it has ended, and gives everything back. */
 void loader_close(struct loader *l);
+
+/* What would be done to the sink's table for the subject's latest schema: statements,
+ * or nothing when it fits.  Changes nothing.  ERR_INVALID: it cannot be made to fit. */
+enum err_kind loader_plan(const struct loader_settings *s, struct buf *statements,
+                          struct err *e) MUST_USE;
 
 /* avrogate load */
 int cmd_load(int argc, char **argv);

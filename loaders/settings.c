@@ -151,6 +151,12 @@ const struct conf_row loader_rows[] = {
      .help = "files: how long staging goes on while the audit's database is away"},
     {"for", CONF_DURATION, AT(for_ms), .fallback = "0", .min = 0, .max = DAY_MS * 365,
      .help = "load for so long, then end; 0 = until told to stop"},
+    {"every", CONF_DURATION, AT(every_ms), .flag = "every", .fallback = "0", .min = 0,
+     .max = DAY_MS * 365,
+     .help = "repeat: so long from one run's start to the next; each ends by --for, or "
+             "--until-end"},
+    {"plan", CONF_BOOL, AT(plan), .flag = "plan",
+     .help = "show the statements that would make the table fit, run none, and end"},
     {"until_end", CONF_BOOL, AT(until_end), .flag = "until-end",
      .help = "end when everything on the topic at the start is loaded"},
     {"listen", CONF_TEXT, AT(listen), .argument = "HOST:PORT",

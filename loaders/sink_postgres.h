@@ -48,4 +48,8 @@ enum err_kind postgres_sink_open(struct sink **out, const struct postgres_option
 enum err_kind postgres_begin(struct sink *s, struct err *e) MUST_USE;
 enum err_kind postgres_end(struct sink *s, const char *status, const char *why,
                            struct err *e) MUST_USE;
+/* Appends what shape() would run for `reader`, evolving; runs none of it.  Instead of
+ * begin, on an open sink. */
+enum err_kind postgres_plan(struct sink *s, struct av_schema *reader, struct buf *ddl,
+                            struct err *e) MUST_USE;
 const char *postgres_run_id(const struct sink *s);

@@ -239,6 +239,25 @@ enum err_kind postgres_shape(struct sink *s, struct av_schema *reader, struct er
     return rc;
 }
 
+enum err_kind postgres_plan(struct sink *s, struct av_schema *reader, struct buf *ddl,
+                            struct err *e)
+{
+    struct postgres *p = postgres_of(s);
+    PGresult *r = NULL;
+    struct table t;
+    bool there;
+
+    p->o.evolve = true; // what it would take, whoever may do it
+    TRY(pg_run(&p->pg, "BEGIN READ ONLY", e));
+    TRY(exists(p, &there, e));
+    TRY(look(p, &r, e));
+    enum err_kind rc = plan(p, reader, r, there, &t, ddl, e);
+    PQclear(r);
+    TRY(rc);
+    table_free(&t);
+    return pg_run(&p->pg, "ROLLBACK", e);
+}
+
 enum err_kind postgres_reshape(struct postgres *p, struct err *e)
 {
     struct av_schema *reader = av_schema_retain(p->table.reader);

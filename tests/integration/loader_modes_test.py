@@ -2,6 +2,7 @@
 """What becomes of a record in a table that has keys: insert_ignore, upsert, history; tombstones; and records that the
 topic has twice under one Idempotency-Key.  Each against a model in Python, with kill -9 in between."""
 from loader_world import *
+import urllib.request
 
 URL = make_database(SERVER, "loader_modes")
 V = {"type": "record", "name": "Price", "fields": [
@@ -228,6 +229,46 @@ def a_record_sent_twice_under_one_id_is_one_row():
     same(w.rows(), len(ids) + 1, "without ids")
 
 
+def the_plan_is_shown_and_left_to_whoever_may():
+    w = World(URL, parts=1, sink__postgres__mode="history", sink__postgres__key=["id"])
+
+    def plan(**more):
+        p = subprocess.run([AVROGATE, "load", "-c", w.pipeline(**more), "--plan"], capture_output=True, text=True, timeout=30)
+        return p.returncode, p.stdout or p.stderr
+    code, ddl = plan(sink__postgres__evolve=False)
+    same((code, ddl.startswith('CREATE TABLE "%s" (' % w.name), "WHERE is_current" in ddl), (0, True, True), ddl)
+    same(w.one("SELECT to_regclass(%s) IS NULL", w.name), True, "nothing was done")
+    w.ask(ddl)
+    same(plan(), (0, "-- nothing to do: the table fits\n"), "after it was done by hand")
+    w.produce(0, 10)
+    same((w.finish(sink__postgres__evolve=False), w.rows()), (0, 10), "and without evolve")
+    wider = json.loads(json.dumps(V1))
+    wider["fields"].append({"name": "note", "type": ["null", "string"], "default": None})
+    w.registry.register(w.name + "-value", wider)
+    same(plan(), (0, 'ALTER TABLE "%s" ADD COLUMN "note" text;\n' % w.name), "a new field")
+    w.ask("ALTER TABLE %s ALTER station TYPE integer USING 0" % w.name)
+    code, why = plan()
+    same((code, "alter it by hand" in why), (1, True), why)
+
+
+def a_run_repeats_and_each_is_a_row_of_etl_log():
+    w = World(URL, batch__age="50ms")
+    port = free_port()
+    w.produce(0, 100)
+    p = w.start("--every", "2s", "--listen", "127.0.0.1:%d" % port)
+    w.wait_for(100)
+    wait("the first run's end", lambda: w.runs() and w.runs()[0][0] == "success")
+    w.produce(100, 150)
+    w.wait_for(150)
+    wait("a third run", lambda: len([r for r in w.runs() if r[0] == "success"]) >= 3)
+    ready = urllib.request.urlopen("http://127.0.0.1:%d/readyz" % port).status  # also between two runs
+    same(ready, 200, "readyz")
+    w.stop(p)
+    w.proves(range(150))
+    same([r[1] for r in w.runs() if r[1]], [100, 50], "records of each run")
+
+
 run_all([upsert_keeps_the_last_record_of_each_key, history_has_every_change_with_its_span, insert_ignore_keeps_the_first,
          bad_rows_are_found_behind_the_stage, keys_that_are_text_delete_too, columns_come_while_rows_are_merged,
-         wrong_modes_are_said_at_the_start, a_record_sent_twice_under_one_id_is_one_row])
+         wrong_modes_are_said_at_the_start, a_record_sent_twice_under_one_id_is_one_row,
+         the_plan_is_shown_and_left_to_whoever_may, a_run_repeats_and_each_is_a_row_of_etl_log])
