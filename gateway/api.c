@@ -8,6 +8,7 @@
 #include "gateway/openapi.h"
 #include "gateway/rest.h"
 #include "gateway/room.h"
+#include "gateway/trace.h"
 #include "wire/status.h"
 
 #include <assert.h>
@@ -44,10 +45,12 @@ static void on_done(struct publish *p)
     struct buf body = BUF_INIT(ANSWER_MOST);
     int retry;
 
+    int64_t began_us = clock_us();
     int status = answer_put(&body, p, &retry);
     count_answer(p);
+    count_phase(PHASE_ANSWER, clock_us() - began_us);
     if (p->sent > 0)
-        count_phase("kafka", clock_us() - p->checked_us);
+        count_phase(PHASE_KAFKA, began_us - p->checked_us);
     if (retry > 0)
         http_answer_retry_after(r, retry + (int)(clock_us() % 3));
     if (body.over) {
@@ -257,7 +260,7 @@ static enum reading check_records(struct gateway *g, struct publish *p,
     p->main = mem_array(p->batch.n, sizeof *p->main);
     p->dlq = mem_array(p->batch.n, sizeof *p->dlq);
     p->checked_us = clock_us();
-    count_phase("check", p->checked_us - p->began_us);
+    count_phase(PHASE_CHECK, p->checked_us - p->found_us);
     return READ;
 }
 
@@ -349,6 +352,8 @@ static void serve_later(struct gateway *g, struct publish *p)
 
 static void answer_records(struct gateway *g, struct publish *p, bool may_wait)
 {
+    p->found_us = clock_us();
+    count_phase(PHASE_SCHEMA, p->found_us - p->began_us);
     switch (read_records(g, p, may_wait)) {
     case READ:
         if (wants_sending(p))
@@ -435,6 +440,7 @@ static void serve(struct gateway *g, struct http_req *r, bool may_wait)
 
 static void post_records(struct http_app *app, struct http_req *r)
 {
+    count_phase(PHASE_BODY, clock_us() - r->began_us);
     serve((struct gateway *)app, r, false);
 }
 
@@ -542,11 +548,14 @@ static void on_finished(struct http_app *app, const struct http_done *d)
         count_status(d->status);
     if (g->s->access_log == 0 || (g->s->access_log == 1 && d->status < 400))
         return;
-    log_event(LOG_INFO, "request", LOG_S("method", http_method_name(d->method)),
-              LOG_B("path", d->path), LOG_B("who", d->who), LOG_I("status", d->status),
-              LOG_I("us", d->us), LOG_I("bytes_in", d->bytes_in),
-              LOG_I("bytes_out", d->bytes_out), LOG_B("peer", d->peer),
-              LOG_B("request_id", d->id), LOG_I("gone", d->gone), LOG_END);
+    log_event(
+        LOG_INFO, "request", LOG_S("method", http_method_name(d->method)),
+        LOG_B("path", d->path), LOG_B("who", d->who), LOG_I("status", d->status),
+        LOG_I("us", d->us), LOG_I("bytes_in", d->bytes_in),
+        LOG_I("bytes_out", d->bytes_out), LOG_B("peer", d->peer),
+        LOG_B("request_id", d->id), LOG_I("gone", d->gone),
+        LOG_B("traceparent", trace_is_parent(d->trace) ? d->trace : (struct span){0}),
+        LOG_END);
 }
 
 void api_install(struct gateway *g)

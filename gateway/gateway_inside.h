@@ -80,6 +80,14 @@ void count_install(void);
 void count_answer(const struct publish *p);
 void count_status(int status);       // of the records' endpoint; 0: the client left
 void count_replay(const char *what); // of an Idempotency-Key
-void count_phase(const char *phase, int64_t us);
+enum phase {
+    PHASE_BODY,   // its head to its last byte
+    PHASE_SCHEMA, // until schema and topic are known
+    PHASE_CHECK,  // read and encoded
+    PHASE_KAFKA,  // sent, until the last report
+    PHASE_ANSWER, // its answer put together
+    PHASES
+};
+void count_phase(enum phase phase, int64_t us);
 void count_full(enum share_of what, enum share_verdict v); // a 503 by admit.c
 void count_print(struct buf *out, struct gateway *g);

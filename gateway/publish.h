@@ -49,7 +49,7 @@ struct publish {
     size_t sent;     // records in flight, for admission to take off again
     size_t bytes;
     bool held; // no record is sent, one of them being bad; dead letters are
-    int64_t began_us, checked_us;
+    int64_t began_us, found_us, checked_us; // begun; schema and topic known; encoded
     uint32_t good;      // reports of records: those behind are the DLQ's
     atomic_size_t left; // reports to come, and one for the sender
     void (*done)(struct publish *p);

@@ -613,9 +613,11 @@ static void on_answer(struct publish *p)
     struct rest *t = (struct rest *)p;
 
     count_answer(p);
+    int64_t began_us = clock_us();
     if (p->sent > 0)
-        count_phase("kafka", clock_us() - p->checked_us);
+        count_phase(PHASE_KAFKA, began_us - p->checked_us);
     t->kind->answer(t);
+    count_phase(PHASE_ANSWER, clock_us() - began_us);
     publish_free(p);
 }
 
@@ -643,7 +645,7 @@ static void send_or_answer(struct rest *t)
     struct err e = {0};
 
     p->checked_us = clock_us();
-    count_phase("check", p->checked_us - p->began_us);
+    count_phase(PHASE_CHECK, p->checked_us - p->found_us);
     p->held = t->kind->all_or_none && p->batch.bad > 0;
     if ((p->held || p->batch.bad == p->batch.n) && !publish_buries_any(p)) {
         on_answer(p);
@@ -805,8 +807,11 @@ static enum step prepare(struct gateway *g, struct rest *t, bool may_wait)
         step = find_topic(g, t, &partitions, may_wait);
     if (step == STEP_ON)
         step = find_schemas(g, t, true, may_wait);
-    if (step == STEP_ON)
-        step = frame_all(g, t, partitions);
+    if (step != STEP_ON)
+        return step;
+    rest_publish(t)->found_us = clock_us();
+    count_phase(PHASE_SCHEMA, rest_publish(t)->found_us - rest_publish(t)->began_us);
+    step = frame_all(g, t, partitions);
     return step;
 }
 
@@ -933,10 +938,12 @@ static size_t row_of(const struct http_req *r)
 
 static void on_post(struct http_app *app, struct http_req *r)
 {
-    if (r->streams)
+    if (r->streams) {
         rest_stream_open((struct gateway *)app, r);
-    else
-        post((struct gateway *)app, r, answerers[row_of(r)].kind, false);
+        return;
+    }
+    count_phase(PHASE_BODY, clock_us() - r->began_us);
+    post((struct gateway *)app, r, answerers[row_of(r)].kind, false);
 }
 
 static void on_get(struct http_app *app, struct http_req *r)

@@ -134,6 +134,7 @@ enum http_step call_read_head(struct call *k, struct span head, size_t lines,
     k->old = h->minor == 0;
 
     struct span id = http_header(&k->req, "X-Request-ID");
+    k->req.trace = http_header(&k->req, "traceparent");
     k->req.id = is_sane_id(id) ? id : make_id(k->loop, a);
     return step;
 }

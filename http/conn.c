@@ -45,6 +45,7 @@ static void tell_done(struct call *k, bool gone)
         .pattern = k->req.route != NULL ? k->req.route->pattern : "",
         .path = k->req.path,
         .id = k->req.id,
+        .trace = k->req.trace,
         .peer = k->req.peer,
         .who = k->req.who,
         .status = k->status,
@@ -75,6 +76,7 @@ static void log_let_go(const struct call *k)
         .pattern = k->req.route->pattern,
         .path = k->req.path,
         .id = k->req.id,
+        .trace = k->req.trace,
         .peer = k->req.peer,
         .who = k->asking ? (struct span){0} : k->req.who,
         .bytes_in = k->kept,
@@ -859,6 +861,7 @@ static void copy_for_log(struct call *to, const struct call *from)
     to->req.route = from->req.route;
     to->req.path = arena_copy(&to->req.arena, from->req.path);
     to->req.id = arena_copy(&to->req.arena, from->req.id);
+    to->req.trace = arena_copy(&to->req.arena, from->req.trace);
     if (!from->asking) // else somebody may be finding it out right now
         to->req.who = arena_copy(&to->req.arena, from->req.who);
     to->req.began_us = from->req.began_us;

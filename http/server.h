@@ -36,6 +36,7 @@ struct http_req { // read only, except that the arena is yours to allocate in
     struct span query; // as sent, without the '?'
     struct span body;
     struct span id;          // X-Request-ID, taken or made
+    struct span trace;       // its field traceparent as it came, or empty
     struct span peer;        // "127.0.0.1:40332"
     struct span certificate; // name in the client's verified one (RFC 2253), or empty
     struct span who;         // whose request it is: set by http_app.admit, else empty
@@ -96,7 +97,7 @@ void http_answer_retry_after(struct http_req *r, int seconds);
 struct http_done {
     enum http_method method; // GET when there was no readable request
     const char *pattern;     // of its row; "" when none matched
-    struct span path, id, peer, who;
+    struct span path, id, trace, peer, who;
     int status;                 // 0: the client left, or was cut off, before any
     size_t bytes_in, bytes_out; // bodies
     int64_t us;                 // from head to the last byte given to the kernel

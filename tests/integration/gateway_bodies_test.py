@@ -3,12 +3,12 @@
 
 Wants AVROGATE (the program) and AVROGATE_TEST_KAFKA; skipped (77) without them.
 """
-import base64, datetime, gzip, io, json, os, struct, sys, zlib
+import base64, gzip, io, json, os, struct, subprocess, sys, tempfile, zlib
 
 import fastavro
 
 import world
-from world import CSV, JSON, NDJSON, World, call, check, check_that, make_topic, need, read_topic
+from world import CSV, JSON, NDJSON, World, call, check, check_that, make_topic, need, read_topic, until
 
 need("AVROGATE", "AVROGATE_TEST_KAFKA")
 from backports import zstd
@@ -195,6 +195,35 @@ def what_travels_beside(w, topic):
     check("   keep their own and get ours", heads(topic.new()[0]), {"own": "x", "traceparent": parent})
 
 
+def who_sent_it(w, topic):
+    """The principal in a header on request, the trace in the access log; two principals may use one key."""
+    with tempfile.NamedTemporaryFile("w", delete=False) as f:
+        for name in ("ann", "bob"):
+            f.write("%s:%s" % (name, subprocess.run(["openssl", "passwd", "-6", "-stdin"], input="secret-" + name, check=True, capture_output=True, text=True).stdout))
+    log = tempfile.TemporaryFile()
+    port = world.free_port()
+    p = subprocess.Popen([world.AVROGATE, "gateway", "--listen", "127.0.0.1:%d" % port, "--bootstrap", w.kafka, "--registry", "http://127.0.0.1:%d" % w.registry_port,
+                          "--auth-passwords", f.name, "--principal-header", "sent-by", "--access-log", "all"], stderr=log)
+    until("it is ready", lambda: call("GET", port, "/readyz").status == 200)
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    def post(name, **more):
+        auth = base64.b64encode(("%s:secret-%s" % (name, name)).encode()).decode()
+        return call("POST", port, "/v1/topics/%s/records" % t, '{"id":1}', JSON, dict({"Authorization": "Basic " + auth, "Idempotency-Key": "k"}, **more))
+    answers = [post("ann", traceparent=parent), post("bob", traceparent="none"), post("ann")]
+    check("two principals with one key are two, one twice is one", [(a.status, "Idempotent-Replayed" in a.headers) for a in answers], [(200, False), (200, False), (200, True)])
+    found = [heads(m) for m in topic.new()]
+    check("who sent it is in the header that was asked for", [h["sent-by"] for h in found], ["user:ann", "user:bob"])
+    check_that("   and their ids differ", len({h["avrogate.idempotency-id"] for h in found}) == 2, found)
+    p.send_signal(15)
+    check("   it stops", p.wait(30), 0)
+    log.seek(0)
+    lines = [json.loads(line) for line in log.read().decode().splitlines() if line.startswith("{")]
+    seen = [(l["who"], l["status"], l["traceparent"]) for l in lines if l["event"] == "request" and l["method"] == "POST"]
+    check("the access log has who and which trace, where it is one", seen, [("user:ann", 200, parent), ("user:bob", 200, ""), ("user:ann", 200, "")])
+    os.unlink(f.name)
+
+
 def main():
     w = World()
     try:
@@ -205,7 +234,7 @@ def main():
         w.alien = w.register(t + "-alien", {"type": "record", "name": "Alien", "fields": FIELDS})
         w.start_gateway("--headers", "X-Tenant,X-App-*")
         topic = Topic(w)
-        for part in (packed_bodies, container_files, frames, cloud_events, what_travels_beside):
+        for part in (packed_bodies, container_files, frames, cloud_events, what_travels_beside, who_sent_it):
             part(w, topic)
         check("and it stops", w.end("gateway"), 0)
     finally:
