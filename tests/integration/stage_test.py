@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """Topics staged in files, exactly once: formats, directories, rotation, kills, zombies; on real Kafka.
 
-Where: STAGE_PLACE of stage_world (a directory, unless said).  STAGE_KILLS: how many times it is killed (6).
+Where: STAGE_PLACE of stage_world (a directory, unless said).  STAGE_KILLS: how many times it is killed (6);
+STAGE_FORMAT: what it writes then.
 """
+import decimal
 from stage_world import *
 
+FORMAT = os.environ.get("STAGE_FORMAT", "parquet")  # of what is killed
 KILLS = int(os.environ.get("STAGE_KILLS", "6"))
 URL = make_database(SERVER, "stage")
 
 
 def each_format_holds_what_was_on_the_topic():
-    for format in ("json", "ocf", "csv"):
+    for format in ("parquet", "ocf", "csv", "json"):
         w = Stage(format=format, audit=URL)
         w.produce(0, 3000)
         same(w.finish(), 0, "exit")
@@ -18,6 +21,51 @@ def each_format_holds_what_was_on_the_topic():
         same(w.finish(), 0, "exit")  # and nothing is added
         w.proves(range(3000))
         same(w.runs(), [("success", 3000, None), ("success", 0, None)], "runs")
+
+
+TYPES = {"type": "record", "name": "T", "fields": [
+    {"name": "id", "type": "long"},
+    {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}},
+    {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+    {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+    {"name": "city", "type": ["null", "string"]},
+    {"name": "celsius", "type": "double"},
+    {"name": "tags", "type": {"type": "array", "items": "string"}}]}
+
+
+def typed(i):
+    return {"id": i, "price": decimal.Decimal(i * 7 - 5000).scaleb(-2), "day": datetime.date(2026, 11, 18 + i % 3),
+            "at": datetime.datetime(2026, 11, 20, 9, tzinfo=datetime.timezone.utc) + datetime.timedelta(microseconds=i),
+            "city": None if i % 5 == 0 else "M\u00fcnchen %d" % (i % 4), "celsius": i / 8,
+            "tags": ["a"] * (i % 3)}
+
+
+def pyarrow_and_duckdb_agree_with_the_source():
+    import duckdb, pyarrow.dataset
+    n = 20000
+    w = Stage(format="parquet", schema=TYPES, partition_by=[{"field": "day", "as": "day"}], rotate__rows=3000)
+    w.produce(0, n, lambda i: w.encode(typed(i)))
+    same(w.finish(batch__rows=1000), 0, "exit")
+    w.proves(range(n))
+    got = sorted(w.records()[0], key=lambda r: r["id"])
+    for r in got:
+        same({k: v for k, v in r.items() if k != "dt"}, typed(r["id"]), "record %d, as pyarrow reads it" % r["id"])
+    copy = tempfile.mkdtemp()  # from wherever it is staged
+    for name in w.place.names():
+        if not name.startswith("_"):
+            os.makedirs(os.path.join(copy, os.path.dirname(name)), exist_ok=True)
+            open(os.path.join(copy, name), "wb").write(w.place.read(name))
+    db = duckdb.connect()
+    rows = db.execute("SELECT dt, count(*), sum(price), sum(celsius), count(city), sum(len(tags)), min(\"at\") AT TIME ZONE 'UTC', "
+                      "bool_and(day = dt) FROM read_parquet('%s/*/*.parquet', hive_partitioning = true) GROUP BY dt "
+                      "ORDER BY dt" % copy).fetchall()
+    for k, row in enumerate(rows):
+        of = [typed(i) for i in range(k, n, 3)]
+        same(row, (of[0]["day"], len(of), sum(t["price"] for t in of), sum(t["celsius"] for t in of),
+                   sum(t["city"] is not None for t in of), sum(len(t["tags"]) for t in of), of[0]["at"].replace(tzinfo=None),
+                   True), "what DuckDB says of " + str(of[0]["day"]))
+    same(len(rows), 3, "days")
+    shutil.rmtree(copy)
 
 
 def rows_bytes_and_age_rotate():
@@ -95,7 +143,7 @@ def what_cannot_be_read_is_set_aside_beside_the_others():
 
 
 def kill_nine_many_times_with_any_rotation():
-    w, n, stop = Stage(audit=URL), [0], threading.Event()
+    w, n, stop = Stage(audit=URL, format=FORMAT), [0], threading.Event()
 
     def feed():
         while not stop.is_set():
@@ -201,7 +249,7 @@ def settings_that_cannot_be_are_refused():
     same(w.start(partition_by=[{"field": "at", "as": "week"}]).wait(10), 2, "a rule nobody knows")
 
 
-run_all([each_format_holds_what_was_on_the_topic, rows_bytes_and_age_rotate, records_lie_in_the_directories_of_their_hours,
+run_all([each_format_holds_what_was_on_the_topic, pyarrow_and_duckdb_agree_with_the_source, rows_bytes_and_age_rotate, records_lie_in_the_directories_of_their_hours,
          flat_names_count, old_and_new_writers_share_files, what_cannot_be_read_is_set_aside_beside_the_others,
          kill_nine_many_times_with_any_rotation, a_zombie_that_wakes_stages_nothing_twice, two_instances_share_the_work,
          the_audit_may_be_away_and_is_filled_in, told_to_stop_it_stages_what_it_has, settings_that_cannot_be_are_refused],

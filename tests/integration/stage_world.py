@@ -5,6 +5,7 @@ STAGE_PLACE=file (default), s3=HOST:PORT,ROOT-OF-ITS-FILES or hdfs=HOST:PORT say
 from loader_world import *
 import csv, hashlib, shutil, urllib.parse, urllib.request
 
+sys.path.insert(1, os.path.join(ROOT, ".deps/pyarrow"))
 PLACE = os.environ.get("STAGE_PLACE", "file")
 
 
