@@ -116,6 +116,7 @@ static const char proof_sql[] =
 
 /* Each selects sentences about what is wrong: none when all is well. $1 job, $2 topic
  */
+/* Staged files ("file:///...") have their position and their rejects in the place. */
 static const struct check {
     const char *what, *sql;
 } checks[] = {
@@ -138,13 +139,14 @@ static const struct check {
      "generation, max(last_offset) AS last FROM etl_batch GROUP BY 1, 2, 3, 4) x USING "
      "(pipeline, topic, part, generation) WHERE o.next_offset <> x.last + 1 AND "
      "($1::text IS NULL OR o.pipeline = $1) AND ($2::text IS NULL OR o.topic = $2)"},
-    {"every range has its position", "SELECT format('%s/%s has ranges and no row in "
-                                     "etl_offsets', b.topic, b.part) FROM "
-                                     "etl_batch b LEFT JOIN etl_offsets o USING "
-                                     "(pipeline, topic, part) WHERE o.topic IS "
-                                     "NULL AND ($1::text IS NULL OR b.pipeline = $1) "
-                                     "AND ($2::text IS NULL OR b.topic = "
-                                     "$2) GROUP BY b.topic, b.part"},
+    {"every range has its position",
+     "SELECT format('%s/%s has ranges and no row in "
+     "etl_offsets', b.topic, b.part) FROM "
+     "etl_batch b LEFT JOIN etl_offsets o USING "
+     "(pipeline, topic, part) WHERE o.topic IS "
+     "NULL AND b.target NOT LIKE '%://%' AND ($1::text IS NULL OR b.pipeline = $1) "
+     "AND ($2::text IS NULL OR b.topic = "
+     "$2) GROUP BY b.topic, b.part"},
     {"runs' sums and offsets are those of their ranges",
      "SELECT format('run %s of %s: %s is %s in etl_log, %s in etl_batch', run_id, "
      "job_name, what, coalesce(in_run::text, 'nothing'), in_batches) FROM etl_miscount "
@@ -160,7 +162,8 @@ static const struct check {
      "part, "
      "generation, b.n, coalesce(r.n, 0)) FROM (SELECT pipeline, topic, part, "
      "generation, "
-     "sum(rows_rejected) AS n FROM etl_batch GROUP BY 1, 2, 3, 4) b LEFT JOIN (SELECT "
+     "sum(rows_rejected) AS n FROM etl_batch WHERE target NOT LIKE '%://%' GROUP BY 1, "
+     "2, 3, 4) b LEFT JOIN (SELECT "
      "pipeline, topic, part, generation, count(*) AS n FROM etl_reject GROUP BY 1, 2, "
      "3, "
      "4) r USING (pipeline, topic, part, generation) WHERE b.n <> coalesce(r.n, 0) AND "
@@ -346,7 +349,7 @@ static enum err_kind check_targets(struct audit *a, struct err *e)
     TRY(pg_ask_with(
         &a->pg, &r,
         "SELECT target, sum(coalesce(rows_added, rows_loaded))::bigint FROM etl_batch "
-        "WHERE target "
+        "WHERE target NOT LIKE '%://%' AND target "
         "IN (SELECT target FROM etl_batch WHERE ($1::text IS NULL OR pipeline "
         "= $1) AND ($2::text IS NULL OR topic = $2)) GROUP BY 1 ORDER BY 1",
         2, a->args, e));

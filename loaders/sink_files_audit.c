@@ -175,6 +175,37 @@ static enum err_kind ask_known(struct files *f, int32_t partition, int64_t from,
     return rc;
 }
 
+/* The run may be of a time when there was no audit. */
+static enum err_kind ensure_run(struct files *f, const struct stage_claim *c,
+                                struct err *e)
+{
+    struct buf sql = BUF_INIT(1 << 16);
+
+    buf_put_str(&sql, "INSERT INTO etl_log (run_id, job_name, status, start_time, "
+                      "end_time, source, topic, target, instance, program, "
+                      "error_message) VALUES (");
+    etl_put_text(&sql, c->run);
+    buf_put_str(&sql, "::uuid, ");
+    etl_put_text(&sql, c->job);
+    buf_printf(&sql, ", 'interrupted', to_timestamp(%" PRId64 " / 1000.0), ",
+               c->started_ms);
+    buf_printf(&sql, "to_timestamp(%" PRId64 " / 1000.0), ", c->started_ms);
+    etl_put_text(&sql, f->o.source);
+    buf_put_str(&sql, ", ");
+    etl_put_text(&sql, c->topic);
+    buf_put_str(&sql, ", ");
+    etl_put_text(&sql, place_shown(f->place));
+    buf_put_str(&sql, ", ");
+    etl_put_text(&sql, c->instance);
+    buf_put_str(&sql,
+                ", 'avrogate', 'known from its claims alone') ON CONFLICT (run_id) "
+                "DO NOTHING");
+    buf_put_u8(&sql, 0);
+    enum err_kind rc = pg_run(&f->ledger, (const char *)sql.p, e);
+    buf_free(&sql);
+    return rc;
+}
+
 static enum err_kind fill_one(struct files *f, int32_t partition, int64_t first,
                               struct err *e)
 {
@@ -184,6 +215,8 @@ static enum err_kind fill_one(struct files *f, int32_t partition, int64_t first,
 
     stage_claim_name(name, f->o.topic, partition, first);
     enum err_kind rc = files_read_claim(f->look, name, &c, &a, e);
+    if (rc == ERR_OK)
+        rc = ensure_run(f, &c, e);
     if (rc == ERR_OK) {
         char *sql = compose(f, &c);
         rc = pg_run(&f->ledger, sql, e);

@@ -227,6 +227,10 @@ def the_audit_may_be_away_and_is_filled_in():
     w.produce(1000, 2000)
     same(w.finish(), 0, "exit")
     w.proves(range(2000))
+    w.ask("DELETE FROM etl_log WHERE job_name = %s", w.name)  # as if the audit had been wished for only now
+    w.ask("DELETE FROM etl_batch WHERE pipeline = %s", w.name)
+    same(w.finish(), 0, "exit")
+    w.proves(range(2000))
 
 
 def told_to_stop_it_stages_what_it_has():

@@ -166,6 +166,8 @@ class Stage(World):
         same(self.ask("SELECT coalesce(sum(rows_loaded), 0)::bigint, coalesce(sum(rows_rejected), 0)::bigint, count(*) FROM "
                       "etl_batch WHERE pipeline = %s", self.name),
              [(loaded, rejects, sum(len(c) for c in self.claims().values()))], "rows, rejects and batches in the audit")
+        code, out, err = self.audit("verify", "--job", self.name, "--bootstrap", self.kafka)
+        same(code, 0, "audit verify says\n%s%s" % (out, err))
 
     def close(self):
         super().close()
