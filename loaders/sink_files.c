@@ -69,15 +69,34 @@ struct claims { // of a partition, as a list tells
     bool done; // the newest one's files were taken on
 };
 
-static enum err_kind list_claims(struct place *p, const char *topic, int32_t partition,
-                                 struct claims *c, struct arena *a, struct err *e)
+/* Where to begin to list: the last hint but one, so that the audit can still be filled
+ * in for as many claims as lie between two. "" = at the first. */
+static enum err_kind read_hint(struct place *p, const char *topic, int32_t partition,
+                               char after[24], struct arena *a, struct err *e)
 {
     char dir[STAGE_NAME];
     struct place_entry *all;
     size_t n;
 
-    stage_claims_dir(dir, topic, partition);
+    after[0] = '\0';
+    stage_hints_dir(dir, topic, partition);
     TRY(place_list(p, dir, NULL, a, &all, &n, e));
+    int64_t first = n < 2 ? -1 : stage_claim_first(all[n - 2].name);
+    if (first > 0)
+        snprintf(after, 24, "%020" PRId64, first - 1);
+    return ERR_OK;
+}
+
+static enum err_kind list_claims(struct place *p, const char *topic, int32_t partition,
+                                 struct claims *c, struct arena *a, struct err *e)
+{
+    char dir[STAGE_NAME], after[24];
+    struct place_entry *all;
+    size_t n;
+
+    TRY(read_hint(p, topic, partition, after, a, e));
+    stage_claims_dir(dir, topic, partition);
+    TRY(place_list(p, dir, after[0] == '\0' ? NULL : after, a, &all, &n, e));
     c->firsts = arena_array(a, n + 1, sizeof *c->firsts);
     for (size_t i = 0; i < n; i++) {
         int64_t first = stage_claim_first(all[i].name);

@@ -37,6 +37,7 @@ struct files_options { // all texts borrowed
     int64_t reject_floor;
     const char *audit_url; // NULL = none
     int64_t max_behind_ms; // how long loading goes on without it
+    int64_t hint_every;    // claims; 0 = 10,000
 };
 
 /* ERR_INVALID: settings that cannot be. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define HINT_EVERY 10000 // claims: a week of minutes
 #define SWEEP_FIRST_MS 60000
 #define SWEEP_EVERY_MS 3600000
 #define SWEEP_AGE_MS (INT64_C(24) * 3600000)
@@ -259,6 +260,24 @@ static void report(struct files_range *r, bool lost)
     r->last_next = r->stage.next;
 }
 
+/* Best effort: without it the list is longer. */
+static void leave_hint(struct files *f, const struct files_range *r)
+{
+    int64_t every = f->o.hint_every > 0 ? f->o.hint_every : HINT_EVERY;
+    char dir[STAGE_NAME], name[STAGE_NAME + 24], tmp[100];
+    struct buf found = BUF_INIT(PLACE_CLAIM);
+    struct err e = {0};
+
+    if (r->count == 0 || r->count % every != 0)
+        return;
+    stage_hints_dir(dir, f->o.topic, r->partition);
+    snprintf(name, sizeof name, "%s/%020" PRId64, dir, r->stage.first);
+    snprintf(tmp, sizeof tmp, "_tmp/%s-%" PRIu64 ".hint", f->tag, ++f->seq);
+    if (place_claim(f->place, name, tmp, span_str("{}\n"), &found, &e) != ERR_OK)
+        log_err(LOG_INFO, "no hint left", &e);
+    buf_free(&found);
+}
+
 static void kept(struct files *f, struct files_range *r)
 {
     struct stage_claim c;
@@ -272,6 +291,7 @@ static void kept(struct files *f, struct files_range *r)
               LOG_I("last", r->stage.last), LOG_I("rows", r->loaded),
               LOG_I("files", r->n_windows), LOG_END);
     report(r, false);
+    leave_hint(f, r);
     stage_again(&r->stage);
     r->count++;
     tell_part(f, r);

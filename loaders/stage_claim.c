@@ -14,6 +14,11 @@ void stage_claims_dir(char out[STAGE_NAME], const char *topic, int32_t partition
     snprintf(out, STAGE_NAME, "_claims/%.255s/%05" PRId32, topic, partition);
 }
 
+void stage_hints_dir(char out[STAGE_NAME], const char *topic, int32_t partition)
+{
+    snprintf(out, STAGE_NAME, "_claims/%.255s/%05" PRId32 ".from", topic, partition);
+}
+
 void stage_claim_name(char out[STAGE_NAME], const char *topic, int32_t partition,
                       int64_t first)
 {

@@ -4,6 +4,8 @@
  *      _claims/weather/00003/00000000000000000100        the claim of 100 to 199
  *      _claims/weather/00003/00000000000000000100.done   its files may be gone by now:
  *                                                        merged, loaded, cleaned
+ *      _claims/weather/00003.from/00000000000000000100   a hint, one for many claims:
+ * there is no need to list those before it
  *      dt=2026-11-20/weather+3+00000000000000000100+00000000000000000199.parquet
  *
  * The name is the partition and the FIRST offset, so of two loaders that have reached
@@ -51,6 +53,9 @@ void stage_claims_dir(char out[STAGE_NAME], const char *topic, int32_t partition
 int64_t stage_claim_first(const char *name);
 void stage_claim_name(char out[STAGE_NAME], const char *topic, int32_t partition,
                       int64_t first);
+
+/* "_claims/weather/00003.from" */
+void stage_hints_dir(char out[STAGE_NAME], const char *topic, int32_t partition);
 
 void stage_claim_put(struct buf *out, const struct stage_claim *c);
 /* Everything lives in the arena.  ERR_INTERNAL: not what stage_claim_put() writes. */

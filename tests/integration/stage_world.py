@@ -43,8 +43,17 @@ class Hdfs:
 
     def ask(self, path, op, method="GET"):
         url = "http://%s/webhdfs/v1%s?op=%s&user.name=root" % (self.node, urllib.parse.quote(self.base + path), op)
-        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=30) as r:
-            return r.read()
+        for _ in range(120):  # somebody may be killing it just now
+            try:
+                with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=30) as r:
+                    return r.read()
+            except urllib.error.HTTPError as x:
+                if x.code == 404:
+                    raise
+            except OSError:
+                pass
+            time.sleep(0.5)
+        raise AssertionError("HDFS does not answer: " + url)
 
     def below(self, dir):
         try:
