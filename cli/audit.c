@@ -349,7 +349,7 @@ static enum err_kind check_targets(struct audit *a, struct err *e)
     TRY(pg_ask_with(
         &a->pg, &r,
         "SELECT target, sum(coalesce(rows_added, rows_loaded))::bigint FROM etl_batch "
-        "WHERE target NOT LIKE '%://%' AND target "
+        "WHERE target "
         "IN (SELECT target FROM etl_batch WHERE ($1::text IS NULL OR pipeline "
         "= $1) AND ($2::text IS NULL OR topic = $2)) GROUP BY 1 ORDER BY 1",
         2, a->args, e));
