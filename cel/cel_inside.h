@@ -512,6 +512,8 @@ size_t cel_code_points(struct span s);
 /* The first code point, its length in *n; a byte that is none is U+FFFD. s.n > 0. */
 uint32_t cel_code_point(struct span s, size_t *n);
 size_t cel_utf8_put(uint8_t out[4], uint32_t point);
+/* A message is a line of UTF-8: what was cut in the middle of a character goes. */
+void cel_tidy(char *text);
 void cel_double_put(struct buf *out, double d);       // as Go's %g: 1e+06
 void cel_double_put_plain(struct buf *out, double d); // without an exponent
 /* A run's copy of what was written; an error when there is no room. */

@@ -61,9 +61,10 @@ struct cel_value cel_failf(struct cel_run *run, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    size_t length = n < (int)sizeof text ? (size_t)n : sizeof text - 1;
+    cel_tidy(text);
+    size_t length = strlen(text);
     char *p = cel_room(run, length);
     if (p == NULL)
         return cel_broken(run);

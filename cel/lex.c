@@ -32,6 +32,7 @@ enum err_kind cel_refuse(struct span text, size_t at, enum err_kind kind, struct
     va_start(ap, fmt);
     vsnprintf(msg, sizeof msg, fmt, ap);
     va_end(ap);
+    cel_tidy(msg);
     place(text, at, &line, &column);
     return err_set(e, kind, "%zu:%zu: %s", line, column, msg);
 }

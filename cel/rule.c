@@ -325,8 +325,7 @@ void cel_transform(struct cel_run *run, const struct cel_rule *rule, struct buf 
 static void show_error(struct buf *out, struct span why)
 {
     buf_put_str(out, "error: ");
-    for (size_t i = 0; i < why.n; i++) // a line is a line
-        buf_put_u8(out, why.p[i] < ' ' ? ' ' : why.p[i]);
+    buf_put(out, why);
 }
 
 static void show_json(struct cel_run *run, struct cel_value v, struct buf *out)

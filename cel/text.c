@@ -54,6 +54,24 @@ uint32_t cel_code_point(struct span s, size_t *n)
     return point;
 }
 
+void cel_tidy(char *text)
+{
+    struct span s = span_str(text);
+    size_t n, at = 0;
+
+    for (; s.n > 0; s = span_skip(s, n)) {
+        uint32_t c = cel_code_point(s, &n);
+
+        if (c == 0xFFFD && n == 1)
+            continue;
+        if (c < ' ')
+            text[at++] = ' ';
+        else
+            memmove(text + at, s.p, n), at += n;
+    }
+    text[at] = '\0';
+}
+
 size_t cel_code_points(struct span s)
 {
     size_t count = 0;
@@ -107,6 +125,20 @@ void cel_double_put(struct buf *out, double d)
         buf_printf(out, "%.*f", digits > exponent ? digits - exponent : 0, d);
 }
 
+/* The digits of d.ddde+xx, then zeros up to the point, as Go's %f of the shortest. */
+static void put_whole(struct buf *out, const char *text, int exponent)
+{
+    int digits = 0;
+
+    for (; *text != 'e' && *text != '\0'; text++)
+        if (*text != '.') {
+            digits += *text != '-';
+            buf_put_u8(out, (uint8_t)*text);
+        }
+    for (; digits <= exponent; digits++)
+        buf_put_u8(out, '0');
+}
+
 void cel_double_put_plain(struct buf *out, double d)
 {
     char text[40];
@@ -114,7 +146,10 @@ void cel_double_put_plain(struct buf *out, double d)
     if (put_no_number(out, d, "", "Infinity"))
         return;
     int digits = shortest(text, d), exponent = exponent_of(text);
-    buf_printf(out, "%.*f", digits > exponent ? digits - exponent : 0, d);
+    if (exponent >= digits)
+        put_whole(out, text, exponent);
+    else
+        buf_printf(out, "%.*f", digits - exponent, d);
 }
 
 struct cel_value cel_text(struct cel_run *run, enum cel_kind kind, struct buf *b)

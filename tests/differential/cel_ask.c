@@ -5,12 +5,12 @@
  * A case a line on stdin, as JSON; a line on stdout: "ok", or what we have instead.
  *      {"expr": "x + 1", "container": "a.b", "lenient": true,
  *       "vars": [["x", "i", "41"]],          name, signature letter, its value in CEL
- *       "want": "42" | "error": true | "show": true,
+ *       "want": "42" | "error": true | "format": true,
  *       "type": "int",                        the deduced one; optional
  *       "check": true}                        and nothing is evaluated
  */
 #include "base/json.h"
-#include "cel/cel_inside.h"
+#include "cel/functions.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -91,6 +91,9 @@ static const char *evaluate(struct question *q, struct cel_run *run, struct span
     if (out->kind != CEL_ERROR)
         return NULL;
     snprintf(e.msg, sizeof e.msg, "%.*s", (int)out->s.n, (const char *)out->s.p);
+    for (char *c = e.msg; *c != '\0'; c++)
+        if (*c == '\n')
+            *c = ' ';
     return e.msg;
 }
 
@@ -103,6 +106,25 @@ static void show(struct cel_run *run, struct cel_value v, const struct cel_type 
     buf_printf(&b, " %s ", cel_kind_name(v.kind));
     if (!cel_json_put(run, v, &b))
         buf_put_str(&b, "?");
+    printf("%.*s\n", (int)b.n, (const char *)b.p);
+    buf_free(&b);
+}
+
+/* "value int "5"": as '%s'.format([v]) has it, which every implementation can do. */
+static void show_formatted(struct cel_run *run, struct cel_value v)
+{
+    struct cel_value items[1] = {v};
+    struct cel_value args[2] = {cel_string(span_str("%s")),
+                                {.kind = CEL_LIST, .items = items, .n = 1}};
+    struct cel_value text = cel_format(run, args, 2);
+
+    printf("value %s ", cel_kind_name(v.kind));
+    if (text.kind == CEL_ERROR) {
+        puts("");
+        return;
+    }
+    struct buf b = BUF_INIT(1 << 24);
+    json_put_string(&b, text.s);
     printf("%.*s\n", (int)b.n, (const char *)b.p);
     buf_free(&b);
 }
@@ -127,10 +149,10 @@ static void judge(struct question *q, struct cel_run *run, const struct json *o)
         puts(why != NULL ? "ok" : "no error");
     else if (why != NULL)
         printf("error: %s\n", why);
-    else if (json_member(o, "want") == NULL && json_member(o, "show") == NULL)
+    else if (json_member(o, "format") != NULL)
+        show_formatted(run, got);
+    else if (json_member(o, "want") == NULL)
         puts("ok");
-    else if (json_member(o, "show") != NULL)
-        show(run, got, type);
     else if (evaluate(q, run, text_of(o, "want"), &want, &ignored, &plan_of_want) !=
              NULL)
         puts("what is wanted does not evaluate");
