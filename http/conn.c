@@ -137,6 +137,8 @@ void conn_close(struct conn *c)
     drop_call(c);
     deadline_drop(&l->deadlines, &c->deadline);
     unlink_conn(c);
+    // Closing would do, but for a child just being forked that has the descriptor too.
+    (void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, c->socket.fd, NULL);
     socket_close(&c->socket);
     accept_forget(l->server->accepting, c->ip);
     atomic_fetch_sub(&l->nconns, 1);

@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define OPENAPI_MOST (1 << 20)
@@ -51,11 +53,24 @@ static void look(struct reading *rd)
     rd->s = NULL;
 }
 
+/* What we answer may be old while Kafka is away. */
+static void say_lag(const struct reading *rd)
+{
+    int64_t ms = reg_tail_lag(rd->api->tail);
+    char text[24];
+
+    if (ms == 0)
+        return;
+    snprintf(text, sizeof text, "%" PRId64, ms);
+    http_answer_header(rd->r, REG_LAG, span_str(text));
+}
+
 static void finish(struct reading *rd)
 {
     struct buf out = rd->out;
     struct http_req *r = rd->r;
 
+    say_lag(rd);
     if (rd->no.code == 0 && out.over)
         reg_refuse(&rd->no, rd->a, 500, "an answer of more than %d bytes", ANSWER_MOST);
     if (rd->no.code != 0) {

@@ -38,6 +38,7 @@ struct reading {
     struct reg_refusal no;
 };
 
+#define REG_LAG "X-Registry-Lag" // ms since Kafka was heard, where it is away
 #define ANSWER_MOST (256 << 20)
 #define NOT_FOUND_PLAIN 404 // no registry code: the path names nothing
 

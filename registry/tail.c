@@ -25,6 +25,9 @@ struct reg_tail {
     struct kf_consumer *consumer; // the reader's alone
     pthread_t reader, pulse;
     atomic_bool stop;
+    // written under lock
+    _Atomic(int64_t) heard_ms; // of Kafka, last
+    atomic_bool is_away;
 
     pthread_rwlock_t state_lock;
     struct reg_state state; // under state_lock; the reader alone changes it
@@ -33,7 +36,6 @@ struct reg_tail {
     pthread_cond_t moved;
     // under lock
     struct reg_tail_view view;
-    int64_t heard_ms;  // of Kafka, last
     int64_t first_end; // where the topic ended when first asked; -1: not known yet
     struct reg_fence fence;
 };
@@ -91,9 +93,9 @@ static void note_fence(struct reg_tail *t, const struct kf_message *m)
     t->fence = f;
     bool news = t->view.caught_up;
     pthread_mutex_unlock(&t->lock);
-    log_event(news ? LOG_INFO : LOG_DEBUG, "the pen was taken", LOG_S("topic", t->topic),
-              LOG_I("offset", f.offset), LOG_S("instance", f.instance),
-              LOG_S("url", f.url), LOG_END);
+    log_event(news ? LOG_INFO : LOG_DEBUG, "the pen was taken",
+              LOG_S("topic", t->topic), LOG_I("offset", f.offset),
+              LOG_S("instance", f.instance), LOG_S("url", f.url), LOG_END);
 }
 
 static void apply(struct reg_tail *t, const struct kf_message *m, struct arena *a)
@@ -138,7 +140,7 @@ static void advance(struct reg_tail *t, int64_t next, bool record, bool at_end)
     if (next > t->view.next)
         t->view.next = next;
     if (record)
-        t->heard_ms = clock_ms();
+        atomic_store(&t->heard_ms, clock_ms());
     at_end |= t->first_end >= 0 && t->view.next >= t->first_end;
     t->view.records += record;
     if (record)
@@ -170,11 +172,11 @@ static void break_off(struct reg_tail *t, const char *why)
                   LOG_S("topic", t->topic), LOG_S("why", why), LOG_END);
 }
 
-/* Under lock.  librdkafka 2.0.2 may keep a question for long when nothing comes through
+/* librdkafka 2.0.2 may keep a question for long when nothing comes through
  * and nothing is refused: who has not been heard is away, asked or not. */
 static bool is_silent(const struct reg_tail *t)
 {
-    return t->view.kafka_is_up && clock_ms() - t->heard_ms > SILENT_MS;
+    return clock_ms() - atomic_load(&t->heard_ms) > SILENT_MS;
 }
 
 /* Kafka was heard, or was not. */
@@ -183,8 +185,9 @@ static void set_up(struct reg_tail *t, bool up, const char *why)
     pthread_mutex_lock(&t->lock);
     bool was_up = t->view.kafka_is_up;
     t->view.kafka_is_up = up;
+    atomic_store(&t->is_away, !up);
     if (up)
-        t->heard_ms = clock_ms();
+        atomic_store(&t->heard_ms, clock_ms());
     if (!t->view.broken)
         snprintf(t->view.why, sizeof t->view.why, "%s", why);
     pthread_cond_broadcast(&t->moved);
@@ -317,7 +320,7 @@ enum err_kind reg_tail_open(struct reg_tail **out, const char *bootstrap,
     t->view.skipped_at = -1;
     t->fence.offset = -1;
     t->first_end = -1;
-    t->heard_ms = clock_ms();
+    atomic_store(&t->heard_ms, clock_ms());
     t->view.kafka_is_up = true;
     if (open_admin(t, e) != ERR_OK)
         goto no_admin;
@@ -376,14 +379,22 @@ void reg_tail_view(struct reg_tail *t, struct reg_tail_view *out)
 {
     pthread_mutex_lock(&t->lock);
     *out = t->view;
-    if (is_silent(t)) {
+    if (t->view.kafka_is_up && is_silent(t)) {
         out->kafka_is_up = false;
         if (!out->broken)
             snprintf(out->why, sizeof out->why,
                      "Kafka was last heard %" PRId64 " ms ago",
-                     clock_ms() - t->heard_ms);
+                     clock_ms() - atomic_load(&t->heard_ms));
     }
     pthread_mutex_unlock(&t->lock);
+}
+
+int64_t reg_tail_lag(struct reg_tail *t)
+{
+    if (!atomic_load(&t->is_away) && !is_silent(t))
+        return 0;
+    int64_t ms = clock_ms() - atomic_load(&t->heard_ms);
+    return ms > 0 ? ms : 1;
 }
 
 bool reg_tail_wait(struct reg_tail *t, int64_t next, int64_t due_ms)

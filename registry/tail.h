@@ -43,6 +43,9 @@ void reg_tail_done(struct reg_tail *t);
 
 void reg_tail_view(struct reg_tail *t, struct reg_tail_view *out);
 
+/* How long Kafka has been away, in ms; 0: it is there.  Takes no lock. */
+int64_t reg_tail_lag(struct reg_tail *t);
+
 /* Waits until everything before `next` is applied; false when `due_ms` (clock_ms())
  * came first, or the tail is broken. */
 bool reg_tail_wait(struct reg_tail *t, int64_t next, int64_t due_ms);

@@ -147,6 +147,17 @@ class Registry:
         status, body = self.ask("GET", "/schemas/ids/%d/schema" % i)
         return json.loads(body) if status == 200 else (status, body)
 
+    def lag(self):
+        """What it says of how old its answers may be, in ms; 0: nothing."""
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            c.request("GET", "/subjects")
+            return int(c.getresponse().headers.get("X-Registry-Lag", 0))
+        except (OSError, http.client.HTTPException):
+            return -1
+        finally:
+            c.close()
+
     def kill(self):
         self.process.kill()
         self.process.wait(20)

@@ -257,6 +257,7 @@ def without_kafka(cluster):
             check("a write without Kafka is refused, with what Confluent says", (status, json.loads(body or b"{}").get("error_code") in (50001, 50002, 50003)), (500, True))
             check("each says that it is not ready", [until("not ready", lambda: r.ask("GET", "/readyz")[0] == 503, 20) for r in stage.instances], [True] * 3)
             check("and reads for all that", [r.ask("GET", "/schemas/ids/%d" % kept)[0] for r in stage.instances], [200] * 3)
+            check_that("and says that its answers may be old", all(r.lag() > 0 for r in stage.instances))
         finally:
             cluster.signal(18)
         check("reads go on while Kafka stands still (%d asked)" % len(asked), [a for a in asked if a != 200], [])
@@ -264,6 +265,7 @@ def without_kafka(cluster):
             check_that("instance %d writes again when it is back" % n,
                        until("a write", lambda: r.register("back-%d" % n, {"type": "fixed", "name": "Back%d" % n, "size": 1}, 10) is not None, 60))
         check("and is ready", [until("ready", r.is_ready, 20) for r in stage.instances], [True] * 3)
+        check("and its answers are new", [until("new", lambda: r.lag() == 0, 20) for r in stage.instances], [True] * 3)
         stage.close()
     finally:
         stage.kill()
