@@ -4,6 +4,7 @@
  */
 #include "loaders/sink_files_inside.h"
 
+#include "base/clock.h"
 #include "tests/fakes/batches.h"
 
 #include <stdlib.h>
@@ -271,6 +272,34 @@ static void a_spool_that_cannot_be_written_gives_the_range_up(void)
     leave();
 }
 
+static void old_private_files_are_swept_unless_the_newest_claim_names_them(void)
+{
+    enter();
+    struct files_options o = options();
+    struct sink *s = open_sink(&o);
+    struct claim c = take(s);
+    struct settled told;
+    struct err e = {0};
+    char command[600];
+
+    CHECK_INT(stage_ten(s, &c, 0, true, &e), ERR_OK);
+    // its private name is in the claim: as if it had not been moved yet
+    snprintf(command, sizeof command,
+             "cd %s && T=$(grep -o '_tmp/[^\"]*' _claims/t/00000/%020d) && touch -d '2 "
+             "days ago' "
+             "$T _tmp/old && touch _tmp/young && echo $T > claimed",
+             dir, 0);
+    CHECK_INT(system(command), 0);
+    files_of(s)->swept_ms = clock_ms() - 3600000 - 1;
+    CHECK_INT(s->ops->settle(s, false, &told, &e), ERR_OK);
+    CHECK(!exists("_tmp/old"));
+    CHECK(exists("_tmp/young"));
+    snprintf(command, sizeof command, "cd %s && test -e $(cat claimed)", dir);
+    CHECK_INT(system(command), 0);
+    s->ops->close(s);
+    leave();
+}
+
 int main(void)
 {
     RUN(what_is_held_is_not_there_and_lost_with_us);
@@ -280,5 +309,6 @@ int main(void)
     RUN(files_of_the_newest_claim_that_are_gone_stop_it_unless_done);
     RUN(another_job_or_cluster_is_refused);
     RUN(a_spool_that_cannot_be_written_gives_the_range_up);
+    RUN(old_private_files_are_swept_unless_the_newest_claim_names_them);
     return REPORT();
 }

@@ -586,6 +586,26 @@ static void says_try_again_when_the_server_does(void)
     }
 }
 
+/* A server that knows no conditions makes the second claim, too. */
+static void a_place_that_refuses_no_second_claim_is_refused(void)
+{
+    struct place *p = open_place(true);
+    struct err e = {0};
+
+    if (w.s.s3.endpoint != NULL) { // a claim is one request
+        wire.say = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        wire_arm(SAY, 2);
+    } else { // a claim is four: CREATE, PUT, length, RENAME
+        wire.say = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\nConnection: close\r\n\r\n"
+                   "{\"boolean\":true}";
+        wire_arm(SAY, 8);
+    }
+    CHECK_INT(place_probe(p, &e), ERR_INVALID);
+    CHECK(strstr(e.msg, "a second time") != NULL);
+    wire_arm(SAY, 0);
+    place_close(p);
+}
+
 static const struct {
     const char *name;
     void (*test)(void);
@@ -620,6 +640,7 @@ static const struct {
     WIRED(stages_once_whichever_answer_is_cut),
     WIRED(stages_once_whichever_request_is_cut),
     WIRED(says_try_again_when_the_server_does),
+    WIRED(a_place_that_refuses_no_second_claim_is_refused),
 };
 
 static void run_all(void)
