@@ -694,7 +694,7 @@ static void ask_hdfs(const char *ports)
     int nn = atoi(strchr(ports, ':') + 1), dn = atoi(strchr(ports, ',') + 1);
 
     w.name = "hdfs";
-    w.s = (struct place_settings){.hdfs.user = "root"};
+    w.s = (struct place_settings){0}; // as whoever runs it, and HDFS
     wire_open(nn, dn);
     w.wired = true;
     w.entries = 25; // dfs.ls.limit is 10 there
