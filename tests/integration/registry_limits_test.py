@@ -67,13 +67,15 @@ def too_many_requests(passwords):
     with Registry("--rate-per-second", "0.2", "--rate-burst", "3") as r:
         check("three at once, and no fourth", [r.status("GET", "/subjects") for _ in range(4)], [200, 200, 200, 429])
         s, answer, headers = r.ask("GET", "/subjects")
-        check("which is told how long to wait", (s, headers["Retry-After"], answer), (429, "5", {"error_code": 429, "message": "Too many requests: wait 5 s"}))
+        wait = int(headers["Retry-After"])
+        check("which is told how long to wait", (s, 1 <= wait <= 5, answer), (429, True, {"error_code": 429, "message": "Too many requests: wait %d s" % wait}))
         check("another address has its own", r.status("GET", "/subjects", address="127.0.0.2"), 200)
         check("health is always answered", {r.status("GET", p) for p in ("/healthz", "/readyz", "/metrics") for _ in range(4)}, {200})
         check("it is counted", 'avrogate_throttled_total{what="requests"} 2' in r.ask("GET", "/metrics")[1], True)
-        check("and said in the log, a line a second at most", len(r.refusals("too many requests")), 1)
-        time.sleep(5.1)
-        check("after the wait there is one", [r.status("GET", "/subjects") for _ in range(2)], [200, 429])
+        told = [e["refused_since_last_told"] for e in r.refusals("too many requests")]
+        check("and said in the log, with how many had no line of their own", (told[0], sum(told) <= 2), (1, True))
+        time.sleep(wait + 0.1)
+        check("after the wait there is one", r.status("GET", "/subjects"), 200)
     with Registry("--rate-per-second", "0.2", "--rate-burst", "2", "--auth-passwords", passwords) as r:
         check("who is known by name pays by name, from wherever", [r.status("GET", "/subjects", user="alice:right", address="127.0.0.%d" % n) for n in (1, 2, 3)],
               [200, 200, 429])
