@@ -298,6 +298,21 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* A write past the limit would be dropped, and all that follow it. */
+static bool replace(struct buf *out, size_t at, struct span datum, size_t offset,
+                    struct av_problems *problems)
+{
+    if (datum.n > out->limit - at) {
+        struct span none = {0};
+        av_problem_add(problems, "size", none, offset, span_str("room for it"),
+                       "%zu bytes after its rules", datum.n);
+        return false;
+    }
+    buf_cut(out, at);
+    buf_put(out, datum);
+    return true;
+}
+
 bool gw_contract_holds(struct gw_contract *c, struct gw_run *run, struct buf *out,
                        size_t at, size_t offset, struct item *it,
                        struct av_problems *problems)
@@ -315,9 +330,5 @@ bool gw_contract_holds(struct gw_contract *c, struct gw_run *run, struct buf *ou
         add_problem(&r, offset, problems);
         return false;
     }
-    if (r.changed) {
-        buf_cut(out, at);
-        buf_put(out, r.datum);
-    }
-    return true;
+    return !r.changed || replace(out, at, r.datum, offset, problems);
 }

@@ -112,6 +112,20 @@ static void what_a_rule_makes_takes_the_records_place(void)
     take_down(&s);
 }
 
+static void what_grows_over_the_limit_is_refused_whole(void)
+{
+    struct setting s;
+
+    set_up(&s, RULES("TRANSFORM", "CEL_FIELD", "name == 's' ; value + 'cd'", ""),
+           CONTRACTS_ENFORCE);
+    CHECK_INT(get(&s), ERR_OK);
+    s.out.limit = 3 + 5;
+    CHECK(!holds(&s, true));
+    CHECK_STR(s.problems.first->rule, "size");
+    CHECK(!s.out.over);
+    take_down(&s);
+}
+
 static void a_request_that_is_read_again_counts_once(void)
 {
     struct setting s;
@@ -193,6 +207,7 @@ int main(void)
     contracts_count_install();
     RUN(a_refusal_says_by_which_rule);
     RUN(what_a_rule_makes_takes_the_records_place);
+    RUN(what_grows_over_the_limit_is_refused_whole);
     RUN(a_request_that_is_read_again_counts_once);
     RUN(watching_marks_the_record);
     RUN(only_what_has_rules_for_writing_has_a_contract);

@@ -215,6 +215,9 @@ static const struct {
          "{\"index\":{\"type\":\"integer\"},\"partition\":{\"type\":\"integer\"},"
          "\"offset\":{\"type\":\"integer\"},\"errors\":{\"type\":\"array\","
          "\"items\":" PROBLEM "},\"more_errors\":{\"type\":\"integer\"},\"dlq\":" OBJECT
+         ",\"contract\":{\"type\":\"object\",\"required\":[\"rule\",\"why\"],"
+         "\"properties\":{\"rule\":" TEXT ",\"doc\":" TEXT ",\"expr\":" TEXT
+         ",\"field\":" TEXT ",\"why\":" TEXT "}}"
          "}}},\"schema\":{\"type\":\"object\",\"required\":[\"subject\",\"id\","
          "\"version\"],\"properties\":{\"subject\":" OPTIONAL(
              "string") ",\"id\":{"
@@ -241,7 +244,9 @@ static const struct {
                       "\"error\"],\"properties\":{\"partition\":" OPTIONAL("integer") ",\"offset\":" OPTIONAL("integer") ",\"error_code\":" OPTIONAL(
                           "integer") ",\"error\":" OPTIONAL("string") "}}},\"key_"
                                                                       "schema_"
-                                                                      "id\":" OPTIONAL("integer") ",\"value_schema_id\":" OPTIONAL("integer") "}}"},
+                                                                      "id\":" OPTIONAL("integer") ",\"value_schema_id\":" OPTIONAL(
+                                                                          "integer") "}"
+                                                                                     "}"},
         {"V3Record", "{\"type\":\"object\",\"properties\":{" V3_MEMBERS "}}"},
         {"V3Batch",
          "{\"type\":\"object\",\"required\":[\"entries\"],\"properties\":{\"entries\":{"

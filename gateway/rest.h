@@ -2,7 +2,8 @@
  * rest.h - REST Proxy's interface among its own files: one request, from body to
  * answer.
  *
- *      rest_read.c   body -> records           rest.c      schemas, topic, frames, send
+ *      rest_read.c   body -> records           rest.c      schemas, topic, send
+ *      rest_frame.c  records -> frames
  *      rest_v2.c     v2's answers and GETs     rest_v3.c   v3's
  *
  * v2 refuses a request for one bad record, v3 the record alone: that is all the
@@ -62,6 +63,12 @@ static inline struct publish *rest_publish(struct rest *t)
     return &t->sent.publish;
 }
 
+/* Is there one, and not null? */
+static inline bool rest_has_value(const struct rest_datum *d)
+{
+    return d->value != NULL && d->value->kind != JSON_NULL;
+}
+
 /* The schema of a datum that has one; NULL when it has none. */
 const struct rest_schema *rest_schema_of(const struct rest *t,
                                          const struct rest_datum *d, bool is_key);
@@ -75,6 +82,14 @@ int rest_report_status(const struct written *w);
  * publish's `drop`.  false: neither was, nothing was sent, and it is gone: a worker has
  * to ask (only unless may_wait). */
 bool rest_carry_out(struct rest *t, bool may_wait);
+
+/* rest_frame.c: the records as frames and keys of the publish's batch, asked by the
+ * rules of their schemas; one that is wrong says so in its code.  ERR_LIMIT: all of
+ * them together are too large. */
+enum err_kind rest_frame(struct gateway *g, struct rest *t, int32_t partitions,
+                         struct err *e) MUST_USE;
+/* Has any of the schemas rules?  Then rest.run must be set for rest_frame(). */
+bool rest_has_contract(const struct rest *t);
 
 /* {"error_code":..,"message":..}; with Retry-After where trying again is right. */
 void rest_refuse(struct http_req *r, const char *type, int code, const char *fmt, ...)

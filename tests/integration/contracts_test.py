@@ -113,6 +113,10 @@ def other_doors(w):
     a = v3(dict(ANN, age=7))
     check("REST Proxy v3 keeps them", (a.json.get("error_code"), "adult" in a.json.get("message", "")), (42207, True))
     check("   and says nothing where they are kept", v3(ANN).json.get("error_code"), 200)
+    stream = "\n".join(json.dumps({"value": {"type": "AVRO", "data": dict(ANN, country=None, age=age)}}) for age in (30, 5, 40))
+    a = call("POST", w.gateway_port, "/v3/clusters/%s/topics/%s/records" % (cluster, topic), stream, V3)
+    codes = [int(c) for c in re.findall(r'"error_code":(\d+)', a.body.decode())]
+    check("   in a stream each record for itself", codes, [200, 42207, 200])
     letter = read_topic(w.kafka, topic + ".dlq")[0]
     h = {k: v.decode() for k, v in letter.headers()}
     check("   its dead letter is the value that was sent", (json.loads(letter.value())["age"], h["__rule.name"], h["avrogate.schema.id"]), (7, "adult", str(newest)))
