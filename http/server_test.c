@@ -3,6 +3,8 @@
  */
 #include "tests/http_house.h"
 
+#include <sys/wait.h>
+
 static void answers_one_request_after_the_other(void)
 {
     struct house h = HOUSE();
@@ -75,7 +77,8 @@ static void a_body_too_long_is_refused_before_it_comes(void)
     int fd = dial(&h);
 
     ask(fd, "POST /small HTTP/1.1\r\nHost: here\r\nContent-Length: 11\r\n\r\n", 413,
-        "{\"error_code\":413,\"message\":\"the body is longer than the 10 bytes taken here\"}");
+        "{\"error_code\":413,\"message\":\"the body is longer than the 10 bytes taken "
+        "here\"}");
     CHECK(is_closed(fd));
     close(fd);
     close_house(&h);
@@ -648,6 +651,58 @@ static void draining_ends_with_504_for_what_still_waits(void)
     close_house(&h);
 }
 
+static void wait_until_closed(const struct house *h)
+{
+    struct http_counters n = {.open = 1};
+
+    for (int i = 0; i < 1000 && n.open > 0; i++) {
+        usleep(2000);
+        http_server_counters(h->s, &n);
+    }
+    CHECK_INT(n.open, 0);
+}
+
+/* A child that holds copies of all descriptors until its pipe is closed. */
+static pid_t start_holder(int hold[2])
+{
+    char c;
+
+    CHECK_INT(pipe(hold), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(hold[1]);
+        _exit(read(hold[0], &c, 1) < 0);
+    }
+    return child;
+}
+
+/* epoll forgets a socket when the last descriptor of it is closed, and no sooner. */
+static void a_closed_connection_is_gone_though_a_child_holds_its_socket(void)
+{
+    struct house h = HOUSE();
+    int hold[2];
+
+    open_house(&h);
+    int fd = dial(&h);
+    ask(fd, GET("/ping"), 200, "pong");
+    pid_t child = start_holder(hold);
+    ask(fd, "GET /ping HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n", 200,
+        "pong");
+    wait_until_closed(&h);
+    for (int i = 0; i < 10; i++) { // what would be heard by whoever was here
+        say(fd, span_str("more"));
+        usleep(2000);
+    }
+    close(fd);
+    fd = dial(&h);
+    ask(fd, GET("/ping"), 200, "pong");
+    close(fd);
+    close(hold[0]);
+    close(hold[1]);
+    CHECK_INT(waitpid(child, NULL, 0), child);
+    close_house(&h);
+}
+
 static void an_address_in_use_is_named(void)
 {
     struct house h = HOUSE();
@@ -731,6 +786,7 @@ int main(void)
     RUN(draining_finishes_what_is_asked);
     RUN(draining_notices_who_leaves_meanwhile);
     RUN(draining_ends_with_504_for_what_still_waits);
+    RUN(a_closed_connection_is_gone_though_a_child_holds_its_socket);
     RUN(an_address_in_use_is_named);
     RUN(listens_on_several_addresses);
     return REPORT();
