@@ -277,6 +277,49 @@ static void codes_name_their_status(void)
     CHECK_INT(rest_status(REST_KAFKA_RETRIABLE), 503);
 }
 
+/* Where values end must not depend on how the bytes came. */
+static void a_stream_is_cut_the_same_however_it_comes(void)
+{
+    static const char text[] =
+        "{\"a\":\"}\\\"{\"}{\"b\":[1,{\"c\":2}]} \n[3]\"half\n{}}{}";
+    static const size_t ends[] = {12, 29, 34, 40, 42, 43, 45};
+    const size_t n = sizeof text - 1;
+
+    for (size_t step = 1; step <= n; step++) {
+        struct rest_cut c = {0};
+        size_t found = 0, came = 0;
+        while (came < n) {
+            came = came + step < n ? came + step : n;
+            while (rest_cut(&c, span_of(text, came))) {
+                CHECK(found < sizeof ends / sizeof *ends);
+                CHECK_INT(c.at, ends[found < 7 ? found : 6]);
+                found++;
+                c = (struct rest_cut){.at = c.at};
+            }
+        }
+        CHECK_INT(found, sizeof ends / sizeof *ends);
+    }
+}
+
+static void behind_what_is_no_json_it_goes_on_if_told_to(void)
+{
+    const struct rest_limits stop = {.records = 10},
+                             go_on = {.records = 10, .go_on = true};
+    const struct span text =
+        span_str("{\"value\":{\"data\":1}}{\"a\" 1}{\"value\":{}}");
+    struct arena a = {0};
+    struct rest_body body;
+    struct err e = {0};
+    int code = 0;
+
+    CHECK_INT(rest_read_v3(&body, text, &stop, &a, &code, &e), ERR_OK);
+    CHECK_INT(body.n, 2);
+    CHECK_INT(rest_read_v3(&body, text, &go_on, &a, &code, &e), ERR_OK);
+    CHECK_INT(body.n, 3);
+    CHECK_INT(body.records[1].code, REST_BAD_REQUEST);
+    arena_free(&a);
+}
+
 int main(void)
 {
     RUN(v2_says_with_a_code_what_it_does_not_take);
@@ -288,5 +331,7 @@ int main(void)
     RUN(a_batch_has_ids_that_differ);
     RUN(content_types_say_format_and_version);
     RUN(codes_name_their_status);
+    RUN(a_stream_is_cut_the_same_however_it_comes);
+    RUN(behind_what_is_no_json_it_goes_on_if_told_to);
     return REPORT();
 }
