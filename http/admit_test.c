@@ -67,12 +67,24 @@ static void whom_the_door_refuses_later_is_not_read(void)
     hear(fd, &a);
     CHECK_INT(a.status, 401);
     answer_free(&a);
-    say(fd, span_str(POST)); // the connection is still good; after this it is not
+    for (int i = 0; i < 3;
+         i++) { // a small body is passed over, before or after it came
+        say(fd, span_str(i == 1 ? POST "hello" : POST));
+        http_answer_error(take_kept(&h), 401, 401, "who is there");
+        hear(fd, &a);
+        CHECK_INT(a.status, 401);
+        CHECK(strstr(a.head, "Connection: close") == NULL);
+        answer_free(&a);
+        if (i != 1)
+            say(fd, span_str("GET /"));
+    }
+    say(fd,
+        span_str("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n"));
     http_answer_error(take_kept(&h), 401, 401, "who is there");
     hear(fd, &a);
     CHECK_INT(a.status, 401);
     answer_free(&a);
-    CHECK(is_closed(fd));
+    CHECK(is_closed(fd)); // a large one is not
     close(fd);
     close_house(&h);
 }

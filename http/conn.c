@@ -18,7 +18,8 @@
 #define WORK_A_TURN 16 // reads, writes, requests before others have their turn
 #define BODY_AT_ONCE (256 << 10) // reserved for a declared body before it is seen
 #define BODY_DIRECT (16 << 10)   // from here on a body is read into its place
-#define SMALL_ANSWER (24 << 10)  // copied behind its head: one piece, one send
+#define SKIP_MOST (64 << 10) // of a body nobody wants, so that its connection goes on
+#define SMALL_ANSWER (24 << 10) // copied behind its head: one piece, one send
 
 static void set_state(struct conn *c, enum conn_state state)
 {
@@ -169,10 +170,12 @@ void conn_finish(struct conn *c)
     tell_done(c->call, false);
     call_free(c->call);
     c->call = NULL;
+    c->unread |= c->last && c->skips;
     if (c->last)
         part(c);
     else
-        set_state(c, CONN_HEAD);
+        set_state(c, c->skips ? CONN_SKIP : CONN_HEAD);
+    c->skips = false;
 }
 
 static void skip_sent(struct conn *c, size_t n)
@@ -348,9 +351,13 @@ static bool is_always(const struct call *k)
 static void leave_rest(struct conn *c)
 {
     bool whole = !c->body.chunked && c->body.left == 0;
+    bool small = !c->body.chunked && c->body.left <= SKIP_MOST && !c->expected;
 
-    c->last |= !whole;
-    c->unread |= !whole;
+    if (small) {
+        c->skips = !whole; // cheaper for both than another connection
+        return;
+    }
+    c->last = c->unread = true;
 }
 
 /* A hook of the program: false when it answered, and the rest is not read. */
@@ -681,6 +688,24 @@ static bool step_body(struct conn *c, struct span *in)
         }
 }
 
+/* The rest of a body that was answered already. */
+static bool step_skip(struct conn *c, struct span *in)
+{
+    struct http_refusal no;
+    struct span data;
+
+    switch (http_read_body(&c->body, in, &data, &no)) {
+    case HTTP_DATA: return true;
+    case HTTP_MORE: return conn_receive(c, in);
+    default: break;
+    }
+    if (c->loop->draining)
+        conn_close(c);
+    else
+        set_state(c, CONN_HEAD);
+    return !c->closed;
+}
+
 static bool step_linger(struct conn *c)
 {
     size_t n;
@@ -695,6 +720,7 @@ static bool step(struct conn *c, struct span *in)
     case CONN_BODY: return step_body(c, in);
     case CONN_WRITE: return step_write(c);
     case CONN_LINGER: return step_linger(c);
+    case CONN_SKIP: return step_skip(c, in);
     case CONN_STREAM: return stream_step(c, in);
     default: // CONN_WAIT: for the answer, whatever the client does
         return false;
@@ -708,6 +734,7 @@ static int64_t due_of(const struct conn *c)
     switch (c->state) {
     case CONN_HEAD: return c->since + (c->mid_head ? lim->head_ms : lim->idle_ms);
     case CONN_BODY:
+    case CONN_SKIP:
         return c->since + lim->body_ms +
                (int64_t)(c->body.total * 1000 / lim->body_rate);
     case CONN_WAIT: return c->due;

@@ -80,6 +80,7 @@ enum conn_state {
     CONN_WAIT,
     CONN_WRITE,
     CONN_STREAM,
+    CONN_SKIP,
     CONN_LINGER
 };
 
@@ -96,6 +97,7 @@ struct conn { // the loop's, but for what the accept thread filled in before
     bool reserved;              // over the cap: HTTP_ALWAYS rows only
     bool mid_head;              // a head has begun, or is the first and owed
     bool last;                  // no request after this one
+    bool skips;                 // the rest of its body is read after the answer
     bool unread;                // and what the client sends still is not for us
     bool expected;              // the client waits for 100 Continue
     int64_t since;              // clock_ms() when this state began
@@ -196,7 +198,7 @@ struct stream;
 void stream_new(struct call *k);
 void stream_free(struct call *k); // none is fine
 bool stream_has_begun(struct call *k);
-bool stream_is_open(const struct call *k); // it has begun, and the loop has seen it
+bool stream_is_open(const struct call *k);    // it has begun, and the loop has seen it
 bool stream_is_closing(const struct call *k); // the program ended it
 bool stream_step(struct conn *c, struct span *in);
 bool stream_news(struct call *k); // true: it is over, and nobody waits for it
