@@ -10,7 +10,7 @@ static const struct ask_defaults defaults = {.on_error = ON_ERROR_REJECT};
 static enum err_kind ask(struct ask *a, const char *topic, const char *name,
                          const char *value, const char *type, struct err *e)
 {
-    struct http_field params[1];
+    struct http_field params[1] = {{{NULL, 0}, {NULL, 0}}};
     bool unsupported;
 
     if (name != NULL)
