@@ -38,7 +38,7 @@ def main():
             g.write('[parameters]\n"path.topic" = "t"\n"path.cluster" = "%s"\n"path.partition" = 0\n' % cluster + f.read())
         done = subprocess.run(
             [tool, "--config-file", config, "run", "http://127.0.0.1:%d/openapi.json" % w.gateway_port, "--phases", "examples,coverage,fuzzing",
-             "--max-examples", "15", "--max-time", "30", "--seed", "1", "--no-color", "--exclude-checks", "negative_data_rejection,positive_data_acceptance"],
+             "--max-examples", "15", "--max-time", "20", "--seed", "1", "--no-color", "--exclude-checks", "negative_data_rejection,positive_data_acceptance"],
             capture_output=True, text=True, timeout=300, cwd=aside.name)
         print(done.stdout[-14000:] + done.stderr[-2000:] if done.returncode != 0 else done.stdout[-600:])
         check("schemathesis finds nothing", done.returncode, 0)
