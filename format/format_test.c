@@ -428,6 +428,114 @@ static void a_container_cut_anywhere_is_refused(void)
     av_schema_release(s);
 }
 
+#define PATHS                                                                    \
+    "{\"type\":\"record\",\"name\":\"P\",\"fields\":[{\"name\":\"id\",\"type\":" \
+    "\"long\"},{\"name\":\"a\",\"type\":{\"type\":\"record\",\"name\":\"A\","    \
+    "\"fields\":"                                                                \
+    "[{\"name\":\"b\",\"type\":\"string\"}]}}]}"
+
+static enum err_kind try_parquet(const struct format_options *o, struct err *e)
+{
+    struct av_schema *s = parse(PATHS);
+    struct memory m = MEMORY;
+    const struct format_sink to = {keep, &m};
+    struct format_writer *w = NULL;
+    enum err_kind k = format_open(&w, "parquet", s, o, &to, e);
+
+    if (k == ERR_OK) {
+        append(w, s, "{\"id\":1,\"a\":{\"b\":\"x\"}}");
+        CHECK(format_note(w, "late", "1"));
+        finish(w, &m);
+        struct format_reader *r = read_from(&m, "parquet", NULL);
+        CHECK_SPAN(format_reader_note(r, "late"), "1");
+        format_reader_close(r);
+    }
+    buf_free(&m.bytes);
+    av_schema_release(s);
+    return k;
+}
+
+static void what_parquet_is_asked_for_must_be_there(void)
+{
+    const char *const bloom[] = {"id", "a.b"}, *const no_bloom[] = {"a"};
+    const struct format_sort sort[] = {{"a.b", true, false}},
+                             no_sort[] = {{"b", false, false}};
+    struct format_options o = {.bloom = bloom, .n_bloom = 2, .sort = sort, .n_sort = 1};
+    struct err e = {0};
+
+    if (n_kept < 4)
+        return;
+    CHECK_INT(try_parquet(&o, &e), ERR_OK);
+    o.bloom = no_bloom, o.n_bloom = 1;
+    CHECK_INT(try_parquet(&o, &e), ERR_INVALID);
+    CHECK_STR(e.msg,
+              "parquet: there is no column \"a\" of plain values (the path of one "
+              "inside a record has dots)");
+    o.n_bloom = 0, o.sort = no_sort;
+    CHECK_INT(try_parquet(&o, &e), ERR_INVALID);
+    o.n_sort = 0, o.codec = "middle-out";
+    CHECK_INT(try_parquet(&o, &e), ERR_INVALID);
+}
+
+static void an_aborted_file_writes_nothing_more(void)
+{
+    struct av_schema *s = parse(ORDER);
+
+    for (size_t i = 0; i < KEPT; i++) {
+        struct memory m = MEMORY;
+        struct format_writer *w = open_on(&m, kept[i], s, NULL);
+
+        append(w, s, order_1);
+        size_t calls = m.calls;
+        format_close(w);
+        CHECK_INT(m.calls, calls);
+        buf_free(&m.bytes);
+    }
+    av_schema_release(s);
+}
+
+static void a_csv_cell_says_nothing_or_no_letters(void)
+{
+    struct av_schema *s = parse(ORDER);
+    const struct format_options o = {.delimiter = ';', .crlf = true};
+    struct memory m = MEMORY;
+    struct format_writer *w = open_on(&m, "csv", s, &o);
+
+    append(w, s, "{\"id\":1,\"note\":\"\",\"tags\":[],\"price\":1e30}");
+    append(w, s, "{\"id\":2,\"note\":null,\"tags\":[\"a;b\"],\"price\":\"NaN\"}");
+    append(w, s, "{\"id\":3,\"note\":\"a,b;c\",\"tags\":[],\"price\":-0.0}");
+    finish(w, &m);
+    CHECK_SPAN(buf_span(&m.bytes), "id;note;tags;price\r\n"
+                                   "1;\"\";[];1e+30\r\n"
+                                   "2;;\"[\"\"a;b\"\"]\";NaN\r\n"
+                                   "3;\"a,b;c\";[];-0.0\r\n");
+    buf_free(&m.bytes);
+    av_schema_release(s);
+}
+
+static void a_bad_row_is_told_and_passed_over(void)
+{
+    struct av_schema *s = parse("{\"type\":\"record\",\"name\":\"R\",\"fields\":[{"
+                                "\"name\":\"a\",\"type\":\"int\"}]}");
+    struct memory m = MEMORY;
+    struct span datum;
+    struct err e = {0};
+    bool more;
+
+    set(&m, "a\n1\nx\n2\n");
+    struct format_reader *r = read_from(&m, "csv", s);
+    CHECK_INT(format_next(r, &datum, &more, &e), ERR_OK);
+    CHECK_INT(format_next(r, &datum, &more, &e), ERR_INVALID);
+    CHECK(strncmp(e.msg, "line 3: /a: ", 12) == 0);
+    CHECK_INT(format_next(r, &datum, &more, &e), ERR_OK);
+    CHECK_SPAN(datum, "\x04");
+    CHECK_INT(format_next(r, &datum, &more, &e), ERR_OK);
+    CHECK(!more);
+    format_reader_close(r);
+    buf_free(&m.bytes);
+    av_schema_release(s);
+}
+
 /* Not built is not there; there and unusable is a failure. */
 static size_t count_formats(void)
 {
@@ -454,5 +562,9 @@ int main(void)
     RUN(a_format_is_known_by_name_and_by_suffix);
     RUN(a_bad_line_is_told_and_passed_over);
     RUN(a_container_cut_anywhere_is_refused);
+    RUN(what_parquet_is_asked_for_must_be_there);
+    RUN(an_aborted_file_writes_nothing_more);
+    RUN(a_csv_cell_says_nothing_or_no_letters);
+    RUN(a_bad_row_is_told_and_passed_over);
     return REPORT();
 }
