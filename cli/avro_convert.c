@@ -47,6 +47,10 @@ static const char help[] =
     "field\n"
     "                        inside a record\n"
     "  --sorted COLUMN[:desc]  parquet: the rows are in this order already, say so\n"
+    "  --uuids               parquet: UUIDs as Parquet's own type, which Spark "
+    "refuses; "
+    "else\n"
+    "                        as the text or bytes they are in Avro\n"
     "  --note KEY=VALUE      into the file's metadata; again for each\n"
     "  --avro-json           json: as the Avro specification has it\n"
     "  --skip-bad            json, csv: say which lines are wrong and go on\n"
@@ -348,6 +352,7 @@ enum option_id {
     NOTE,
     AVRO_JSON,
     SKIP_BAD,
+    UUIDS,
 };
 
 static const struct option flags[] = {
@@ -364,6 +369,7 @@ static const struct option flags[] = {
     {"note", required_argument, NULL, NOTE},
     {"avro-json", no_argument, NULL, AVRO_JSON},
     {"skip-bad", no_argument, NULL, SKIP_BAD},
+    {"uuids", no_argument, NULL, UUIDS},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
     {0},
@@ -459,6 +465,7 @@ static int take_option(struct job *job, int option)
     case CODEC: job->options.codec = optarg; return 0;
     case AVRO_JSON: job->options.avro_json = true; return 0;
     case SKIP_BAD: job->skip_bad = true; return 0;
+    case UUIDS: job->options.uuids = true; return 0;
     case 'q': job->quiet = true; return 0;
     case DELIMITER: return take_delimiter(job);
     case LEVEL: return take_level(job);

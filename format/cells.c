@@ -147,14 +147,15 @@ static enum err_kind bind(struct cells *set, struct cell *cell, const struct col
     return bind_children(set, cell, type, e);
 }
 
-enum err_kind cells_new(struct cells **out, struct av_schema *s,
-                        const struct ArrowSchema *columns, struct err *e)
+static enum err_kind new_cells(struct cells **out, struct av_schema *s,
+                               const struct ArrowSchema *columns, bool uuids,
+                               struct err *e)
 {
     struct cells *c = mem_alloc(sizeof *c);
 
     c->problems.most = 1;
     c->text = BUF_INIT((size_t)1 << 30);
-    enum err_kind k = columns_new(&c->columns, s, (size_t)1 << 30, e);
+    enum err_kind k = columns_new(&c->columns, s, (size_t)1 << 30, uuids, e);
     if (k == ERR_OK)
         k = bind(c, &c->root, &c->columns->root, columns, e);
     if (k != ERR_OK) {
@@ -163,6 +164,16 @@ enum err_kind cells_new(struct cells **out, struct av_schema *s,
     }
     *out = c;
     return ERR_OK;
+}
+
+enum err_kind cells_new(struct cells **out, struct av_schema *s,
+                        const struct ArrowSchema *columns, struct err *e)
+{
+    struct err ignored;
+
+    if (new_cells(out, s, columns, true, &ignored) == ERR_OK)
+        return ERR_OK;
+    return new_cells(out, s, columns, false, e);
 }
 
 static void free_cell(struct cell *c)

@@ -397,7 +397,11 @@ static enum err_kind set_logical(struct builder *b, struct column *c)
     case AV_PLAIN: return set_type(b, c);
     case AV_DECIMAL: set_decimal(c, c->node); return ERR_OK;
     case AV_BIG_DECIMAL: set_kind(c, COLUMN_BIG_DECIMAL, 0, "u"); return ERR_OK;
-    case AV_UUID: set_kind(c, COLUMN_UUID, 16, "w:16"); return ERR_OK;
+    case AV_UUID:
+        if (!b->set->uuids)
+            return set_type(b, c);
+        set_kind(c, COLUMN_UUID, 16, "w:16");
+        return ERR_OK;
     case AV_DURATION: return set_duration(b, c);
     default:
         TRY(set_type(b, c));
@@ -469,13 +473,14 @@ static enum err_kind build_root(struct builder *b)
 }
 
 enum err_kind columns_new(struct columns **out, struct av_schema *s, size_t most_bytes,
-                          struct err *e)
+                          bool uuids, struct err *e)
 {
     struct columns *set = mem_alloc(sizeof *set);
     struct builder b = {.set = set, .e = e};
 
     set->schema = av_schema_retain(s);
     set->most = most_bytes;
+    set->uuids = uuids;
     enum err_kind k = build_root(&b);
     if (k != ERR_OK) {
         columns_free(set);

@@ -66,6 +66,7 @@ struct columns {
     struct av_schema *schema; // retained
     struct column root;       // a struct; a schema that is no record is its one child
     bool wrapped;             // then
+    bool uuids;               // are columns of their own kind
     size_t total;             // columns
     size_t held, most;        // bytes in all buffers; the limit of that
 };
@@ -73,9 +74,10 @@ struct columns {
 #define COLUMNS_MOST 20000
 #define COLUMNS_DEPTH 64
 
-/* ERR_INVALID: the schema has no columns (a record of no fields); ERR_LIMIT. */
+/* `uuids`: they are arrow.uuid; else what they are without the logical type.
+ * ERR_INVALID: the schema has no columns (a record of no fields); ERR_LIMIT. */
 enum err_kind columns_new(struct columns **out, struct av_schema *s, size_t most_bytes,
-                          struct err *e) MUST_USE;
+                          bool uuids, struct err *e) MUST_USE;
 void columns_free(struct columns *c);
 
 void columns_reset(struct columns *c); // of no row again, memory kept

@@ -112,7 +112,7 @@ static void make(struct pair *x, const char *const text[2])
 
     if (av_plan_new(&x->plan, writer, r, &e) != ERR_OK ||
         av_plan_new(&x->again, r, r, &e) != ERR_OK ||
-        columns_new(&x->columns, r, (size_t)1 << 26, &e) != ERR_OK ||
+        columns_new(&x->columns, r, (size_t)1 << 26, true, &e) != ERR_OK ||
         route_new(&x->route, x->columns, x->plan, &e) != ERR_OK)
         abort();
     columns_schema(x->columns, &type);
@@ -127,7 +127,7 @@ static enum err_kind on_span(struct av_visitor *v, const struct av_node *node,
                              struct span x, struct err *e)
 {
     (void)v;
-    return value_check(node, x, e);
+    return value_check(node, x, true, e);
 }
 
 static enum err_kind slowly(const struct pair *x, struct span datum)

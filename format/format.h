@@ -59,6 +59,8 @@ struct format_options {
     const struct format_sort *sort; // what the rows are sorted by: told, not done
     size_t n_sort;
     bool no_dictionary, no_statistics, no_page_index;
+    bool uuids; // as Parquet's UUID, which Spark refuses; else text, bytes (decision
+                // 129)
 };
 
 /* The formats' names with commas, for messages: "parquet, ocf, json, csv". */

@@ -153,7 +153,7 @@ static enum err_kind start(struct parquet_writer *w, struct av_schema *s,
                            const struct format_options *o, struct err *e)
 {
     TRY(library_open(&w->pq, e));
-    TRY(columns_new(&w->columns, s, COLUMN_BYTES, e));
+    TRY(columns_new(&w->columns, s, COLUMN_BYTES, o->uuids, e));
     TRY(open_file(w, o, e));
     return add_notes(w, s, o, e);
 }

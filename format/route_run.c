@@ -559,11 +559,15 @@ static bool walk(struct run *r, const struct step *s, uint32_t n)
 
 /* ---- why not ---- */
 
+struct checker {
+    struct av_visitor visitor; // first
+    bool uuids;
+};
+
 static enum err_kind on_span(struct av_visitor *v, const struct av_node *node,
                              struct span x, struct err *e)
 {
-    (void)v;
-    return value_check(node, x, e);
+    return value_check(node, x, ((const struct checker *)v)->uuids, e);
 }
 
 static const struct av_visitor_ops checks = {.bytes = on_span, .string = on_span};
@@ -571,9 +575,9 @@ static const struct av_visitor_ops checks = {.bytes = on_span, .string = on_span
 /* The same datum again, by the walk that can tell. */
 static enum err_kind explain(const struct run *r, struct span datum, struct err *e)
 {
-    struct av_visitor v = {&checks};
+    struct checker v = {.visitor = {&checks}, .uuids = r->set->uuids};
 
-    TRY(av_decode_all(r->plan, datum, r->lim, &v, e));
+    TRY(av_decode_all(r->plan, datum, r->lim, &v.visitor, e));
     if (r->r->said.kind != ERR_OK) {
         *e = r->r->said;
         return e->kind;

@@ -99,14 +99,16 @@ enum err_kind value_decimal_text(struct buf *out, const struct av_node *node,
                                        : big_decimal_text(out, x, e);
 }
 
-enum err_kind value_check(const struct av_node *node, struct span x, struct err *e)
+enum err_kind value_check(const struct av_node *node, struct span x, bool uuids,
+                          struct err *e)
 {
     uint8_t room[2 * PUT_DECIMAL_DIGITS], uuid[16];
     struct buf made = {.p = room, .cap = sizeof room, .limit = sizeof room};
 
     if (node->logical == AV_DECIMAL || node->logical == AV_BIG_DECIMAL)
         return value_decimal_text(&made, node, x, e);
-    if (node->logical == AV_UUID && node->type == AV_STRING && !uuid_read(uuid, x))
+    if (uuids && node->logical == AV_UUID && node->type == AV_STRING &&
+        !uuid_read(uuid, x))
         return err_set(e, ERR_INVALID, "\"" SPAN_FMT "\" is no UUID", SPAN_ARG(x));
     return ERR_OK;
 }

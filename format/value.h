@@ -17,6 +17,7 @@ bool value_decimal(uint64_t out[4], struct span big_endian, const uint64_t bound
 enum err_kind value_decimal_text(struct buf *out, const struct av_node *node,
                                  struct span x, struct err *e) MUST_USE;
 
-/* ERR_INVALID: bytes or text that a column of this type cannot hold. */
-enum err_kind value_check(const struct av_node *node, struct span x,
+/* ERR_INVALID: bytes or text that a column of this type cannot hold; of
+ * text that should be a UUID only where `uuids`. */
+enum err_kind value_check(const struct av_node *node, struct span x, bool uuids,
                           struct err *e) MUST_USE;

@@ -340,7 +340,7 @@ static void begin(void)
     if (av_schema_parse(&s, span_str(schema_text), NULL, 0, NULL, &e) != ERR_OK ||
         av_encoder_new(&encoder, s, NULL, &e) != ERR_OK ||
         av_plan_new(&plan, s, s, &e) != ERR_OK ||
-        columns_new(&columns, s, (size_t)1 << 30, &e) != ERR_OK ||
+        columns_new(&columns, s, (size_t)1 << 30, false, &e) != ERR_OK ||
         route_new(&route, columns, plan, &e) != ERR_OK)
         stop(e.msg);
     av_schema_release(s);

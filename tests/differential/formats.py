@@ -104,8 +104,8 @@ class Types:
               "local-timestamp-micros": pa.timestamp("us"), "local-timestamp-nanos": pa.timestamp("ns"),
               "uuid": pa.uuid(), "big-decimal": pa.string()}
 
-    def __init__(self, schema):
-        self.names = decode.names_of(schema, {})
+    def __init__(self, schema, uuids):
+        self.names, self.uuids = decode.names_of(schema, {}), uuids
 
     def named(self, s):
         return self.names[s] if isinstance(s, str) and s not in decode.PRIMITIVES else s
@@ -133,6 +133,8 @@ class Types:
 
     def type(self, s, open_):
         kind = kind_of(s)
+        if kind == "uuid" and not self.uuids:
+            return pa.string() if s["type"] == "string" else pa.binary(16)
         if kind in self.SIMPLE:
             return self.SIMPLE[kind]
         if kind == "decimal":
@@ -209,7 +211,7 @@ class Reader:
             inner = Reader(self.types, self.bytes())
             x = int.from_bytes(inner.bytes(), "big", signed=True)
             return ("big", decimal.Decimal(x).scaleb(-inner.long()))
-        if kind == "uuid":
+        if kind == "uuid" and self.types.uuids:
             return uuid.UUID(self.bytes().decode()).bytes if base == "string" else self.take(16)
         if base == "null":
             return None
@@ -364,13 +366,14 @@ class Case:
         with tempfile.TemporaryDirectory() as self.dir:
             rng = random.Random(self.seed)
             self.schema = Schemas(rng).root()
-            self.types = Types(self.schema)
+            uuids = rng.random() < 0.5
+            self.types = Types(self.schema, uuids)
             self.data = [Data(rng, self.schema).make() for _ in range(self.n)]
             self.rows = [Reader(self.types, d).row(self.schema) for d in self.data]
             self.path("in.avro", container(self.schema, self.data))
             self.path("s.avsc", json.dumps(self.schema).encode())
             group = rng.choice([1, 7, 1000])
-            err = self.convert("in.avro", "out.parquet", "--row-group-rows", str(group),
+            err = self.convert("in.avro", "out.parquet", "--row-group-rows", str(group), *["--uuids"] * uuids,
                                "--codec", rng.choice(["zstd", "snappy", "none", "gzip", "brotli"]))
             if err:
                 return self.fault("no Parquet", err=err, schema=json.dumps(self.schema))
