@@ -34,7 +34,7 @@ set_target_properties(avrogate-parquet PROPERTIES
 target_link_libraries(avrogate-parquet PRIVATE ArrowParquet::ArrowParquet)
 set_target_properties(avrogate-parquet PROPERTIES INSTALL_RPATH "$ORIGIN")
 install(TARGETS avrogate-parquet LIBRARY DESTINATION lib/avrogate) # where format/library.c looks
-if(ArrowParquet_SOURCE STREQUAL wheel)
+if(ArrowParquet_SOURCE STREQUAL "wheel")
   install(FILES ${ArrowParquet_LIBRARIES} DESTINATION lib/avrogate)
 endif()
 add_dependencies(format avrogate-parquet) # whoever is built to write files finds it beside himself
