@@ -331,14 +331,13 @@ static enum err_kind put_symbol(const struct cell *c, size_t i, struct buf *out,
 static void put_decimal_bytes(struct buf *out, const struct av_node *n, struct span x)
 {
     uint8_t sign = x.p[x.n - 1] >= 0x80 ? 0xFF : 0, be[32];
-    size_t wants = x.n;
 
     for (size_t i = 0; i < x.n; i++)
         be[x.n - 1 - i] = x.p[i];
     size_t skip = 0;
     while (skip + 1 < x.n && be[skip] == sign && (be[skip + 1] ^ sign) < 0x80)
         skip++;
-    wants = x.n - skip;
+    size_t wants = x.n - skip;
     if (n->type == AV_BYTES) {
         put_bytes(out, span_of(be + skip, wants));
         return;
