@@ -86,6 +86,16 @@ struct arena_block {
     _Alignas(max_align_t) uint8_t bytes[];
 };
 
+static struct arena_block *add_exactly(struct arena *a, size_t cap)
+{
+    struct arena_block *b = mem_alloc(sizeof *b + cap);
+
+    b->cap = cap;
+    b->older = a->blocks;
+    a->blocks = b;
+    return b;
+}
+
 static struct arena_block *add_block(struct arena *a, size_t at_least)
 {
     size_t cap = a->blocks == NULL ? BLOCK_FIRST : a->blocks->cap * 2;
@@ -94,11 +104,17 @@ static struct arena_block *add_block(struct arena *a, size_t at_least)
         cap = BLOCK_MOST;
     if (cap < at_least || ONE_PIECE_A_BLOCK)
         cap = at_least;
-    struct arena_block *b = mem_alloc(sizeof *b + cap);
-    b->cap = cap;
-    b->older = a->blocks;
-    a->blocks = b;
-    return b;
+    return add_exactly(a, cap);
+}
+
+void arena_reserve(struct arena *a, size_t n, size_t bytes)
+{
+    size_t room = bytes + n * ALIGN; // what rounding may take
+
+    if (ONE_PIECE_A_BLOCK ||
+        (a->blocks != NULL && a->blocks->cap - a->blocks->n >= room))
+        return;
+    add_exactly(a, room);
 }
 
 void *arena_alloc(struct arena *a, size_t n)

@@ -28,6 +28,9 @@ struct arena {
 };
 
 void *arena_alloc(struct arena *a, size_t n);
+/* Room for `n` pieces of `bytes` in all, in one block that is not larger: for an arena
+ * that is kept, and whose owner knows what comes. */
+void arena_reserve(struct arena *a, size_t n, size_t bytes);
 void *arena_array(struct arena *a, size_t n, size_t size);
 struct span arena_copy(struct arena *a, struct span s);
 char *arena_str(struct arena *a, struct span s); // NUL-terminated

@@ -30,9 +30,26 @@ static void text_is_copied_with_its_nul(void)
     arena_free(&a);
 }
 
+static void what_is_reserved_is_there_in_one_piece(void)
+{
+    struct arena a = {0};
+
+    arena_reserve(&a, 3, 5000 + 1 + 7);
+    uint8_t *first = arena_alloc(&a, 5000);
+    uint8_t *second = arena_alloc(&a, 1), *third = arena_alloc(&a, 7);
+    memset(first, 1, 5000);
+    CHECK_INT(second[0] + third[0] + third[6], 0);
+#ifndef __SANITIZE_ADDRESS__
+    CHECK(second > first && third > second && third - first < 5100);
+#endif
+    arena_reserve(&a, 1, 1);
+    arena_free(&a);
+}
+
 int main(void)
 {
     RUN(an_arena_gives_zeroed_pieces_of_any_size);
     RUN(text_is_copied_with_its_nul);
+    RUN(what_is_reserved_is_there_in_one_piece);
     return REPORT();
 }

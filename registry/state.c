@@ -334,9 +334,30 @@ static void drop_subject_if_empty(struct reg_subject *subject)
     free(subject);
 }
 
+static struct span kept(struct arena *a, struct span s)
+{
+    return s.n > 0 ? arena_copy(a, s) : (struct span){0};
+}
+
+/* One block as large as what is in it: there are as many of these as there are schemas.
+ */
+static void make_room_for(struct arena *a, const struct api_schema *from)
+{
+    size_t n = 5 + 1 + 2 * from->n_references;
+    size_t bytes = n + from->type.n + from->metadata.n + from->rules.n +
+                   from->schema.n + from->md5.n +
+                   from->n_references * sizeof *from->references;
+
+    for (size_t i = 0; i < from->n_references; i++)
+        bytes += from->references[i].name.n + from->references[i].subject.n;
+    arena_reserve(a, n, bytes);
+}
+
 static void keep_what(struct reg_schema *schema, const struct api_schema *from)
 {
     struct arena *a = &schema->arena;
+
+    make_room_for(a, from);
     struct api_reference *refs = arena_array(a, from->n_references, sizeof *refs);
 
     for (size_t i = 0; i < from->n_references; i++)
@@ -346,13 +367,13 @@ static void keep_what(struct reg_schema *schema, const struct api_schema *from)
             .version = from->references[i].version,
         };
     schema->what = (struct api_schema){
-        .type = api_is_avro(from) ? (struct span){0} : arena_copy(a, from->type),
+        .type = api_is_avro(from) ? (struct span){0} : kept(a, from->type),
         .references = refs,
         .n_references = from->n_references,
-        .metadata = arena_copy(a, from->metadata),
-        .rules = arena_copy(a, from->rules),
+        .metadata = kept(a, from->metadata),
+        .rules = kept(a, from->rules),
         .schema = arena_copy(a, from->schema),
-        .md5 = arena_copy(a, from->md5),
+        .md5 = kept(a, from->md5),
     };
 }
 

@@ -37,6 +37,7 @@ struct reg_tail {
     // under lock
     struct reg_tail_view view;
     int64_t first_end; // where the topic ended when first asked; -1: not known yet
+    int64_t awaited;   // the least offset that somebody waits for
     struct reg_fence fence;
 };
 
@@ -60,6 +61,23 @@ static void make_state_lock(pthread_rwlock_t *l)
                                   PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
     pthread_rwlock_init(l, &writer_first);
     pthread_rwlockattr_destroy(&writer_first);
+}
+
+/* Whoever waits says for which offset (ANY: for each), so that thousands of records at
+ * start wake nobody thousands of times. */
+#define ANY 0
+#define NONE INT64_MAX
+
+static void await(struct reg_tail *t, int64_t next)
+{
+    if (next < t->awaited)
+        t->awaited = next;
+}
+
+static void wake_all(struct reg_tail *t)
+{
+    t->awaited = NONE;
+    pthread_cond_broadcast(&t->moved);
 }
 
 static bool wait_moved(struct reg_tail *t, int64_t due_ms)
@@ -149,7 +167,8 @@ static void advance(struct reg_tail *t, int64_t next, bool record, bool at_end)
     if (at_end)
         t->view.caught_up = true;
     uint64_t records = t->view.records;
-    pthread_cond_broadcast(&t->moved);
+    if (first_end || t->view.next >= t->awaited)
+        wake_all(t);
     pthread_mutex_unlock(&t->lock);
 
     if (first_end)
@@ -165,7 +184,7 @@ static void break_off(struct reg_tail *t, const char *why)
     bool first = !t->view.broken;
     t->view.broken = true;
     snprintf(t->view.why, sizeof t->view.why, "%s", why);
-    pthread_cond_broadcast(&t->moved);
+    wake_all(t);
     pthread_mutex_unlock(&t->lock);
     if (first)
         log_event(LOG_ERROR, "the topic is not the one that was read: writes refused",
@@ -190,7 +209,7 @@ static void set_up(struct reg_tail *t, bool up, const char *why)
         atomic_store(&t->heard_ms, clock_ms());
     if (!t->view.broken)
         snprintf(t->view.why, sizeof t->view.why, "%s", why);
-    pthread_cond_broadcast(&t->moved);
+    wake_all(t);
     pthread_mutex_unlock(&t->lock);
 
     if (was_up && !up)
@@ -320,6 +339,7 @@ enum err_kind reg_tail_open(struct reg_tail **out, const char *bootstrap,
     t->view.skipped_at = -1;
     t->fence.offset = -1;
     t->first_end = -1;
+    t->awaited = NONE;
     atomic_store(&t->heard_ms, clock_ms());
     t->view.kafka_is_up = true;
     if (open_admin(t, e) != ERR_OK)
@@ -351,7 +371,7 @@ void reg_tail_close(struct reg_tail *t)
         return;
     pthread_mutex_lock(&t->lock);
     atomic_store(&t->stop, true);
-    pthread_cond_broadcast(&t->moved);
+    wake_all(t);
     pthread_mutex_unlock(&t->lock);
     pthread_join(t->reader, NULL);
     pthread_join(t->pulse, NULL);
@@ -400,8 +420,10 @@ int64_t reg_tail_lag(struct reg_tail *t)
 bool reg_tail_wait(struct reg_tail *t, int64_t next, int64_t due_ms)
 {
     pthread_mutex_lock(&t->lock);
-    while (t->view.next < next && !t->view.broken && clock_ms() < due_ms)
+    while (t->view.next < next && !t->view.broken && clock_ms() < due_ms) {
+        await(t, next);
         (void)wait_moved(t, due_ms);
+    }
     bool there = t->view.next >= next && !t->view.broken;
     pthread_mutex_unlock(&t->lock);
     return there;
@@ -417,8 +439,10 @@ void reg_tail_fence(struct reg_tail *t, struct reg_fence *out)
 bool reg_tail_wait_fence(struct reg_tail *t, int64_t after, int64_t due_ms)
 {
     pthread_mutex_lock(&t->lock);
-    while (t->fence.offset <= after && !t->view.broken && clock_ms() < due_ms)
+    while (t->fence.offset <= after && !t->view.broken && clock_ms() < due_ms) {
+        await(t, ANY);
         (void)wait_moved(t, due_ms);
+    }
     bool newer = t->fence.offset > after;
     pthread_mutex_unlock(&t->lock);
     return newer;
