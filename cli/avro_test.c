@@ -277,6 +277,35 @@ static void wrong_calls_say_what_was_wanted(void)
     CHECK(o.out.n > 1000);
 }
 
+static void a_file_becomes_one_of_another_format_when_it_is_whole(void)
+{
+    put_file("in.jsonl", "{\"a\":1,\"b\":\"\"}\n{\"a\":2,\"b\":null}\n");
+    CALL(BYTES(""), "convert", "--schema", "v1", "in.jsonl", "o.avro");
+    CHECK_INT(o.code, 0);
+    CHECK(strncmp(o.err, "o.avro: 2 records, ", 19) == 0);
+    CALL(BYTES(""), "convert", "-q", "--schema", "v2", "o.avro", "--to", "csv", "-");
+    CHECK_SPAN(o.out, "x,c\n1,7\n2,7\n");
+    CALL(BYTES("a;b\n3;\"\"\n4;\n"), "cat", "--schema", "v1", "--from", "csv",
+         "--delimiter", ";", "-");
+    CHECK_SPAN(o.out, "{\"a\":3,\"b\":\"\"}\n{\"a\":4,\"b\":null}\n");
+    unlink("o.avro");
+
+    put_file("in.jsonl", "{\"a\":1}\n{\"a\":\"x\",\"b\":null}\n{\"a\":2,\"b\":null}\n");
+    CALL(BYTES(""), "convert", "--schema", "v1", "in.jsonl", "o.avro");
+    CHECK_INT(o.code, 1);
+    CHECK_STR(o.err, "avrogate avro convert: in.jsonl: line 2, byte 13: /a: string "
+                     "\"x\", wanted int (type)\n");
+    CHECK_INT(access("o.avro", F_OK), -1);
+    CHECK_INT(access("o.avro.part", F_OK), -1);
+    CALL(BYTES(""), "cat", "--skip-bad", "--schema", "v1", "in.jsonl");
+    CHECK_INT(o.code, 1);
+    CHECK_SPAN(o.out, "{\"a\":1,\"b\":null}\n{\"a\":2,\"b\":null}\n");
+    CALL(BYTES(""), "convert", "in.jsonl", "o.xml");
+    CHECK_INT(o.code, 1);
+    CHECK(strstr(o.err, "--to") != NULL);
+    unlink("in.jsonl");
+}
+
 int main(void)
 {
     if (mkdtemp(dir) == NULL || chdir(dir) != 0)
@@ -292,6 +321,7 @@ int main(void)
     RUN(every_bad_line_is_told_and_nothing_written);
     RUN(schemas_and_files_that_cannot_be_read_are_named);
     RUN(wrong_calls_say_what_was_wanted);
+    RUN(a_file_becomes_one_of_another_format_when_it_is_whole);
     for (const char *const *f = (const char *const[]){"v1", "v2", "null", "bad", NULL};
          *f; f++)
         unlink(*f);
