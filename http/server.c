@@ -77,11 +77,11 @@ enum err_kind http_server_open(struct http_server **out,
         unmake(s);
         return rc;
     }
+    *out = s; // before the first thread: a handler may ask for our counters
     work_start(s, workers_wanted(settings, app));
     for (size_t i = 0; i < s->nloops; i++)
         loop_start(&s->loops[i], s);
     accept_start(s->accepting);
-    *out = s;
     return ERR_OK;
 }
 
