@@ -342,8 +342,8 @@ static void keeps_strange_names(void)
 {
     static const char *const names[] = {
         "dt=2026-11-20/hour=09/a b.bin",
-        "stra\xc3\x9f"
-        "e=\xe5\x8c\x97\xe4\xba\xac/x.bin",
+        ("stra\xc3\x9f"
+         "e=\xe5\x8c\x97\xe4\xba\xac/x.bin"),
         "plus+and&amp;%41/q?x#y.bin",
         "quote'\"/<Key>.bin",
         "topic+3+00000000000000000100+00000000000000000199.parquet",
