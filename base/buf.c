@@ -77,7 +77,11 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 uint8_t *buf_room(struct buf *b, size_t n)
 {
-    return make_room(b, n) ? b->p + b->n : NULL;
+    static uint8_t none; // room for no bytes is there before any was allocated
+
+    if (!make_room(b, n))
+        return NULL;
+    return b->p == NULL ? &none : b->p + b->n;
 }
 
 void buf_added(struct buf *b, size_t n)

@@ -54,6 +54,9 @@ static void what_was_written_can_be_taken_back_or_away(void)
     buf_cut(&b, 0);
     CHECK(buf_room(&b, 1000) != NULL);
     buf_free(&b);
+    b = BUF_INIT(0);
+    CHECK(buf_room(&b, 0) != NULL); // no bytes fit anywhere
+    CHECK(buf_room(&b, 1) == NULL);
 }
 
 int main(void)
