@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DLQ_HEADERS 13
+#define DLQ_HEADERS 15
 
 static void note_report(struct written *w, const struct kf_report *r)
 {
@@ -129,6 +129,18 @@ static size_t fill_rule_headers(struct kf_header *h, const struct publish *p,
     return n;
 }
 
+/* What it takes to send it again as it was. */
+static size_t fill_way_headers(struct kf_header *h, const struct http_req *r)
+{
+    size_t n = 0;
+
+    if (r->query.n > 0)
+        h[n++] = (struct kf_header){"avrogate.query", r->query};
+    if (r->who.n > 0)
+        h[n++] = (struct kf_header){"avrogate.principal", r->who};
+    return n;
+}
+
 /* The headers of a dead letter.  Texts live in the request's arena. */
 static size_t fill_headers(struct kf_header *h, struct publish *p,
                            const struct item *it, size_t index)
@@ -152,6 +164,7 @@ static size_t fill_headers(struct kf_header *h, struct publish *p,
     h[n++] = (struct kf_header){"avrogate.time", arena_copy(a, span_str(when))};
     h[n++] = (struct kf_header){"content-type", http_header(p->req, "Content-Type")};
     buf_free(&text);
+    n += fill_way_headers(h + n, p->req);
     return n + fill_rule_headers(h + n, p, it->broken);
 }
 

@@ -258,10 +258,12 @@ static void the_good_ones_are_written_where_that_was_asked(void)
         CHECK_INT(kf_poll(c, 100, &m, &got, &end, &e), ERR_OK);
     CHECK(got);
     CHECK_SPAN(m.value, "Oslo,cold");
-    CHECK_INT(m.n_headers, 8);
+    CHECK_INT(m.n_headers, 9);
     CHECK_STR(m.headers[0].name, "avrogate.errors");
     CHECK_STR(m.headers[2].name, "avrogate.schema.id");
     CHECK_SPAN(m.headers[2].value, "7");
+    CHECK_STR(m.headers[8].name, "avrogate.query");
+    CHECK_SPAN(m.headers[8].value, "on_error=dlq&partition=0");
     kf_message_free(&m);
     kf_consumer_close(c);
     close_world(&w);

@@ -1,0 +1,151 @@
+#include "cli/dlq.h"
+
+#include "cli/dlq_inside.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TOPIC_MOST 255
+
+#define AT(field) offsetof(struct dlq_settings, field)
+
+static const struct conf_row rows[] = {
+    {"bootstrap", CONF_TEXT, AT(bootstrap), .letter = 'b', .required = true,
+     .argument = "HOST:PORT,...", .help = "Kafka brokers"},
+    {"topic", CONF_TEXT, AT(topic), .letter = 't',
+     .help = "ls: the dead letters of this topic only"},
+    {"partition", CONF_INT, AT(partition), .fallback = "-1", .min = -1,
+     .max = INT32_MAX, .argument = "N", .help = "letters of this partition; -1 = all"},
+    {"offset", CONF_INT, AT(offset), .fallback = "-1", .min = -1, .max = INT64_MAX,
+     .argument = "N", .help = "with --partition: this letter alone"},
+    {"last", CONF_INT, AT(last), .fallback = "20", .min = 1, .max = 100000,
+     .letter = 'n', .argument = "N", .help = "show: the newest so many"},
+    {"where", CONF_PAIRS, AT(where), .argument = "KEY=VALUE",
+     .help = "only letters for which this holds; repeat for more. KEY: rule, pointer, "
+             "offset, schema.id, subject, principal, request.id, any header"},
+    {"output", CONF_TEXT, AT(output), .letter = 'o', .argument = "FILE",
+     .help = "export: to this file; default standard output"},
+    {"json", CONF_BOOL, AT(json), .help = "one JSON object a line"},
+    {"quiet", CONF_BOOL, AT(quiet), .letter = 'q', .help = "no progress"},
+    {"kafka", CONF_PAIRS, AT(kafka), .help = "any librdkafka property"},
+    {0},
+};
+
+static const struct conf_program program = {
+    .name = "avrogate dlq",
+    .operands = "ls|show|export [TOPIC]",
+    .about =
+        "Dead letters: what the gateway refused and kept in TOPIC.dlq, with every "
+        "error.\n\n"
+        "  ls      the dead-letter topics, and how many letters by error and schema\n"
+        "  show    letters with errors, sender, time and the record as it was sent\n"
+        "  export  all of it as one JSON object a line; nothing is lost\n\n"
+        "TOPIC may be named with or without .dlq. Reading changes nothing, and leaves "
+        "no group behind.",
+    .examples =
+        "  avrogate dlq ls -b 127.0.0.1:9092\n"
+        "  avrogate dlq show -b 127.0.0.1:9092 orders --last 5 --where rule=type\n"
+        "  avrogate dlq show -b 127.0.0.1:9092 orders --partition 0 --offset 12\n"
+        "  avrogate dlq export -b 127.0.0.1:9092 orders -o orders.dlq.ndjson\n",
+    .rows = rows,
+};
+
+static const struct question {
+    const char *name;
+    size_t operands; // with its own name
+    enum err_kind (*ask)(struct dlq *d, int *code, struct err *e);
+} questions[] = {
+    {"ls", 1, dlq_ls},
+    {"show", 2, dlq_show},
+    {"export", 2, dlq_export},
+};
+
+static const struct question *find_question(const struct conf *c)
+{
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
+        if (c->n_operands == questions[i].operands &&
+            strcmp(c->operands[0], questions[i].name) == 0)
+            return &questions[i];
+    return NULL;
+}
+
+/* "orders" is "orders.dlq". */
+static enum err_kind name_topic(char out[TOPIC_MOST], const char *operand,
+                                struct err *e)
+{
+    size_t n = strlen(operand);
+    bool whole = n > 4 && strcmp(operand + n - 4, ".dlq") == 0;
+
+    if (n == 0 || n + 5 > TOPIC_MOST)
+        return err_set(e, ERR_INVALID, "\"%.60s\" is no topic", operand);
+    snprintf(out, TOPIC_MOST, "%s%s", operand, whole ? "" : ".dlq");
+    return ERR_OK;
+}
+
+static enum err_kind check(const struct dlq *d, struct err *e)
+{
+    if (d->s.offset >= 0 && d->s.partition < 0)
+        return err_set(e, ERR_INVALID, "--offset without --partition");
+    return ERR_OK;
+}
+
+static int ask(struct dlq *d, const struct question *q)
+{
+    struct err e = {0};
+    int code = 1;
+
+    d->source = (struct dlq_source){.bootstrap = d->s.bootstrap,
+                                    .kafka = &d->s.kafka,
+                                    .partition = d->s.partition,
+                                    .offset = d->s.offset,
+                                    .where = &d->s.where};
+    enum err_kind rc = kf_admin_open(&d->kafka, d->s.bootstrap, &d->s.kafka, &e);
+    if (rc == ERR_OK) {
+        rc = q->ask(d, &code, &e);
+        kf_admin_close(d->kafka);
+    }
+    if (rc != ERR_OK) {
+        fprintf(stderr, "avrogate dlq: %s\n", e.msg);
+        return 1;
+    }
+    return fflush(stdout) != 0 ? 1 : code;
+}
+
+static int misused(const char *why)
+{
+    fprintf(stderr, "avrogate dlq: %s\n", why);
+    return 2;
+}
+
+static int run(struct dlq *d, const struct conf *conf)
+{
+    const struct question *q = find_question(conf);
+    char topic[TOPIC_MOST];
+    struct err e = {0};
+
+    if (q == NULL)
+        return misused("what? ls, show TOPIC, export TOPIC");
+    if (q->operands == 2 && name_topic(topic, conf->operands[1], &e) != ERR_OK)
+        return misused(e.msg);
+    if (check(d, &e) != ERR_OK)
+        return misused(e.msg);
+    d->topic = topic;
+    return ask(d, q);
+}
+
+int cmd_dlq(int argc, char **argv)
+{
+    struct conf conf = {0};
+    struct dlq d = {0};
+    enum conf_outcome outcome;
+    struct err e = {0};
+    int code = 0;
+
+    if (conf_read(&conf, &program, argc, argv, &d.s, &outcome, &e) != ERR_OK)
+        code = misused(e.msg);
+    else if (outcome == CONF_RUN)
+        code = run(&d, &conf);
+    conf_free(&conf);
+    return code;
+}

@@ -1,0 +1,29 @@
+/*
+ * dlq_inside.h - what the questions of `avrogate dlq` share.
+ */
+#pragma once
+
+#include "cli/dlq_read.h"
+
+struct dlq_settings {
+    const char *bootstrap, *topic, *output;
+    const char *gateway, *gateway_token, *gateway_ca, *gateway_cert, *gateway_key;
+    const char *csv_header;
+    int64_t partition, offset, last;
+    int64_t max_replays, timeout_ms, patience_ms;
+    struct conf_pairs where, kafka, param;
+    bool json, dry_run, quiet;
+};
+
+struct dlq {
+    struct dlq_settings s;
+    struct dlq_source source; // of `s`
+    struct kf_admin *kafka;
+    const char *topic; // the operand; with ".dlq"
+};
+
+/* Each returns the process's exit code, or fails: *e says why. */
+enum err_kind dlq_ls(struct dlq *d, int *code, struct err *e) MUST_USE;
+enum err_kind dlq_show(struct dlq *d, int *code, struct err *e) MUST_USE;
+enum err_kind dlq_export(struct dlq *d, int *code, struct err *e) MUST_USE;
+enum err_kind dlq_replay(struct dlq *d, int *code, struct err *e) MUST_USE;
