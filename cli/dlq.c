@@ -1,6 +1,7 @@
 #include "cli/dlq.h"
 
 #include "cli/dlq_inside.h"
+#include "http/url.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -24,6 +25,26 @@ static const struct conf_row rows[] = {
     {"where", CONF_PAIRS, AT(where), .argument = "KEY=VALUE",
      .help = "only letters for which this holds; repeat for more. KEY: rule, pointer, "
              "offset, schema.id, subject, principal, request.id, any header"},
+    {"gateway", CONF_TEXT, AT(gateway), .letter = 'g', .argument = "URL",
+     .help = "replay: through this gateway; may carry user:secret@"},
+    {"dry_run", CONF_BOOL, AT(dry_run), .help = "replay: check only, write nothing"},
+    {"param", CONF_PAIRS, AT(param), .argument = "NAME=VALUE",
+     .help = "replay: a parameter of the gateway's, instead of the letter's own: "
+             "key_field=id, unknown_fields=ignore"},
+    {"csv_header", CONF_TEXT, AT(csv_header), .argument = "LINE",
+     .help = "replay: the columns of letters that are rows of CSV"},
+    {"timeout", CONF_DURATION, AT(timeout_ms), .fallback = "30s", .min = 100,
+     .max = 3600000, .help = "replay: wait for the answer to one request"},
+    {"patience", CONF_DURATION, AT(patience_ms), .fallback = "60s", .min = 0,
+     .max = 86400000, .help = "replay: how long to try again while the gateway cannot"},
+    {"gateway_token", CONF_TEXT, AT(gateway_token), .secret = true,
+     .help = "bearer token for the gateway"},
+    {"gateway_ca", CONF_TEXT, AT(gateway_ca), .argument = "FILE",
+     .help = "certificate authority of the gateway, PEM"},
+    {"gateway_cert", CONF_TEXT, AT(gateway_cert), .argument = "FILE",
+     .help = "our certificate for it, PEM"},
+    {"gateway_key", CONF_TEXT, AT(gateway_key), .argument = "FILE",
+     .help = "and its key, PEM"},
     {"output", CONF_TEXT, AT(output), .letter = 'o', .argument = "FILE",
      .help = "export: to this file; default standard output"},
     {"json", CONF_BOOL, AT(json), .help = "one JSON object a line"},
@@ -34,20 +55,27 @@ static const struct conf_row rows[] = {
 
 static const struct conf_program program = {
     .name = "avrogate dlq",
-    .operands = "ls|show|export [TOPIC]",
+    .operands = "ls|show|export|replay [TOPIC]",
     .about =
         "Dead letters: what the gateway refused and kept in TOPIC.dlq, with every "
         "error.\n\n"
         "  ls      the dead-letter topics, and how many letters by error and schema\n"
         "  show    letters with errors, sender, time and the record as it was sent\n"
-        "  export  all of it as one JSON object a line; nothing is lost\n\n"
+        "  export  all of it as one JSON object a line; nothing is lost\n"
+        "  replay  sends them through the gateway again, which checks them against the "
+        "newest\n          schema; a letter goes in once, however often it is "
+        "replayed\n\n"
         "TOPIC may be named with or without .dlq. Reading changes nothing, and leaves "
-        "no group behind.",
+        "no group behind.\n\nExit status: 0 done, 1 failed or a letter did not go in, "
+        "2 called wrongly.",
     .examples =
         "  avrogate dlq ls -b 127.0.0.1:9092\n"
         "  avrogate dlq show -b 127.0.0.1:9092 orders --last 5 --where rule=type\n"
         "  avrogate dlq show -b 127.0.0.1:9092 orders --partition 0 --offset 12\n"
-        "  avrogate dlq export -b 127.0.0.1:9092 orders -o orders.dlq.ndjson\n",
+        "  avrogate dlq export -b 127.0.0.1:9092 orders -o orders.dlq.ndjson\n"
+        "  avrogate dlq replay -b 127.0.0.1:9092 orders -g http://127.0.0.1:8082 "
+        "--where schema.id=7 --dry-run\n"
+        "  avrogate dlq replay -b 127.0.0.1:9092 orders -g http://127.0.0.1:8082\n",
     .rows = rows,
 };
 
@@ -59,6 +87,7 @@ static const struct question {
     {"ls", 1, dlq_ls},
     {"show", 2, dlq_show},
     {"export", 2, dlq_export},
+    {"replay", 2, dlq_replay},
 };
 
 static const struct question *find_question(const struct conf *c)
@@ -83,10 +112,20 @@ static enum err_kind name_topic(char out[TOPIC_MOST], const char *operand,
     return ERR_OK;
 }
 
-static enum err_kind check(const struct dlq *d, struct err *e)
+static enum err_kind check(const struct dlq *d, const struct question *q, struct err *e)
 {
+    struct url u;
+
     if (d->s.offset >= 0 && d->s.partition < 0)
         return err_set(e, ERR_INVALID, "--offset without --partition");
+    if (q->ask != dlq_replay)
+        return ERR_OK;
+    if (d->s.gateway == NULL)
+        return err_set(e, ERR_INVALID, "replay wants --gateway URL");
+    TRY(url_split(&u, span_str(d->s.gateway), e));
+    if (u.query.n > 0)
+        return err_set(e, ERR_INVALID,
+                       "--gateway has a query, wanted http://HOST:PORT");
     return ERR_OK;
 }
 
@@ -125,10 +164,10 @@ static int run(struct dlq *d, const struct conf *conf)
     struct err e = {0};
 
     if (q == NULL)
-        return misused("what? ls, show TOPIC, export TOPIC");
+        return misused("what? ls, show TOPIC, export TOPIC, replay TOPIC");
     if (q->operands == 2 && name_topic(topic, conf->operands[1], &e) != ERR_OK)
         return misused(e.msg);
-    if (check(d, &e) != ERR_OK)
+    if (check(d, q, &e) != ERR_OK)
         return misused(e.msg);
     d->topic = topic;
     return ask(d, q);

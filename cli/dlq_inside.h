@@ -10,7 +10,7 @@ struct dlq_settings {
     const char *gateway, *gateway_token, *gateway_ca, *gateway_cert, *gateway_key;
     const char *csv_header;
     int64_t partition, offset, last;
-    int64_t max_replays, timeout_ms, patience_ms;
+    int64_t timeout_ms, patience_ms;
     struct conf_pairs where, kafka, param;
     bool json, dry_run, quiet;
 };

@@ -28,7 +28,7 @@ static const struct command commands[] = {
     {"avro", "decode and encode Avro, convert files of records: Parquet, CSV",
      cmd_avro},
     {"audit", "questions to ETL_Log: runs, failures, rejects, verify", cmd_audit},
-    {"dlq", "dead letters: ls, show, export", cmd_dlq},
+    {"dlq", "dead letters: ls, show, export, replay", cmd_dlq},
     {"dev", "all of it in one process with an embedded Kafka, to try things out",
      cmd_dev},
     {"completion", "a completion script for bash, zsh or fish", complete},

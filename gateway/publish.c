@@ -35,12 +35,19 @@ static void on_report(struct kf_waiter *w, uint32_t index, const struct kf_repor
     let_go(p);
 }
 
+/* Its letter is where it was: one more for each time it is tried would be a loop. */
+static bool is_replay(const struct publish *p)
+{
+    return http_header(p->req, "Avrogate-Replay").p != NULL;
+}
+
 bool publish_buries(const struct publish *p, size_t i)
 {
     const struct item *it = &p->batch.items[i];
 
-    return it->refused && (p->ask.on_error == ON_ERROR_DLQ ||
-                           (it->broken != NULL && it->broken->dead));
+    return it->refused && !is_replay(p) &&
+           (p->ask.on_error == ON_ERROR_DLQ ||
+            (it->broken != NULL && it->broken->dead));
 }
 
 bool publish_buries_any(const struct publish *p)

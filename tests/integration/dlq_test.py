@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Dead letters on a real Kafka: what the gateway refused is listed, shown and exported as it came.
+"""Dead letters on a real Kafka: what the gateway refused is listed, shown and exported as it came,
+and goes in once, however often it is replayed, when a newer schema takes it.
 
 Wants AVROGATE (the program) and AVROGATE_TEST_KAFKA; skipped (77) without them.
 """
 import base64, json, os, subprocess, sys
 
 import world
-from world import JSON, World, check, check_that, make_topic, need, read_topic
+from world import JSON, World, call, check, check_that, make_topic, need, read_topic
 
 need("AVROGATE", "AVROGATE_TEST_KAFKA")
 
@@ -61,6 +62,82 @@ def looked_at(w):
     check("a topic that is not there is 1, and is not made", (dlq("show", t + "-none").returncode, dlq("show", t + "-none").returncode), (1, 1))
 
 
+def rule(name, expr, **more):
+    return {"name": name, "kind": "CONDITION", "type": "CEL", "mode": "WRITE", "expr": expr, **more}
+
+
+def replayed(w):
+    topic = t + "-r"
+    make_topic(w.kafka, topic)
+    make_topic(w.kafka, topic + ".dlq")
+    gateway = ("--gateway", "http://127.0.0.1:%d" % w.gateway_port)
+
+    def replay(*argv):
+        p = dlq("replay", topic, "--json", *gateway, *argv)
+        got = lines(p)
+        return p.returncode, {k: got[-1][k] for k in ("written", "already", "refused", "not_sent")}, got[:-1]
+
+    def there():
+        return sorted((m.value()[5:], m.key(), dict(m.headers()).get("avrogate.idempotency-id")) for m in read_topic(w.kafka, topic))
+    nothing = dict(written=0, already=0, refused=0, not_sent=0)
+    w.register(topic + "-value", ORDER)
+    w.post(topic, '[{"id":2,"price":1.5},{"id":"x","price":1}]', query="on_error=dlq&key_field=id")
+    w.post(topic, '{"id":3,"price":2.5}', query="on_error=dlq", headers={"Kafka-Key": "k3"})
+    w.post(topic, "id;price\n4;4.5\n", "text/csv", query="on_error=dlq&delimiter=%3B")
+    w.post(topic, '{"id":6,"price":1},{"id":7,"price":1}\n', world.NDJSON, query="on_error=dlq")
+
+    code, got, more = replay()
+    check("under the same schema all are refused again", (code, got), (1, dict(nothing, refused=4, not_sent=1)))
+    check("   and say why", sorted((m["offset"], m["outcome"]) for m in more), [(0, "refused"), (1, "refused"), (2, "refused"), (3, "not sent"), (4, "refused")])
+    check("   and nothing is written, nor buried again", (there(), len(read_topic(w.kafka, topic + ".dlq"))), ([], 5))
+
+    w.register(topic + "-value", dict(ORDER, fields=[ORDER["fields"][0], {"name": "price", "type": "double"}]))
+    header = ("--csv-header", "id;price")
+    code, got, more = replay("--dry-run", *header)
+    check("a dry run tells what would go in", (code, got), (1, dict(nothing, written=3, refused=2)))
+    check("   and writes nothing", there(), [])
+    code, got, more = replay(*header)
+    check("with a newer schema those that fit go in", (code, got, sorted(m["offset"] for m in more)), (1, dict(nothing, written=3, refused=2), [1, 4]))
+    first = there()
+    check("   with the keys they were sent with", sorted(k for v, k, i in first if k), [b"2", b"k3"])
+    code, got, more = replay(*header)
+    check("replayed again they are there already", (code, got), (1, dict(nothing, already=3, refused=2)))
+    check("   and nothing is added", there(), first)
+    check("what is chosen alone goes alone", replay("--where", "offset=2")[:2], (0, dict(nothing, already=1)))
+    w.end("gateway")
+    w.start_gateway()
+    check("a gateway that has forgotten takes them again", replay(*header)[1]["written"], 3)
+    check("   under the same ids: for a sink they are one", (len(there()), sorted(set(there()))), (6, first))
+    check("a gateway that is away is said to be", dlq("replay", topic, "--gateway", "http://127.0.0.1:1", "--patience", "0").returncode, 1)
+    check("without a gateway it is called wrongly", dlq("replay", topic).returncode, 2)
+
+
+def in_circles(w):
+    """A rule that buries what it refuses does not bury what is replayed: the letter would come back, again and again."""
+    topic = t + "-c"
+    make_topic(w.kafka, topic)
+    make_topic(w.kafka, topic + ".dlq")
+    gateway = ("--gateway", "http://127.0.0.1:%d" % w.gateway_port)
+
+    def register(least):
+        body = {"schema": json.dumps(ORDER), "ruleSet": {"domainRules": [rule("dear", "message.price >= %d" % least, onFailure="DLQ")]}}
+        assert call("POST", w.registry_port, "/subjects/%s-value/versions" % topic, json.dumps(body), JSON).status == 200
+
+    def letters():
+        return [{k: v.decode() for k, v in m.headers()} for m in read_topic(w.kafka, topic + ".dlq")]
+    register(100)
+    w.post(topic, {"id": 1, "price": 5})
+    dlq("replay", topic, "--dry-run", *gateway)
+    check("a dry run buries nothing", len(letters()), 1)
+    p = dlq("replay", topic, "--json", *gateway)
+    check("what the rule refuses again is not buried again", (p.returncode, lines(p)[-1]["refused"], len(letters())), (1, 1, 1))
+    register(1)
+    p = dlq("replay", topic, "--json", *gateway)
+    check("when the rule lets it pass it goes in", (p.returncode, lines(p)[-1]["written"], len(read_topic(w.kafka, topic))), (0, 1, 1))
+    dlq("replay", topic, *gateway)
+    check("   once", len(read_topic(w.kafka, topic)), 1)
+
+
 def main():
     w = World()
     try:
@@ -69,6 +146,8 @@ def main():
         make_topic(w.kafka, t)
         make_topic(w.kafka, t + ".dlq")
         looked_at(w)
+        replayed(w)
+        in_circles(w)
     finally:
         w.close()
     print("%d failed" % world.failed)
