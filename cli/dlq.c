@@ -122,6 +122,11 @@ static enum err_kind check(const struct dlq *d, const struct question *q, struct
         return ERR_OK;
     if (d->s.gateway == NULL)
         return err_set(e, ERR_INVALID, "replay wants --gateway URL");
+    for (size_t i = 0; i < d->s.param.n; i++)
+        if (strcmp(d->s.param.items[i].name, "dry_run") == 0 ||
+            strcmp(d->s.param.items[i].name, "on_error") == 0)
+            return err_set(e, ERR_INVALID, "--param %s is not for a replay",
+                           d->s.param.items[i].name);
     TRY(url_split(&u, span_str(d->s.gateway), e));
     if (u.query.n > 0)
         return err_set(e, ERR_INVALID,

@@ -58,18 +58,16 @@ static void catch_signals(void)
 
 /* A letter was cut out of a body; what stands here is how one record of it is sent. */
 static const struct form {
-    const char *came, *goes, *params;
+    const char *came, *goes, *bytes_as;
 } forms[] = {
-    {"application/json", "application/x-ndjson", ""},
-    {"application/x-ndjson", "application/x-ndjson", ""},
-    {"application/vnd.kafka.avro.v1+json", "application/x-ndjson",
-     "&bytes_as=avro_json"},
-    {"application/vnd.kafka.avro.v2+json", "application/x-ndjson",
-     "&bytes_as=avro_json"},
-    {"text/csv", "text/csv", ""},
-    {"application/cloudevents+json", "application/cloudevents+json", ""},
-    {"application/cloudevents-batch+json", "application/cloudevents+json", ""},
-    {"application/vnd.avrogate.framed", "application/vnd.avrogate.framed", ""},
+    {"application/json", "application/x-ndjson", NULL},
+    {"application/x-ndjson", "application/x-ndjson", NULL},
+    {"application/vnd.kafka.avro.v1+json", "application/x-ndjson", "avro_json"},
+    {"application/vnd.kafka.avro.v2+json", "application/x-ndjson", "avro_json"},
+    {"text/csv", "text/csv", NULL},
+    {"application/cloudevents+json", "application/cloudevents+json", NULL},
+    {"application/cloudevents-batch+json", "application/cloudevents+json", NULL},
+    {"application/vnd.avrogate.framed", "application/vnd.avrogate.framed", NULL},
 };
 
 static const struct form *find_form(struct span type)
@@ -89,15 +87,26 @@ static const char *const ours[] = {"schema_id",  "version", "on_error",
                                    "dry_run",    "subject", "subject_name_strategy",
                                    "record_name"};
 
+static bool is_given(const struct dlq *d, struct span name)
+{
+    for (size_t i = 0; i < d->s.param.n; i++)
+        if (span_eq(name, span_str(d->s.param.items[i].name)))
+            return true;
+    return false;
+}
+
 static bool is_ours(const struct dlq *d, struct span name)
 {
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (span_eq(name, span_str(ours[i])))
             return true;
-    for (size_t i = 0; i < d->s.param.n; i++)
-        if (span_eq(name, span_str(d->s.param.items[i].name)))
-            return true;
-    return false;
+    return is_given(d, name);
+}
+
+static void put_param(struct buf *url, const char *name, struct span value)
+{
+    buf_printf(url, "&%s=", name);
+    url_put_escaped(url, value);
 }
 
 static struct span cut(struct span *rest, uint8_t at)
@@ -120,9 +129,9 @@ static void put_query(struct buf *url, const struct dlq *d, const struct letter 
     while (rest.n > 0) {
         struct span pair = cut(&rest, '&'), left = pair, name = cut(&left, '=');
 
-        // a parameter of its own form would be given twice
+        // what the form says of bytes would be said twice
         if (pair.n == 0 || is_ours(d, name) ||
-            (form->params[0] != '\0' && span_eq(name, span_str("bytes_as"))))
+            (form->bytes_as != NULL && span_eq(name, span_str("bytes_as"))))
             continue;
         buf_put_u8(url, '&');
         buf_put(url, pair);
@@ -133,11 +142,10 @@ static void put_query(struct buf *url, const struct dlq *d, const struct letter 
         buf_put_u8(url, '=');
         url_put_escaped(url, span_str(d->s.param.items[i].value));
     }
-    if (l->subject.n > 0) {
-        buf_put_str(url, "&subject=");
-        url_put_escaped(url, l->subject);
-    }
-    buf_put_str(url, form->params);
+    if (l->subject.n > 0 && !is_given(d, span_str("subject")))
+        put_param(url, "subject", l->subject);
+    if (form->bytes_as != NULL && !is_given(d, span_str("bytes_as")))
+        put_param(url, "bytes_as", span_str(form->bytes_as));
     if (d->s.dry_run)
         buf_put_str(url, "&dry_run=true");
 }

@@ -109,7 +109,27 @@ def replayed(w):
     check("a gateway that has forgotten takes them again", replay(*header)[1]["written"], 3)
     check("   under the same ids: for a sink they are one", (len(there()), sorted(set(there()))), (6, first))
     check("a gateway that is away is said to be", dlq("replay", topic, "--gateway", "http://127.0.0.1:1", "--patience", "0").returncode, 1)
+    check("what a replay decides is no parameter", dlq("replay", topic, *gateway, "--param", "on_error=dlq").returncode, 2)
     check("without a gateway it is called wrongly", dlq("replay", topic).returncode, 2)
+
+
+def other_doors(w):
+    """REST Proxy's Avro JSON has its own bytes and unions; a subject may be another, and a parameter given by hand wins."""
+    topic = t + "-o"
+    make_topic(w.kafka, topic)
+    make_topic(w.kafka, topic + ".dlq")
+    schema = {"type": "record", "name": "R", "fields": [{"name": "b", "type": "bytes"}, {"name": "u", "type": ["null", "string"]}]}
+    body = {"schema": json.dumps(schema), "ruleSet": {"domainRules": [rule("never", "false", onFailure="DLQ")]}}
+    assert call("POST", w.registry_port, "/subjects/%s-value/versions" % topic, json.dumps(body), JSON).status == 200
+    i = call("GET", w.registry_port, "/subjects/%s-value/versions/latest" % topic).json["id"]
+    a = call("POST", w.gateway_port, "/topics/" + topic, json.dumps({"value_schema_id": i, "records": [{"value": {"b": "\u00ff!", "u": {"string": "x"}}}]}),
+             "application/vnd.kafka.avro.v2+json")
+    check("a record of REST Proxy's is buried", (a.status, len(read_topic(w.kafka, topic + ".dlq"))), (422, 1))
+    w.register(t + "-else", schema)
+    argv = ("replay", topic, "--gateway", "http://127.0.0.1:%d" % w.gateway_port)
+    check("   refused again under its own subject", dlq(*argv).returncode, 1)
+    check("   and taken under one that is named", dlq(*argv, "--param", "subject=" + t + "-else").returncode, 0)
+    check("   with its bytes", [m.value()[5:] for m in read_topic(w.kafka, topic)], [b"\x04\xff!\x02\x02x"])
 
 
 def in_circles(w):
@@ -147,6 +167,7 @@ def main():
         make_topic(w.kafka, t + ".dlq")
         looked_at(w)
         replayed(w)
+        other_doors(w)
         in_circles(w)
     finally:
         w.close()
