@@ -59,8 +59,6 @@ static const struct param fields[] = {
     {"Kafka-Timestamp", "{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]{0,14}$\"}",
      "one time for all records: milliseconds since 1970, or RFC 3339"},
     {"traceparent", TEXT, "W3C Trace Context; goes with the records"},
-    {"Avrogate-Replay", TEXT,
-     "which dead letter this was; what is refused is not stored there again"},
 };
 
 static const struct param parts[] = {

@@ -1,6 +1,7 @@
 #include "gateway/rest.h"
 
 #include "avro-core/base64.h"
+#include "base/utf8.h"
 #include "wire/frame.h"
 
 #define PROBLEMS_A_DATUM 5
@@ -60,6 +61,14 @@ static void put_avro(struct rest *t, struct rest_record *r, const struct rest_da
         blame_problems(t, r, code, what, before != NULL ? before->next : all->first);
 }
 
+/* As much as a message shows, and no half of a character: the answer is UTF-8. */
+static struct span whole_part(struct span text)
+{
+    struct span shown = span_of(text.p, text.n < SPAN_SHOWN ? text.n : SPAN_SHOWN);
+
+    return span_of(shown.p, utf8_good(shown));
+}
+
 static void put_base64(struct rest *t, struct rest_record *r, const struct json *v,
                        const char *what, struct buf *out)
 {
@@ -78,7 +87,8 @@ static void put_base64(struct rest *t, struct rest_record *r, const struct json 
         buf_added(out, n);
     else
         blame(t, r, REST_NO_CONVERSION, what,
-              arena_printf(a, "\"" SPAN_FMT "\" is no base64", SPAN_ARG(v->text)));
+              arena_printf(a, "\"" SPAN_FMT "\" is no base64",
+                           SPAN_ARG(whole_part(v->text))));
 }
 
 static void put_text(struct rest *t, struct rest_record *r, const struct json *v,
