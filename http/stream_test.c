@@ -220,7 +220,8 @@ static void a_broken_chunk_ends_the_stream_and_the_connection(void)
     open_streams(&h);
     int fd = dial(&h);
     CHECK(say(fd, span_str(CHUNKED("/echo") "1\r\nx\r\nzz\r\n")));
-    CHECK(hear_text(fd, "0\r\n\r\n"));
+    CHECK(hear_begin(fd)); // its X-Request-ID may end in a 0, too
+    CHECK(hear_text(fd, "\r\n0\r\n\r\n"));
     CHECK(is_closed(fd));
     close(fd);
     CHECK_INT(atomic_load(&ends), 1);
