@@ -15,7 +15,7 @@
  * A record that changed nothing, because a later one of the batch overtook it or the
  * row was the same already, is a duplicate in the audit.
  *
- * Pure: it writes SQL (PostgreSQL 12 and later).
+ * Pure: it writes SQL (tried on PostgreSQL 15; the syntax is of 12).
  */
 #pragma once
 

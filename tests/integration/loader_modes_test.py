@@ -162,6 +162,34 @@ def keys_that_are_text_delete_too():
           ("tombstone", "a tombstone without a key deletes nothing")], "rejects")
 
 
+def text_and_uuids_are_keys_too():
+    for type, keys in [("string", ["a", "b\u00e9"]), ({"type": "string", "logicalType": "uuid"}, [str(uuid.UUID(int=n)) for n in (1, 2)])]:
+        w = World(URL, parts=1, schema={"type": "record", "name": "R", "fields": [{"name": "k", "type": type}]},
+                  sink__postgres__mode="upsert", sink__postgres__key=["k"], sink__postgres__tombstones="delete")
+        for key in keys:
+            w.producer.produce(w.name, w.encode({"k": uuid.UUID(key) if type != "string" else key}), key.encode())
+        w.producer.produce(w.name, None, keys[1].encode())
+        w.producer.flush()
+        same(w.finish(), 0, "exit")
+        same(w.ask("SELECT k::text FROM " + w.name), [(keys[0],)], "what is left of %r" % keys)
+
+
+def a_partitioned_table_is_merged_into():
+    for mode, columns, index in [("upsert", "", "(shop, item)"),
+                                 ("history", ", valid_from timestamptz NOT NULL, valid_to timestamptz, is_current boolean NOT NULL",
+                                  "(shop, item) WHERE is_current")]:
+        w = Prices(mode)
+        w.ask("CREATE TABLE {0} (shop text NOT NULL, item bigint NOT NULL, price float8, tags jsonb NOT NULL{1}) PARTITION BY LIST (shop);"
+              "CREATE TABLE {0}_a PARTITION OF {0} FOR VALUES IN ('s0', 's1', 's2'); CREATE TABLE {0}_b PARTITION OF {0} DEFAULT;"
+              "CREATE UNIQUE INDEX ON {0} {2}".format(w.name, columns, index))
+        w.random_ops(300)
+        same(w.finish(batch__rows=20), 0, "exit")
+        where = " WHERE is_current" if columns else ""
+        same({(s, i): (p, t) for s, i, p, t in w.ask("SELECT shop, item, price, tags FROM " + w.name + where)}, w.upserted(), mode)
+        code, out, err = w.audit("verify", "--job", w.name, "--bootstrap", w.kafka)
+        same(code, 0, "audit verify says\n%s%s" % (out, err))
+
+
 def columns_come_while_rows_are_merged():
     w = Prices("upsert")
     w.random_ops(100)
@@ -223,7 +251,12 @@ def a_record_sent_twice_under_one_id_is_one_row():
           "WHERE pipeline = '%s'" % (w.name, w.name, w.name))
     same(w.finish(), 0, "exit")
     same(w.rows(), len(ids), "rows after loading again")
-    # What was forgotten is loaded again.
+    # What is old enough is forgotten: the first batch of a loader sweeps.
+    w.ask("UPDATE etl_seen SET seen = now() - interval '8 days' WHERE pipeline = '%s' AND id NOT LIKE '%%:0'" % w.name)
+    w.produce(3000, 3001, headers=request[0])
+    same(w.finish(), 0, "exit")
+    same(w.one("SELECT count(*) FROM etl_seen WHERE pipeline = %s", w.name), 1, "ids that are young enough")
+    # Without ids it is a record like any other.
     w.produce(2000, 2001, headers=request[0])
     same(w.finish(sink__postgres__idempotency_keep="0"), 0, "exit")
     same(w.rows(), len(ids) + 1, "without ids")
@@ -269,6 +302,7 @@ def a_run_repeats_and_each_is_a_row_of_etl_log():
 
 
 run_all([upsert_keeps_the_last_record_of_each_key, history_has_every_change_with_its_span, insert_ignore_keeps_the_first,
-         bad_rows_are_found_behind_the_stage, keys_that_are_text_delete_too, columns_come_while_rows_are_merged,
+         bad_rows_are_found_behind_the_stage, keys_that_are_text_delete_too, text_and_uuids_are_keys_too,
+         a_partitioned_table_is_merged_into, columns_come_while_rows_are_merged,
          wrong_modes_are_said_at_the_start, a_record_sent_twice_under_one_id_is_one_row,
          the_plan_is_shown_and_left_to_whoever_may, a_run_repeats_and_each_is_a_row_of_etl_log])
