@@ -1,6 +1,7 @@
 /* Gathering: a batch's records into the files of its partition's open range. */
 #include "loaders/sink_files_inside.h"
 
+#include "avro-core/put.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -154,24 +155,14 @@ static enum err_kind window_of(struct files *f, struct files_range *r, struct sp
 
 /* --- what cannot be staged -------------------------------------------------------- */
 
-static void put_base64(struct buf *out, const char *name, struct span x)
+static void put_bytes(struct buf *out, const char *name, struct span x)
 {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
     if (x.p == NULL) {
         buf_printf(out, ",\"%s\":null", name);
         return;
     }
     buf_printf(out, ",\"%s\":\"", name);
-    for (; x.n > 0; x = span_skip(x, 3)) {
-        uint32_t v = (uint32_t)x.p[0] << 16 | (x.n > 1 ? (uint32_t)x.p[1] << 8 : 0) |
-                     (x.n > 2 ? x.p[2] : 0);
-        buf_put_u8(out, (uint8_t)digits[v >> 18]);
-        buf_put_u8(out, (uint8_t)digits[v >> 12 & 63]);
-        buf_put_u8(out, x.n > 1 ? (uint8_t)digits[v >> 6 & 63] : '=');
-        buf_put_u8(out, x.n > 2 ? (uint8_t)digits[v & 63] : '=');
-    }
+    put_base64(out, x);
     buf_put_u8(out, '"');
 }
 
@@ -187,8 +178,8 @@ static void put_reject(struct buf *out, const struct record *r, int32_t id,
     json_put_string(out, buf_span(&clean));
     if (id >= 0)
         buf_printf(out, ",\"schema_id\":%" PRId32, id);
-    put_base64(out, "key", r->key);
-    put_base64(out, "value", r->value);
+    put_bytes(out, "key", r->key);
+    put_bytes(out, "value", r->value);
     buf_put_str(out, "}\n");
     buf_free(&clean);
 }

@@ -1,6 +1,7 @@
 /* One batch, one transaction. */
 #include "loaders/sink_postgres_inside.h"
 
+#include "avro-core/put.h"
 #include "base/clock.h"
 
 #include <inttypes.h>
@@ -40,21 +41,6 @@ static enum err_kind check_limit(const struct postgres *p, const struct batch *b
                    "than reject_limit %g %%; the last: %.*s",
                    bad, b->n, p->o.reject_limit, 100,
                    (const char *)p->rejects[bad - 1].error.p);
-}
-
-static const char base64[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static void put_base64(struct buf *out, struct span x)
-{
-    for (; x.n > 0; x = span_skip(x, 3)) {
-        uint32_t v = (uint32_t)x.p[0] << 16 | (x.n > 1 ? (uint32_t)x.p[1] << 8 : 0) |
-                     (x.n > 2 ? x.p[2] : 0);
-        buf_put_u8(out, (uint8_t)base64[v >> 18]);
-        buf_put_u8(out, (uint8_t)base64[v >> 12 & 63]);
-        buf_put_u8(out, x.n > 1 ? (uint8_t)base64[v >> 6 & 63] : '=');
-        buf_put_u8(out, x.n > 2 ? (uint8_t)base64[v & 63] : '=');
-    }
 }
 
 static void put_headers(struct buf *out, struct span packed)
@@ -116,7 +102,7 @@ static void put_time_or_null(struct buf *out, int64_t ms)
         copy_null(out);
 }
 
-static void put_uuid(struct buf *out, const char *id)
+static void put_run_id(struct buf *out, const char *id)
 {
     struct err never = {0};
 
@@ -140,7 +126,7 @@ static void put_reject(struct buf *out, const struct postgres *p, const struct b
     (void)!copy_int4(out, b->partition, &never);
     (void)!copy_int4(out, b->generation, &never);
     copy_int8(out, rec->offset);
-    put_uuid(out, p->run.id);
+    put_run_id(out, p->run.id);
     put_time_or_null(out, wall_ms());
     put_time_or_null(out, rec->timestamp_ms);
     put_clean(out, span_str(r->stage));
