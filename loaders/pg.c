@@ -2,10 +2,13 @@
 
 #include "base/mem.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+
+enum { ASK_AGAIN_MS = 3000 };
 
 void pg_init(struct pg *pg, const char *url, const char *name)
 {
@@ -203,21 +206,53 @@ static void ignore_notice(void *arg, const PGresult *r)
     (void)arg, (void)r;
 }
 
-static enum err_kind refuse_connection(struct pg *pg, struct err *e)
+/* libpq tells the SQLSTATE of a refused connection in the message only, and only to who
+ * asked for it before the server answered. */
+static void connect_for_code(struct pg *pg, const char *const *keys,
+                             const char *const *values)
 {
-    char why[sizeof e->msg];
-    const char *const keys[] = {"dbname", "connect_timeout", NULL};
-    const char *const values[] = {pg->url, "3", NULL};
-    // A server that is up, and still does not let us in, waits for a person.
-    bool up = PQpingParams(keys, values, 1) == PQPING_OK;
+    PostgresPollingStatusType s = PGRES_POLLING_WRITING;
 
-    snprintf(why, sizeof why, "%s", PQerrorMessage(pg->conn));
-    set_message(e, up ? ERR_NOT_FOUND : ERR_UNAVAILABLE, why);
-    pg_drop(pg);
-    return e->kind;
+    pg->conn = PQconnectStartParams(keys, values, 1);
+    (void)PQsetErrorVerbosity(pg->conn, PQERRORS_SQLSTATE);
+    while (PQstatus(pg->conn) != CONNECTION_BAD &&
+           (s == PGRES_POLLING_WRITING || s == PGRES_POLLING_READING)) {
+        struct pollfd p = {.fd = PQsocket(pg->conn),
+                           .events = s == PGRES_POLLING_READING ? POLLIN : POLLOUT};
+
+        if (poll(&p, 1, ASK_AGAIN_MS) <= 0)
+            break;
+        s = PQconnectPoll(pg->conn);
+    }
+    (void)PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
 }
 
-enum err_kind pg_connect(struct pg *pg, struct err *e)
+/* "... failed: FATAL:  57P03" in whatever language; "" when the server said nothing. */
+static void read_code(struct pg *pg)
+{
+    const char *m = PQerrorMessage(pg->conn);
+    size_t n = strcspn(m, "\n");
+
+    pg->sqlstate[0] = '\0';
+    if (n > 7 && m[n - 7] == ' ' && m[n - 6] == ' ' &&
+        strspn(m + n - 5, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") >= 5)
+        keep(pg->sqlstate, sizeof pg->sqlstate, m + n - 5);
+}
+
+/* A server that cannot let us in yet, or has too many in, will later; one that does not
+ * want us waits for a person. */
+static enum err_kind refused_connection(struct pg *pg)
+{
+    const char *const keys[] = {"dbname", "connect_timeout", NULL};
+    const char *const values[] = {pg->url, "3", NULL};
+
+    read_code(pg);
+    if (pg->sqlstate[0] != '\0')
+        return meaning(pg);
+    return PQpingParams(keys, values, 1) == PQPING_OK ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
+}
+
+static enum err_kind open_connection(struct pg *pg, struct err *e)
 {
     // What the URL says wins, as it comes later.
     const char *const keys[] = {
@@ -227,14 +262,27 @@ enum err_kind pg_connect(struct pg *pg, struct err *e)
     const char *const values[] = {pg->name, "10",   "15",    "5", "3",
                                   "30000",  "UTF8", pg->url, NULL};
 
+    pg->conn = PQconnectdbParams(keys, values, 1);
+    if (!is_broken(pg))
+        return ERR_OK;
+    set_message(e, ERR_UNAVAILABLE, PQerrorMessage(pg->conn));
+    pg_drop(pg);
+    connect_for_code(pg, keys, values);
+    if (!is_broken(pg))
+        return ERR_OK; // it came back between the two
+    e->kind = refused_connection(pg);
+    pg_drop(pg);
+    return e->kind;
+}
+
+enum err_kind pg_connect(struct pg *pg, struct err *e)
+{
     if (pg->conn != NULL && !is_broken(pg))
         return ERR_OK;
     pg_drop(pg);
     if (pg_is_cancelled(pg))
         return err_set(e, ERR_UNAVAILABLE, "stopping: no new connection");
-    pg->conn = PQconnectdbParams(keys, values, 1);
-    if (is_broken(pg))
-        return refuse_connection(pg, e);
+    TRY(open_connection(pg, e));
 
     expose(pg, PQsocket(pg->conn));
     PQsetNoticeReceiver(pg->conn, ignore_notice, NULL);

@@ -75,12 +75,16 @@ def postgres_crashes_in_the_middle_and_comes_back():
     same(w.one("SELECT count(*) > 0 FROM etl_attempt"), True, "a try that failed is on record")
 
 
+STARTING = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+
+
 class Wire:
-    """Between the loader and Postgres: can swallow the answer to a COMMIT and break the line there."""
+    """Between the loader and Postgres: can swallow the answer to a COMMIT and break the line there, and can say for
+    the server that it is only starting up."""
 
     def __init__(self, url):
         self.to = int(url.rsplit(":", 1)[1].split("/")[0])
-        self.cut, self.cuts = False, 0
+        self.cut, self.cuts, self.starting, self.lines = False, 0, 0, []
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(50)
@@ -91,9 +95,25 @@ class Wire:
     def accept(self):
         while True:
             a, _ = self.listener.accept()
+            if self.starting:
+                self.starting -= 1
+                a.recv(65536)
+                a.sendall(b"E" + struct.pack(">I", 4 + len(STARTING)) + STARTING)
+                a.close()
+                continue
             b = socket.create_connection(("127.0.0.1", self.to))
+            self.lines.append(a)
             threading.Thread(target=self.pump, args=(a, b, False), daemon=True).start()
             threading.Thread(target=self.pump, args=(b, a, True), daemon=True).start()
+
+    def restart(self, refusals):
+        self.starting = refusals
+        for a in self.lines:
+            try:
+                a.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # closed long ago
+        self.lines = []
 
     def pump(self, a, b, answers):
         try:
@@ -127,6 +147,21 @@ def a_commit_whose_answer_is_lost_is_looked_up_and_not_repeated():
     w.wait_for(2000)
     w.stop(p)
     w.proves(range(2000))
+
+
+def a_server_that_comes_up_while_it_is_asked_is_waited_for():
+    wire = Wire(URL)
+    w = World(URL, parts=1, batch__rows=100, batch__age="50ms", sink__postgres__url=wire.url)
+    p = w.start()
+    for i in range(1, 6):
+        w.produce(500 * i - 500, 500 * i)
+        w.wait_for(500 * i)
+        wire.restart(i)
+        w.produce(2500 + i * 100 - 100, 2500 + i * 100)
+        wait("nobody is told any more that it starts", lambda: wire.starting == 0, 30)
+    w.wait_for(3000)
+    w.stop(p)
+    w.proves(range(3000))
 
 
 def a_connection_that_breaks_anywhere_is_made_again():
@@ -388,7 +423,8 @@ def a_wrong_setting_stops_the_start():
 run_all([postgres_crashes_in_the_middle_and_comes_back, a_broker_that_dies_and_comes_back_costs_time_only,
          a_recreated_topic_is_noticed, a_lock_and_a_deadlock_are_tried_again,
          what_is_read_ahead_of_a_server_that_is_away_is_bounded, a_server_that_cannot_write_is_waited_for,
-         a_commit_whose_answer_is_lost_is_looked_up_and_not_repeated, a_connection_that_breaks_anywhere_is_made_again,
+         a_commit_whose_answer_is_lost_is_looked_up_and_not_repeated,
+         a_server_that_comes_up_while_it_is_asked_is_waited_for, a_connection_that_breaks_anywhere_is_made_again,
          a_server_that_could_lose_a_commit_is_refused, bad_rows_are_bisected_out_with_the_servers_reason,
          a_topic_of_rubbish_stops_the_run_instead_of_draining, a_table_that_cannot_hold_the_records_fails_with_both_sides,
          the_registry_away_sets_nothing_aside, an_unknown_schema_is_waited_for_and_then_set_aside,

@@ -511,6 +511,38 @@ static void refuses_another_cluster(void)
     end();
 }
 
+/* The server's own reasons not to let somebody in. */
+static void a_door_that_is_shut_for_a_while_is_told_from_one_that_stays_shut(void)
+{
+    static const struct {
+        const char *door, *password;
+        enum err_kind kind;
+        const char *state;
+    } tries[] = {
+        {"ALTER ROLE %s_in CONNECTION LIMIT 0", "right", ERR_UNAVAILABLE, "53300"},
+        {"ALTER ROLE %s_in CONNECTION LIMIT 9", "wrong", ERR_NOT_FOUND, "28P01"},
+        {"SELECT 1", "right", ERR_OK, ""},
+    };
+
+    begin();
+    ask("CREATE ROLE %s_in LOGIN PASSWORD 'right'");
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+        struct pg guest;
+        struct err why = {0};
+        char at[400];
+
+        ask(tries[i].door);
+        snprintf(at, sizeof at, "%s%cuser=%s_in&password=%s", url,
+                 strchr(url, '?') == NULL ? '?' : '&', table, tries[i].password);
+        pg_init(&guest, at, "guest");
+        CHECK_INT(pg_connect(&guest, &why), tries[i].kind);
+        CHECK_STR(guest.sqlstate, tries[i].state);
+        pg_close(&guest);
+    }
+    ask("DROP ROLE %s_in");
+    end();
+}
+
 int main(void)
 {
     url = getenv("AVROGATE_TEST_PG");
@@ -532,6 +564,7 @@ int main(void)
     RUN(stops_at_a_table_it_cannot_fill);
     RUN(marks_a_run_that_died_and_spares_one_that_lives);
     RUN(refuses_another_cluster);
+    RUN(a_door_that_is_shut_for_a_while_is_told_from_one_that_stays_shut);
     pg_close(&eye);
     fake_registry_reset();
     return REPORT();
