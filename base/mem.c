@@ -151,6 +151,21 @@ struct span arena_copy(struct arena *a, struct span s)
     return span_of(arena_str(a, s), s.n);
 }
 
+struct span arena_join(struct arena *a, struct span x, const char *between,
+                       struct span y)
+{
+    size_t n = strlen(between);
+    uint8_t *to = arena_alloc(a, x.n + n + y.n + 1);
+
+    if (x.n > 0)
+        memcpy(to, x.p, x.n);
+    memcpy(to + x.n, between, n);
+    if (y.n > 0)
+        memcpy(to + x.n + n, y.p, y.n);
+    to[x.n + n + y.n] = 0;
+    return span_of(to, x.n + n + y.n);
+}
+
 struct span arena_printf(struct arena *a, const char *fmt, ...)
 {
     va_list ap, again;

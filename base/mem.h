@@ -34,6 +34,9 @@ void arena_reserve(struct arena *a, size_t n, size_t bytes);
 void *arena_array(struct arena *a, size_t n, size_t size);
 struct span arena_copy(struct arena *a, struct span s);
 char *arena_str(struct arena *a, struct span s); // NUL-terminated
+/* `x`, `between` and `y` as one, whole (SPAN_FMT cuts, for messages). */
+struct span arena_join(struct arena *a, struct span x, const char *between,
+                       struct span y);
 struct span arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void arena_reset(struct arena *a); // empty again; the newest block is kept
 void arena_free(struct arena *a);  // usable again as from = {0}

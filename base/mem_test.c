@@ -46,10 +46,24 @@ static void what_is_reserved_is_there_in_one_piece(void)
     arena_free(&a);
 }
 
+static void joins_whole_what_messages_would_cut(void)
+{
+    static uint8_t x[200];
+    struct arena a = {0};
+
+    struct span got = arena_join(&a, span_of(x, sizeof x), ",", span_of(x, sizeof x));
+    CHECK_INT(got.n, 401);
+    CHECK_INT(got.p[200], ',');
+    CHECK_SPAN(arena_join(&a, (struct span){0}, "", span_str("b")), "b");
+    CHECK_INT(got.p[401], 0);
+    arena_free(&a);
+}
+
 int main(void)
 {
     RUN(an_arena_gives_zeroed_pieces_of_any_size);
     RUN(text_is_copied_with_its_nul);
     RUN(what_is_reserved_is_there_in_one_piece);
+    RUN(joins_whole_what_messages_would_cut);
     return REPORT();
 }

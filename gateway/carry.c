@@ -80,9 +80,7 @@ static struct span join(struct http_req *r, const char *name)
 
         if (!http_same(r->fields[i].name, span_str(name)))
             continue;
-        all = all.p == NULL ? value
-                            : arena_printf(&r->arena, SPAN_FMT "," SPAN_FMT,
-                                           SPAN_ARG(all), SPAN_ARG(value));
+        all = all.p == NULL ? value : arena_join(&r->arena, all, ",", value);
     }
     return all;
 }

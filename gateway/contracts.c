@@ -284,10 +284,8 @@ static void note_observed(struct item *it, struct span names, struct arena *a)
 {
     if (names.n == 0)
         return;
-    it->observed = it->observed.n == 0
-                       ? arena_copy(a, names)
-                       : arena_printf(a, SPAN_FMT "," SPAN_FMT, SPAN_ARG(it->observed),
-                                      SPAN_ARG(names));
+    it->observed = it->observed.n == 0 ? arena_copy(a, names)
+                                       : arena_join(a, it->observed, ",", names);
 }
 
 static int64_t now_ns(void)

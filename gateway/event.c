@@ -24,7 +24,7 @@ static bool is(struct span name, const char *text)
 
 static const char *header_name(struct arena *a, struct span name)
 {
-    return arena_str(a, arena_printf(a, "ce_" SPAN_FMT, SPAN_ARG(name)));
+    return (const char *)arena_join(a, span_str("ce_"), "", name).p;
 }
 
 /* application/json, text/json, anything+json; parameters do not count. */
@@ -187,7 +187,7 @@ enum err_kind event_read(struct event *out, const struct json *j, struct arena *
 
 /* ---- binary mode ---- */
 
-static bool is_ce(struct span name)
+bool event_is_field(struct span name)
 {
     return name.n > 3 && http_same(span_of(name.p, 3), span_str("ce-"));
 }
@@ -262,7 +262,7 @@ enum err_kind event_read_fields(struct event *out, const struct http_field *f, s
     for (size_t i = 0; i < n; i++) {
         struct span value;
 
-        if (!is_ce(f[i].name))
+        if (!event_is_field(f[i].name))
             continue;
         struct span name = small(a, span_skip(f[i].name, 3));
         if (has_name(out, name))
