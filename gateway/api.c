@@ -409,7 +409,7 @@ static void serve(struct gateway *g, struct http_req *r, bool may_wait)
         return;
     } else if (unpack_is_due(r) && (status = unpack_body(g, r, &e)) != 0) {
         refuse_packed(r, status, &e);
-    } else if (retry_ask(g, r) == RETRY_ANSWERED) {
+    } else if (retry_ask(g, r, p->ask.dry_run) == RETRY_ANSWERED) {
         publish_free(p);
         return;
     } else if (note_beside(g, p), find_schema(g, p, may_wait, &e) != ERR_OK) {

@@ -27,6 +27,8 @@ struct event {
 /* A member of the JSON format.  ERR_INVALID says what is wrong with which attribute. */
 enum err_kind event_read(struct event *out, const struct json *j, struct arena *a,
                          struct err *e) MUST_USE;
+/* ce-id and its like, in any case. */
+bool event_is_field(struct span name);
 /* Header fields of the binary mode; the data is the body. */
 enum err_kind event_read_fields(struct event *out, const struct http_field *f, size_t n,
                                 struct arena *a, struct err *e) MUST_USE;

@@ -593,7 +593,7 @@ static enum step prepare(struct gateway *g, struct rest *t, bool may_wait)
 
     if (step == STEP_ON)
         step = check_cluster(g, t, may_wait);
-    if (step == STEP_ON && retry_ask(g, rest_publish(t)->req) == RETRY_ANSWERED)
+    if (step == STEP_ON && retry_ask(g, rest_publish(t)->req, false) == RETRY_ANSWERED)
         step = STEP_ANSWERED;
     if (step == STEP_ON)
         carry_note(g, rest_publish(t)->req);

@@ -2,6 +2,7 @@
 
 #include "avro-core/canon.h"
 #include "base/clock.h"
+#include "gateway/event.h"
 #include "gateway/gateway_inside.h"
 
 #include <stdlib.h>
@@ -75,6 +76,12 @@ static void hash_request(uint8_t hash[REPLAY_HASH], const struct http_req *r)
     put_part(&all, r->query);
     put_part(&all, http_header(r, "Content-Type"));
     put_part(&all, http_header(r, "Kafka-Key"));
+    put_part(&all, http_header(r, "Kafka-Timestamp"));
+    for (size_t i = 0; i < r->nfields; i++)
+        if (event_is_field(r->fields[i].name)) {
+            put_part(&all, r->fields[i].name);
+            put_part(&all, r->fields[i].value);
+        }
     put_part(&all, span_of(body, sizeof body));
     av_sha256(hash, buf_span(&all));
     buf_free(&all);
@@ -110,21 +117,14 @@ static void repeat(struct http_req *r, const struct replay_answer *a)
     http_answer(r, a->status, a->type, a->body);
 }
 
-static bool is_dry_run(const struct http_req *r)
-{
-    struct span v;
-
-    return http_param(r, "dry_run", &v) && span_eq(v, span_str("true"));
-}
-
-enum retry_step retry_ask(struct gateway *g, struct http_req *r)
+enum retry_step retry_ask(struct gateway *g, struct http_req *r, bool dry_run)
 {
     struct visit *v = r->visit;
     uint8_t hash[REPLAY_HASH];
     struct replay_answer again;
     struct span key = {0};
 
-    int found = v->entry != NULL || is_dry_run(r) ? 0 : find_key(r, &key);
+    int found = v->entry != NULL || dry_run ? 0 : find_key(r, &key);
     if (found == 0)
         return RETRY_ON;
     if (found < 0) {

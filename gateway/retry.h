@@ -16,8 +16,9 @@ struct gateway;
 
 enum retry_step { RETRY_ON, RETRY_ANSWERED };
 
-/* Its body is whole.  RETRY_ANSWERED: it was answered, or waits for another. */
-enum retry_step retry_ask(struct gateway *g, struct http_req *r);
+/* Its body is whole.  RETRY_ANSWERED: it was answered, or waits for another.  A dry run
+ * takes no key. */
+enum retry_step retry_ask(struct gateway *g, struct http_req *r, bool dry_run);
 /* Every report of `p` is there: what its answer will be worth.  Before the answer. */
 void retry_note(const struct publish *p);
 /* What an earlier try wrote is not sent again.  Before the sending. */

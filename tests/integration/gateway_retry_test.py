@@ -43,6 +43,12 @@ def the_same_again(w):
     check("another body under the same key is refused", (other.status, other.json["error_code"]), (422, 422))
     check("   another query too", w.post("a", [{"id": "a0"}, {"id": "a1"}], headers=key("k1"), query="on_error=partial").status, 422)
     check("   a dry run is not", w.post("a", [{"id": "a0"}], headers=key("k1"), query="dry_run=true").status, 200)
+    check("   however it is written", w.post("a", [{"id": "a0"}], headers=key("k1"), query="dry_run=TRUE").status, 200)
+    check("another time is another request", w.post("a", [{"id": "a0"}, {"id": "a1"}], headers={**key("k1"), "Kafka-Timestamp": "5"}).status, 422)
+    event = {"ce-specversion": "1.0", "ce-source": "/x", "ce-type": "t", "ce-id": "1"}
+    check("an event under a key", w.post("b", {"id": "e0"}, headers={**key("ev"), **event}).status, 200)
+    check("   and the same again", is_again(w.post("b", {"id": "e0"}, headers={**key("ev"), **event})), True)
+    check("   another event of the same data is refused", w.post("b", {"id": "e0"}, headers={**key("ev"), **event, "ce-id": "2"}).status, 422)
     check("   nor the same key for another topic", w.post("b", [{"id": "a0"}], headers=key("k1")).status, 200)
     for bad in ("", "x" * 129, "caf\u00e9"):
         check("a key of %d characters %r is none" % (len(bad), bad[:4]), w.post("a", {"id": "no"}, headers=key(bad.encode("latin-1"))).status, 400)
