@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/client.h"
+#include "http/url.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -142,8 +143,11 @@ static bool is_url(const char *s)
 /* Keys that came in the clear are anybody's, unless they never left this machine. */
 static bool is_safe(const char *url)
 {
-    return begins(url, "https://") || begins(url, "http://127.0.0.1:") ||
-           begins(url, "http://127.0.0.1/");
+    struct url u;
+    struct err no_url = {0};
+
+    return url_split(&u, span_str(url), &no_url) == ERR_OK &&
+           (u.tls || span_eq(u.host, span_str("127.0.0.1")));
 }
 
 static enum err_kind ask_keys(struct buf *out, const struct guard_settings *s,
