@@ -26,7 +26,6 @@ struct files_window {             // one file
     char *dir;                    // "" or "dt=2026-11-20"
     struct format_writer *writer; // NULL once finished, and for rejects
     struct spool *spool;
-    uint64_t given; // of its rows so far
     int64_t rows;
     bool rejects, written, final_there;
     char final[STAGE_NAME];

@@ -1,5 +1,8 @@
 #include "loaders/stage_window.h"
 
+#include "avro-core/moment.h"
+#include "avro-core/put.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,33 +253,17 @@ static void put_escaped(struct buf *out, struct span s)
             buf_put_u8(out, s.p[i]);
 }
 
-/* Days since 1970 to a date (proleptic Gregorian; H. Hinnant, "chrono-Compatible
- * Low-Level Date Algorithms"). */
-static void civil(int64_t days, int *y, int *m, int *d)
+static enum err_kind put_window(struct buf *out, const struct window_rule *r,
+                                int64_t days, int hour, struct err *e)
 {
-    int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
-    int64_t doe = z - era * 146097;
-    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-
-    *d = (int)(doy - (153 * mp + 2) / 5 + 1);
-    *m = (int)(mp < 10 ? mp + 3 : mp - 9);
-    *y = (int)(yoe + era * 400 + (*m <= 2));
-}
-
-static enum err_kind put_time(struct buf *out, const struct window_rule *r,
-                              int64_t days, int hour, struct err *e)
-{
-    int y, m, d;
-
     if (days < -719162 || days > DAYS_MOST)
         return err_set(e, ERR_INVALID, "%s: day %" PRId64 " has no year of four digits",
                        r->name, days);
-    civil(days, &y, &m, &d);
-    if (r->as == AS_MONTH)
-        buf_printf(out, "%s=%04d-%02d", r->name, y, m);
-    else
-        buf_printf(out, "%s=%04d-%02d-%02d", r->name, y, m, d);
+    buf_printf(out, "%s=", r->name);
+    size_t at = out->n;
+    (void)!put_date(out, days);
+    if (r->as == AS_MONTH && !out->over)
+        buf_cut(out, at + strlen("2026-11"));
     if (r->as == AS_HOUR)
         buf_printf(out, "/hour=%02d", hour);
     return ERR_OK;
@@ -301,21 +288,17 @@ static enum err_kind put_text_time(struct buf *out, const struct window_rule *r,
                                    const struct window_value *v, struct err *e)
 {
     const char *t = v->text;
-    size_t wanted_n = r->as == AS_HOUR ? 13 : 10;
     int hour = r->as == AS_HOUR && v->length >= 13 ? two(t + 11) : 0;
-    bool good = v->length >= wanted_n && two(t) >= 0 && two(t + 2) >= 0 &&
-                t[4] == '-' && two(t + 5) >= 1 && two(t + 5) <= 12 && t[7] == '-' &&
-                two(t + 8) >= 1 && two(t + 8) <= 31 && hour >= 0 && hour <= 23 &&
-                (r->as != AS_HOUR || t[10] == 'T' || t[10] == ' ');
+    int32_t days;
+    bool good = v->length >= (r->as == AS_HOUR ? 13 : 10) &&
+                moment_date(&days, span_of(t, 10)) == MOMENT_FITS && hour >= 0 &&
+                hour <= 23 && (r->as != AS_HOUR || t[10] == 'T' || t[10] == ' ');
 
     if (!good)
         return err_set(e, ERR_INVALID, "%s: \"%.*s\" begins with no ISO date%s",
                        r->name, (int)(v->length < 40 ? v->length : 40), t,
                        r->as == AS_HOUR ? " and hour" : "");
-    buf_printf(out, "%s=%.*s", r->name, r->as == AS_MONTH ? 7 : 10, t);
-    if (r->as == AS_HOUR)
-        buf_printf(out, "/hour=%.2s", t + 11);
-    return ERR_OK;
+    return put_window(out, r, days, hour, e);
 }
 
 static int64_t floor_div(int64_t a, int64_t b)
@@ -334,7 +317,8 @@ static enum err_kind put_value(struct buf *out, const struct window_rule *r,
     if (r->as != AS_VALUE || v->node->logical == AV_DATE) {
         int64_t units = units_a_day(v->node), days = floor_div(v->number, units);
         int64_t inside = v->number - days * units;
-        return put_time(out, r, days, units < 24 ? 0 : (int)(inside / (units / 24)), e);
+        return put_window(out, r, days, units < 24 ? 0 : (int)(inside / (units / 24)),
+                          e);
     }
     buf_printf(out, "%s=", r->name);
     if (!v->is_text)
@@ -352,8 +336,8 @@ static enum err_kind put_rule(struct windows *w, size_t i, int64_t timestamp_ms,
     const struct window_rule *r = &w->rules[i];
 
     if (r->field == NULL && timestamp_ms >= 0)
-        return put_time(out, r, timestamp_ms / DAY_MS,
-                        (int)(timestamp_ms % DAY_MS / (DAY_MS / 24)), e);
+        return put_window(out, r, timestamp_ms / DAY_MS,
+                          (int)(timestamp_ms % DAY_MS / (DAY_MS / 24)), e);
     if (r->field == NULL || !w->values[i].there) {
         put_null(out, r);
         return ERR_OK;

@@ -97,6 +97,10 @@ static void what_is_no_date_is_set_aside(void)
               ROW("2026-11-20", "null", "null", "2026-11-20", "0"), 0, NULL);
     check_dir(RULES("0.field", "when", "0.as", "day"),
               ROW("2026-11-20", "null", "null", "2026-13-20", "0"), 0, NULL);
+    check_dir(RULES("0.field", "when", "0.as", "day"),
+              ROW("2026-11-20", "null", "null", "2026-02-31", "0"), 0, NULL);
+    check_dir(RULES("0.field", "when", "0.as", "month"),
+              ROW("2026-11-20", "null", "null", "2025-02-29", "0"), 0, NULL);
 }
 
 static void rules_that_cannot_be_are_refused(void)
