@@ -111,11 +111,6 @@ static inline struct cel_value cel_fail(const char *why)
     return (struct cel_value){.kind = CEL_ERROR, .s = span_str(why)};
 }
 
-static inline bool cel_is(struct cel_value v, enum cel_kind k)
-{
-    return v.kind == k;
-}
-
 /* Types */
 
 struct cel_type {
@@ -493,6 +488,9 @@ struct cel_value cel_decimal_double(struct cel_run *run, struct cel_value x);
 struct cel_value cel_decimal_whole(struct cel_run *run, struct cel_value x); // an int
 
 /* Times: time.c, zone.c */
+
+bool cel_is_leap(int64_t year);
+int64_t cel_days_before_year(int64_t year); // since 1970, to its first day
 
 #define CEL_SECOND_FIRST (-62135596800) // 0001-01-01T00:00:00Z
 #define CEL_SECOND_LAST 253402300799    // 9999-12-31T23:59:59Z

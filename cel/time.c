@@ -11,14 +11,14 @@ struct date {
     int of_year;    // from 0
 };
 
-static int64_t days_before_year(int64_t year)
+int64_t cel_days_before_year(int64_t year)
 {
     int64_t y = year - 1;
 
     return y * 365 + y / 4 - y / 100 + y / 400 - 719162;
 }
 
-static bool is_leap(int64_t y)
+bool cel_is_leap(int64_t y)
 {
     return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
 }
@@ -45,7 +45,7 @@ static struct date date_of(int64_t days)
 
     struct date d = {.year = n400 * 400 + n100 * 100 + n4 * 4 + n1 + 1,
                      .of_year = (int)since};
-    const int *starts = month_starts[is_leap(d.year)];
+    const int *starts = month_starts[cel_is_leap(d.year)];
     while (starts[d.month + 1] <= d.of_year)
         d.month++;
     d.day = d.of_year - starts[d.month] + 1;
@@ -132,8 +132,8 @@ static bool read_date(struct span *s, int64_t *days)
 
     if (year < 0 || !dash || month < 1 || month > 12 || !dash_too || day < 1)
         return false;
-    const int *starts = month_starts[is_leap(year)];
-    *days = days_before_year(year) + starts[month - 1] + day - 1;
+    const int *starts = month_starts[cel_is_leap(year)];
+    *days = cel_days_before_year(year) + starts[month - 1] + day - 1;
     return day <= starts[month] - starts[month - 1];
 }
 

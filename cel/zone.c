@@ -172,18 +172,6 @@ static int64_t take_time(struct rule *r)
     return negative ? -x : x;
 }
 
-static bool is_leap(int64_t y)
-{
-    return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
-}
-
-static int64_t days_before(int64_t year)
-{
-    int64_t y = year - 1;
-
-    return y * 365 + y / 4 - y / 100 + y / 400 - 719162;
-}
-
 /* Mm.w.d: day d (0 is Sunday) of the w-th week of month m; the fifth is the last. */
 static int64_t month_rule(struct rule *r, int64_t year)
 {
@@ -199,10 +187,10 @@ static int64_t month_rule(struct rule *r, int64_t year)
         return 0;
     }
     for (int m = 1; m < month; m++)
-        day_of_year += lengths[m - 1] + (m == 2 && is_leap(year));
-    int64_t first = days_before(year) + day_of_year;
+        day_of_year += lengths[m - 1] + (m == 2 && cel_is_leap(year));
+    int64_t first = cel_days_before_year(year) + day_of_year;
     int64_t day = (weekday - (first + 4) % 7 + 7) % 7 + (week - 1) * 7;
-    int64_t length = lengths[month - 1] + (month == 2 && is_leap(year));
+    int64_t length = lengths[month - 1] + (month == 2 && cel_is_leap(year));
     while (day >= length)
         day -= 7;
     return first + day;
@@ -218,9 +206,9 @@ static int64_t take_day(struct rule *r, int64_t year)
     } else if (take(r, 'J')) { // from 1, February 29 never counted
         int64_t n = take_number(r);
 
-        days = days_before(year) + n - 1 + (is_leap(year) && n > 59);
+        days = cel_days_before_year(year) + n - 1 + (cel_is_leap(year) && n > 59);
     } else {
-        days = days_before(year) + take_number(r);
+        days = cel_days_before_year(year) + take_number(r);
     }
     if (take(r, '/'))
         time = take_time(r);
@@ -231,9 +219,9 @@ static int64_t year_of(int64_t when)
 {
     int64_t year = 1970 + when / 31556952;
 
-    while (days_before(year) * 86400 > when)
+    while (cel_days_before_year(year) * 86400 > when)
         year--;
-    while (days_before(year + 1) * 86400 <= when)
+    while (cel_days_before_year(year + 1) * 86400 <= when)
         year++;
     return year;
 }

@@ -52,7 +52,6 @@ struct place { // first in each place's own struct
     const struct place_ops *ops;
     struct place_settings s;
     char *shown;
-    unsigned probes;
     atomic_bool cancelled;
 };
 

@@ -194,7 +194,9 @@ static enum err_kind upload_part(struct s3 *s, const char *final, struct span id
     url_put_escaped(&query, id);
     buf_put_u8(&query, 0);
     r.query = (const char *)query.p;
-    for (int i = 0; i < TRIES && rc == ERR_UNAVAILABLE; i++) {
+    for (int i = 0; i < TRIES && rc == ERR_UNAVAILABLE &&
+                    (i == 0 || !atomic_load(&s->place.cancelled));
+         i++) {
         if (i > 0)
             pause_for(i - 1);
         rc = send_part(s, &r, etag, e);
