@@ -402,3 +402,31 @@ void copy_close(struct buf *out, size_t opened)
     if (!out->over)
         store32(out->p + opened - 4, (uint32_t)(out->n - opened));
 }
+
+/* dimensions (32)  has a NULL (32)  oid (32)  { items (32)  first index (32) }* */
+size_t copy_open_array(struct buf *out, uint32_t oid)
+{
+    size_t at = copy_open(out);
+
+    buf_put_be32(out, 1);
+    buf_put_be32(out, 0);
+    buf_put_be32(out, oid);
+    buf_put_be32(out, 0);
+    buf_put_be32(out, 1);
+    return at;
+}
+
+void copy_close_array(struct buf *out, size_t opened, uint32_t items, bool has_null)
+{
+    if (out->over)
+        return;
+    uint8_t *head = out->p + opened;
+    if (items == 0) { // no dimension at all, as '{}' is
+        store32(head, 0);
+        buf_cut(out, opened + 12);
+    } else {
+        store32(head + 4, has_null);
+        store32(head + 12, items);
+    }
+    copy_close(out, opened);
+}

@@ -61,3 +61,8 @@ enum err_kind copy_big_decimal(struct buf *out, struct span x, struct err *e) MU
 /* A field whose length is not known yet: begin, append, end. */
 size_t copy_open(struct buf *out);
 void copy_close(struct buf *out, size_t opened);
+
+/* An array of one dimension, from 1: open, append its items as fields, close.  `oid` is
+ * the items' type (array_recv() insists on it). */
+size_t copy_open_array(struct buf *out, uint32_t oid);
+void copy_close_array(struct buf *out, size_t opened, uint32_t items, bool has_null);

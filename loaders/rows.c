@@ -89,6 +89,7 @@ static enum err_kind on_null(struct av_visitor *v, const struct av_node *node,
 
     if (r->in_json)
         return JSON(r, null, node, e);
+    r->has_null |= r->in_array;
     copy_null(&r->out);
     return ERR_OK;
 }
@@ -283,6 +284,13 @@ static enum err_kind on_array_begin(struct av_visitor *v, const struct av_node *
 {
     struct rows *r = of(v);
 
+    if (r->column->item != NULL) {
+        r->in_array = true;
+        r->has_null = false;
+        r->items = 0;
+        r->array_at = copy_open_array(&r->out, r->column->item_oid);
+        return ERR_OK;
+    }
     TRY(enter_json(r, e));
     r->depth++;
     return JSON(r, array_begin, node, e);
@@ -291,14 +299,26 @@ static enum err_kind on_array_begin(struct av_visitor *v, const struct av_node *
 static enum err_kind on_item(struct av_visitor *v, const struct av_node *node,
                              struct err *e)
 {
-    return JSON(of(v), item, node, e);
+    struct rows *r = of(v);
+
+    if (!r->in_array)
+        return JSON(r, item, node, e);
+    r->items++;
+    return ERR_OK;
 }
 
 static enum err_kind on_array_end(struct av_visitor *v, const struct av_node *node,
                                   struct err *e)
 {
-    of(v)->depth--;
-    return JSON(of(v), array_end, node, e);
+    struct rows *r = of(v);
+
+    if (r->in_array) {
+        r->in_array = false;
+        copy_close_array(&r->out, r->array_at, r->items, r->has_null);
+        return ERR_OK;
+    }
+    r->depth--;
+    return JSON(r, array_end, node, e);
 }
 
 static enum err_kind on_map_begin(struct av_visitor *v, const struct av_node *node,
@@ -379,7 +399,7 @@ void rows_begin(struct rows *r)
     r->depth = 0;
     r->sorted = true;
     r->column = NULL;
-    r->in_json = r->refused = false;
+    r->in_json = r->in_array = r->refused = false;
     memset(r->cells, 0, r->table->n * sizeof *r->cells);
     copy_row(&r->out, (uint16_t)(r->table->n + r->extra));
     if (!r->table->is_record)
@@ -517,9 +537,9 @@ static bool put_bytes_default(struct buf *sql, const struct column *c, struct sp
     return true;
 }
 
-static bool put_value(struct buf *sql, const struct column *c, struct span avro)
+static bool put_scalar(struct buf *sql, const struct column *c, const struct json *j,
+                       struct span avro)
 {
-    const struct json *j = c->field->fallback;
     struct buf text = BUF_INIT(1 << 20);
 
     if (c->node->type == AV_BYTES || c->node->type == AV_FIXED)
@@ -538,6 +558,62 @@ static bool put_value(struct buf *sql, const struct column *c, struct span avro)
     return true;
 }
 
+/* One value of a type that has a column's form, from Avro of our own making. */
+static struct span take_value(struct span *in, const struct av_node *n)
+{
+    struct span all = *in;
+    size_t size = 0;
+
+    switch (n->type) {
+    case AV_BOOLEAN: size = 1; break;
+    case AV_FLOAT: size = 4; break;
+    case AV_DOUBLE: size = 8; break;
+    case AV_FIXED: size = n->size; break;
+    case AV_STRING:
+    case AV_BYTES: size = (size_t)read_zigzag(in); break;
+    default: (void)read_zigzag(in); break;
+    }
+    *in = span_skip(*in, size < in->n ? size : in->n);
+    return span_of(all.p, all.n - in->n);
+}
+
+static bool put_item(struct buf *sql, const struct column *c, const struct json *j,
+                     struct span *avro)
+{
+    struct column one = *c;
+    const struct av_node *type = c->node->items;
+
+    one.node = c->item;
+    one.item = NULL;
+    if (type->type == AV_UNION)
+        type = type->branches[(size_t)read_zigzag(avro) % type->n_branches];
+    if (type->type != AV_NULL)
+        return put_scalar(sql, &one, j, take_value(avro, type));
+    buf_put_str(sql, "NULL");
+    return true;
+}
+
+static bool put_array(struct buf *sql, const struct column *c, const struct json *j,
+                      struct span avro)
+{
+    int64_t left = 0;
+
+    buf_put_str(sql, "ARRAY[");
+    for (const struct json *x = j->first; x != NULL; x = x->next) {
+        if (left == 0 && (left = read_zigzag(&avro)) < 0) {
+            left = -left; // and how long the block is
+            (void)read_zigzag(&avro);
+        }
+        left--;
+        buf_put_str(sql, x == j->first ? "" : ", ");
+        if (!put_item(sql, c, x, &avro))
+            return false;
+    }
+    buf_put_str(sql, "]::");
+    table_put_type(sql, c);
+    return true;
+}
+
 bool rows_put_default(struct buf *sql, const struct column *c)
 {
     if (c->field == NULL || c->field->fallback == NULL)
@@ -549,5 +625,6 @@ bool rows_put_default(struct buf *sql, const struct column *c)
         type = type->branches[(size_t)read_zigzag(&avro) % type->n_branches];
     if (type->type == AV_NULL)
         return false;
-    return put_value(sql, c, avro);
+    return c->item != NULL ? put_array(sql, c, c->field->fallback, avro)
+                           : put_scalar(sql, c, c->field->fallback, avro);
 }

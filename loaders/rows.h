@@ -1,9 +1,10 @@
 /*
  * rows.h - a visitor that writes rows of binary COPY.
  *
- * A record's fields become a row's fields (table.h says which form each has); arrays,
- * maps, records and unions inside become JSON.  Fields arrive in the writer's order, a
- * row has the table's: the usual case, both the same, costs no copy.
+ * A record's fields become a row's fields (table.h says which form each has); maps,
+ * records and unions inside become JSON, arrays where SQL has none for their items.
+ * Fields arrive in the writer's order, a row has the table's: the usual case, both the
+ * same, costs no copy.
  *
  * One record at a time: rows_begin(), the decoder, rows_end().  A record that cannot be
  * held leaves nothing behind.  One thread; no allocation once the buffers have grown.
@@ -26,7 +27,10 @@ struct rows {
     size_t row;            // where the present row begins
     size_t written, depth; // columns so far; containers open inside a column
     const struct column *column;
-    size_t json_at; // where the JSON of this column begins
+    size_t json_at;  // where the JSON of this column begins
+    size_t array_at; // where the SQL array of this column begins
+    uint32_t items;  // of it so far
+    bool in_array, has_null;
     bool in_json, sorted;
     const struct av_node *branch; // announced, its value still to come
     uint32_t branch_index;

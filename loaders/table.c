@@ -48,6 +48,30 @@ static const struct native {
 };
 static const struct native nested = {AV_RECORD, AV_PLAIN, "jsonb", FORM_JSONB, 0, 0};
 
+/* What array_recv() wants to be told (PostgreSQL 15, pg_type.dat). */
+static const struct {
+    const char *type;
+    uint32_t oid;
+} oids[] = {
+    {"boolean", 16},
+    {"bytea", 17},
+    {"bigint", 20},
+    {"smallint", 21},
+    {"integer", 23},
+    {"text", 25},
+    {"real", 700},
+    {"double precision", 701},
+    {"character", 1042},
+    {"character varying", 1043},
+    {"date", 1082},
+    {"time without time zone", 1083},
+    {"timestamp without time zone", 1114},
+    {"timestamp with time zone", 1184},
+    {"interval", 1186},
+    {"numeric", 1700},
+    {"uuid", 2950},
+};
+
 /* Other types of a column that take values of ours.  A narrow one is altered where we
  * may; where not, the values that do not fit are set aside. */
 static const struct other {
@@ -114,6 +138,41 @@ static void name_column(char out[COLUMN_NAME], struct span field)
             strcat(out, "_");
 }
 
+static uint32_t oid_of(const char *type)
+{
+    for (size_t i = 0; i < sizeof oids / sizeof oids[0]; i++)
+        if (strcmp(oids[i].type, type) == 0)
+            return oids[i].oid;
+    return 0;
+}
+
+/* The items' type of an array that SQL has a type for, without null; else NULL: arrays
+ * in arrays would have to be rectangular, and JSON is what holds the others. */
+static const struct av_node *plain_items(const struct av_node *n)
+{
+    const struct av_node *item = n->type == AV_ARRAY ? n->items : NULL;
+
+    if (item == NULL || item->type == AV_NULL)
+        return NULL;
+    (void)av_is_nullable(item, &item);
+    return native_of(item) == &nested ? NULL : item;
+}
+
+/* What one value of the column, or one item of it, is. */
+static const struct av_node *scalar_of(const struct column *c)
+{
+    return c->item != NULL ? c->item : c->node;
+}
+
+static void set_native(struct column *c)
+{
+    const struct native *n = native_of(scalar_of(c));
+
+    c->form = n->form;
+    c->unit_us = n->unit_us;
+    c->item_oid = oid_of(n->sql);
+}
+
 static void set_type(struct column *c, const struct av_node *type)
 {
     const struct av_node *other;
@@ -128,19 +187,22 @@ static void set_type(struct column *c, const struct av_node *type)
         for (size_t i = 0; i < c->node->n_branches; i++)
             c->nullable |= c->node->branches[i]->type == AV_NULL;
 
-    const struct native *n = native_of(c->node);
-    c->form = n->form;
-    c->unit_us = n->unit_us;
-    c->precision = c->node->logical == AV_DECIMAL ? c->node->precision : 0;
+    c->item = plain_items(c->node);
+    set_native(c);
+    other = scalar_of(c);
+    c->precision = other->logical == AV_DECIMAL ? other->precision : 0;
 }
 
-static void put_sql_type(struct buf *out, const struct av_node *n)
+void table_put_type(struct buf *out, const struct column *c)
 {
+    const struct av_node *n = scalar_of(c);
     const struct native *t = native_of(n);
 
     buf_put_str(out, t->sql);
     if (n->logical == AV_DECIMAL && t->form == FORM_NUMERIC)
         buf_printf(out, "(%d,%d)", n->precision, n->scale);
+    if (c->item != NULL)
+        buf_put_str(out, "[]");
 }
 
 static void put_column(struct buf *out, const char *name)
@@ -194,7 +256,7 @@ static void put_create(struct buf *ddl, const struct table *t, const char *quote
         buf_put_str(ddl, i == 0 ? "\n    " : ",\n    ");
         put_column(ddl, c->name);
         buf_put_u8(ddl, ' ');
-        put_sql_type(ddl, c->node);
+        table_put_type(ddl, c);
         if (!c->nullable)
             buf_put_str(ddl, " NOT NULL");
     }
@@ -219,7 +281,7 @@ static void put_add(struct buf *ddl, const struct column *c, const char *quoted)
 
     put_alter(ddl, quoted, "ADD COLUMN", c->name);
     buf_put_u8(ddl, ' ');
-    put_sql_type(ddl, c->node);
+    table_put_type(ddl, c);
     before = ddl->n;
     buf_put_str(ddl, " DEFAULT ");
     if (!rows_put_default(ddl, c))
@@ -256,17 +318,29 @@ static bool is_widening(const char *from, const char *to)
 
 struct change { // what one column of the plan needs
     const struct table_has *has;
+    char type[COLUMN_NAME]; // the column's, or of its items
+    bool is_array;
     bool evolve;
     const char *quoted;
     struct buf *ddl;
 };
+
+/* "integer[]" is an array of integer; one of domains or enums is not ours to write. */
+static void read_type(struct change *ch)
+{
+    size_t n = strlen(ch->has->type);
+
+    ch->is_array = n > 2 && strcmp(ch->has->type + n - 2, "[]") == 0;
+    snprintf(ch->type, sizeof ch->type, "%.*s", (int)(ch->is_array ? n - 2 : n),
+             ch->has->type);
+}
 
 static enum err_kind misfit(const struct column *c, const struct change *ch,
                             struct err *e)
 {
     struct buf wanted = BUF_INIT(100);
 
-    put_sql_type(&wanted, c->node);
+    table_put_type(&wanted, c);
     (void)err_set(e, ERR_INVALID,
                   "column %s.%s is %s, the schema's %s wants " SPAN_FMT "%s",
                   ch->quoted, ch->has->name, ch->has->type, av_type_name(c->node->type),
@@ -282,7 +356,8 @@ static enum err_kind widen(struct column *c, const struct change *ch, const char
     if (!ch->evolve)
         return misfit(c, ch, e);
     put_alter(ch->ddl, ch->quoted, "ALTER COLUMN", ch->has->name);
-    buf_printf(ch->ddl, " TYPE %s;\n", type);
+    buf_printf(ch->ddl, " TYPE %s%s;\n", type, ch->is_array ? "[]" : "");
+    c->item_oid = oid_of(type);
     return ERR_OK;
 }
 
@@ -295,16 +370,17 @@ static int most(int a, int b)
 static enum err_kind fit_numeric(struct column *c, const struct change *ch,
                                  struct err *e)
 {
+    const struct av_node *node = scalar_of(c);
     int typmod = ch->has->typmod - 4;
     char type[40];
 
     if (ch->has->typmod < 0)
         return ERR_OK;
     int p = typmod >> 16 & 0xffff, s = typmod & 0x7ff;
-    bool decimal = c->node->logical == AV_DECIMAL;
-    int want_s = decimal ? c->node->scale : 0;
-    int want_p = decimal ? c->node->precision : c->node->type == AV_INT ? 10 : 19;
-    if (c->node->logical == AV_BIG_DECIMAL)
+    bool decimal = node->logical == AV_DECIMAL;
+    int want_s = decimal ? node->scale : 0;
+    int want_p = decimal ? node->precision : node->type == AV_INT ? 10 : 19;
+    if (node->logical == AV_BIG_DECIMAL)
         return widen(c, ch, "numeric", e);
     if (p - s >= want_p - want_s && s >= want_s)
         return ERR_OK;
@@ -318,9 +394,9 @@ static enum err_kind fit_numeric(struct column *c, const struct change *ch,
 static enum err_kind fit_seconds(struct column *c, const struct change *ch,
                                  struct err *e)
 {
-    if (ch->has->typmod < 0 || ch->has->typmod >= native_of(c->node)->digits)
+    if (ch->has->typmod < 0 || ch->has->typmod >= native_of(scalar_of(c))->digits)
         return ERR_OK;
-    return widen(c, ch, ch->has->type, e);
+    return widen(c, ch, ch->type, e);
 }
 
 static enum err_kind fit_modifier(struct column *c, const struct change *ch,
@@ -341,22 +417,41 @@ static const struct other *find_other(enum table_form native, const char *type)
     return NULL;
 }
 
-static enum err_kind fit_type(struct column *c, const struct change *ch, struct err *e)
+/* A table of before, or made by hand: arrays as JSON. */
+static bool holds_json(const char *type)
 {
-    const struct native *n = native_of(c->node);
-    const struct other *o = find_other(n->form, ch->has->type);
+    return strcmp(type, nested.sql) == 0 || find_other(nested.form, type) != NULL;
+}
 
-    if (strcmp(n->sql, ch->has->type) == 0)
+static enum err_kind fit_scalar(struct column *c, const struct change *ch,
+                                struct err *e)
+{
+    const struct native *n = native_of(scalar_of(c));
+    const struct other *o = find_other(n->form, ch->type);
+
+    if (strcmp(n->sql, ch->type) == 0)
         return fit_modifier(c, ch, e);
     if (c->node->type == AV_ENUM && ch->has->is_enum)
         return ERR_OK; // an enum's receive function takes the label
     if (o != NULL && !(o->narrow && ch->evolve)) {
         c->form = o->form;
+        c->item_oid = oid_of(o->type);
         return fit_modifier(c, ch, e);
     }
-    if (is_widening(ch->has->type, n->sql))
+    if (is_widening(ch->type, n->sql))
         return widen(c, ch, n->sql, e);
     return misfit(c, ch, e);
+}
+
+static enum err_kind fit_type(struct column *c, const struct change *ch, struct err *e)
+{
+    if (c->item != NULL && !ch->is_array && holds_json(ch->type)) {
+        c->item = NULL;
+        set_native(c);
+    }
+    if (ch->is_array != (c->item != NULL))
+        return misfit(c, ch, e);
+    return fit_scalar(c, ch, e);
 }
 
 static enum err_kind fit_null(const struct column *c, const struct change *ch,
@@ -442,8 +537,15 @@ static enum err_kind fit(struct table *t, const struct table_has *has, size_t n_
         TRY(check_history(has, n_has, quoted, e));
     for (size_t i = 0; i < t->n; i++) {
         struct column *c = &t->columns[i];
-        struct change ch = {find(c->name, has, n_has), evolve, quoted, ddl};
+        struct change ch = {
+            .has = find(c->name, has, n_has),
+            .evolve = evolve,
+            .quoted = quoted,
+            .ddl = ddl,
+        };
 
+        if (ch.has != NULL)
+            read_type(&ch);
         if (ch.has != NULL)
             TRY(fit_column(c, &ch, e));
         else if (evolve)
@@ -504,7 +606,7 @@ static enum err_kind mark_key(struct table *t, const char *field, struct err *e)
                        field);
     if (c->nullable)
         return err_set(e, ERR_INVALID, "key %.100s: the field may be null", field);
-    if (c->form == FORM_JSONB)
+    if (c->form == FORM_JSONB || c->item != NULL)
         return err_set(e, ERR_INVALID, "key %.100s: of type %s is no key", field,
                        av_type_name(c->node->type));
     if (c->key)

@@ -6,7 +6,8 @@
  *      decimal numeric(p,s)   big-decimal numeric   uuid uuid   date date
  *      time-* time   timestamp-* timestamptz   local-timestamp-* timestamp
  *      *-nanos bigint (timestamptz would cut three digits)   duration interval
- *      array, map, record, other unions jsonb        ["null", T] T, nullable
+ *      array of the above T[]   map, record, other arrays and unions jsonb
+ *      ["null", T] T, nullable
  *
  * A table that is there is taken as it is: columns are found by name (exactly, else by
  * the only one that differs in case alone), and any type that holds every value will
@@ -45,11 +46,13 @@ struct column {
     char name[COLUMN_NAME];
     const struct av_field *field; // NULL when the root is no record
     const struct av_node *node;   // the type, without the null of ["null", T]
+    const struct av_node *item;   // T of a T[], without null; NULL = it is no SQL array
+    uint32_t item_oid;            // its type's
     bool nullable;
-    bool key; // of the row, see struct table_keys
-    enum table_form form;
-    int64_t unit_us; // FORM_TIME, FORM_TIMESTAMP: of one unit of Avro's number
-    int precision;   // FORM_NUMERIC from a decimal: digits that fit, 0 = any
+    bool key;             // of the row, see struct table_keys
+    enum table_form form; // of an SQL array: of its items
+    int64_t unit_us;      // FORM_TIME, FORM_TIMESTAMP: of one unit of Avro's number
+    int precision;        // FORM_NUMERIC from a decimal: digits that fit, 0 = any
 };
 
 struct table {
@@ -88,5 +91,7 @@ enum err_kind table_plan(struct table *out, struct av_schema *reader,
                          struct err *e) MUST_USE;
 void table_free(struct table *t);
 
+/* "numeric(9,2)[]": what a column made for it is. */
+void table_put_type(struct buf *out, const struct column *c);
 /* COPY "t" ("a", "b") FROM STDIN (FORMAT binary) */
 void table_put_copy(struct buf *out, const struct table *t, const char *quoted);

@@ -62,7 +62,16 @@ static void creates_a_column_for_every_type(void)
         {"{\"type\":\"long\",\"logicalType\":\"timestamp-nanos\"}", "bigint NOT NULL"},
         {"{\"type\":\"fixed\",\"name\":\"D\",\"size\":12,\"logicalType\":\"duration\"}",
          "interval NOT NULL"},
-        {"{\"type\":\"array\",\"items\":\"int\"}", "jsonb NOT NULL"},
+        {"{\"type\":\"array\",\"items\":\"int\"}", "integer[] NOT NULL"},
+        {"[\"null\",{\"type\":\"array\",\"items\":[\"null\",\"string\"]}]", "text[]"},
+        {"{\"type\":\"array\",\"items\":{\"type\":\"bytes\",\"logicalType\":"
+         "\"decimal\","
+         "\"precision\":9,\"scale\":2}}",
+         "numeric(9,2)[] NOT NULL"},
+        {"{\"type\":\"array\",\"items\":[\"int\",\"string\"]}", "jsonb NOT NULL"},
+        {"{\"type\":\"array\",\"items\":\"null\"}", "jsonb NOT NULL"},
+        {"{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":\"int\"}}",
+         "jsonb NOT NULL"},
         {"[\"null\",\"int\",\"string\"]", "jsonb"},
         {"[\"int\",\"string\"]", "jsonb NOT NULL"},
     };
@@ -122,7 +131,85 @@ static void adds_a_field_with_its_default_for_the_rows_that_are_there(void)
         "NULL;\n"
         "ALTER TABLE \"t\" ADD COLUMN \"m\" numeric(6,2) DEFAULT '001234500e-4' NOT "
         "NULL;\n"
-        "ALTER TABLE \"t\" ADD COLUMN \"l\" jsonb DEFAULT E'[]' NOT NULL;\n");
+        "ALTER TABLE \"t\" ADD COLUMN \"l\" integer[] DEFAULT ARRAY[]::integer[] NOT "
+        "NULL;\n");
+}
+
+#define ARRAY(items) "{\"type\":\"array\",\"items\":" items "}"
+
+static void an_array_goes_where_there_is_one_and_into_json_that_was_there(void)
+{
+    static const struct {
+        const char *items, *has, *altered;
+        bool is_array;
+    } rows[] = {
+        {"\"int\"", "integer[]", "", true},
+        {"\"int\"", "smallint[]",
+         "ALTER TABLE \"t\" ALTER COLUMN \"x\" TYPE integer[];\n", true},
+        {"\"string\"", "character varying[]", "", true},
+        {"\"int\"", "jsonb", "", false},
+        {"\"int\"", "text", "", false},
+        {"\"int\"", "integer",
+         "column \"t\".x is integer, the schema's array wants integer[]: alter it by "
+         "hand",
+         true},
+        {"\"string\"", "integer[]",
+         "column \"t\".x is integer[], the schema's array wants text[]: alter it by "
+         "hand",
+         true},
+        {"[\"int\",\"string\"]", "integer[]",
+         "column \"t\".x is integer[], the schema's array wants jsonb: alter it by "
+         "hand",
+         true},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct table_has has[] = {
+            {"x", rows[i].has, -1, true, false, false, false}};
+        char schema[200];
+        struct table t;
+
+        snprintf(schema, sizeof schema, RECORD(FIELD("x", ARRAY("%s"))), rows[i].items);
+        CHECK_SPAN(altered(schema, has, 1), rows[i].altered);
+        if (plan(&t, schema, has, 1, true) != ERR_OK)
+            continue;
+        CHECK_INT(t.columns[0].item != NULL, rows[i].is_array);
+        table_free(&t);
+    }
+}
+
+static void an_arrays_default_is_one_for_sql(void)
+{
+    static const struct {
+        const char *items, *json, *sql;
+    } rows[] = {
+        {"\"long\"", "[1,-2]", "bigint[] DEFAULT ARRAY[E'1', E'-2']::bigint[]"},
+        {"[\"null\",\"string\"]", "[null,\"o'k\"]",
+         "text[] DEFAULT ARRAY[NULL, E'o''k']::text[]"},
+        {"{\"type\":\"int\",\"logicalType\":\"date\"}", "[1,2]",
+         "date[] DEFAULT ARRAY[('1970-01-01'::date + 1), ('1970-01-01'::date + "
+         "2)]::date[]"},
+        {"{\"type\":\"fixed\",\"name\":\"F\",\"size\":2}", "[\"ab\",\"c\\u00ff\"]",
+         "bytea[] DEFAULT ARRAY['\\x6162', '\\x63ff']::bytea[]"},
+        {"\"bytes\"", "[\"\",\"a\"]", "bytea[] DEFAULT ARRAY['\\x', '\\x61']::bytea[]"},
+        {"\"boolean\"", "[true]", "boolean[] DEFAULT ARRAY[E'true']::boolean[]"},
+        {"\"double\"", "[1.5,2]",
+         "double precision[] DEFAULT ARRAY[E'1.5', E'2']::"
+         "double precision[]"},
+    };
+    const struct table_has has[] = {{"a", "integer", -1, true, false, false, false}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char schema[400], want[300];
+
+        snprintf(schema, sizeof schema,
+                 RECORD(FIELD("a", "\"int\"") ",{\"name\":\"x\",\"type\":" ARRAY(
+                     "%s") ",\"default\":%s}"),
+                 rows[i].items, rows[i].json);
+        snprintf(want, sizeof want, "ALTER TABLE \"t\" ADD COLUMN \"x\" %s NOT NULL;\n",
+                 rows[i].sql);
+        CHECK_SPAN(altered(schema, has, 1), want);
+    }
 }
 
 static void widens_only_where_nothing_can_be_lost(void)
@@ -298,6 +385,8 @@ int main(void)
     RUN(creates_a_column_for_every_type);
     RUN(cuts_long_names_apart_and_leaves_system_columns_alone);
     RUN(adds_a_field_with_its_default_for_the_rows_that_are_there);
+    RUN(an_array_goes_where_there_is_one_and_into_json_that_was_there);
+    RUN(an_arrays_default_is_one_for_sql);
     RUN(widens_only_where_nothing_can_be_lost);
     RUN(finds_a_column_by_case_only_when_it_is_the_only_one);
     RUN(lets_columns_be_null_that_the_schema_has_no_more);

@@ -183,21 +183,62 @@ static const struct {
     {"{\"type\":\"fixed\",\"name\":\"D\",\"size\":16,\"logicalType\":\"decimal\","
      "\"precision\":20,\"scale\":4}",
      "\"-0.0001\"", "-0.0001"},
-    {"{\"type\":\"array\",\"items\":\"string\"}", "[\"a\",\"\\u00e9\"]",
-     "[\"a\", \"\xc3\xa9\"]"},
+    {"{\"type\":\"array\",\"items\":\"string\"}", "[\"a\",\"\\u00e9\",\"b, c\",\"\"]",
+     "{a,\xc3\xa9,\"b, c\",\"\"}"},
+    {"{\"type\":\"array\",\"items\":\"string\"}", "[]", "{}"},
+    {"{\"type\":\"array\",\"items\":[\"null\",\"string\"]}", "[\"a\",null,\"NULL\"]",
+     "{a,NULL,\"NULL\"}"},
+    {"{\"type\":\"array\",\"items\":\"boolean\"}", "[true,false]", "{t,f}"},
+    {"{\"type\":\"array\",\"items\":\"float\"}", "[1.5,\"NaN\"]", "{1.5,NaN}"},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"fixed\",\"name\":\"F\",\"size\":2}}",
+     "[\"q80=\"]", "{\"\\\\xabcd\"}"},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"enum\",\"name\":\"E\",\"symbols\":["
+     "\"A\","
+     "\"B\"]}}",
+     "[\"B\",\"A\"]", "{B,A}"},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"string\",\"logicalType\":\"uuid\"}}",
+     "[\"123e4567-e89b-12d3-a456-426614174000\"]",
+     "{123e4567-e89b-12d3-a456-426614174000}"},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"int\",\"logicalType\":\"date\"}}",
+     "[\"2024-02-29\",\"1969-12-31\"]", "{2024-02-29,1969-12-31}"},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"int\",\"logicalType\":\"time-millis\"}"
+     "}",
+     "[\"23:59:59.999\"]", "{23:59:59.999}"},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"long\",\"logicalType\":\"timestamp-"
+     "micros\"}}",
+     "[\"2024-02-29T12:00:00Z\"]", "{\"2024-02-29 12:00:00+00\"}"},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"long\",\"logicalType\":\"local-"
+     "timestamp-"
+     "millis\"}}",
+     "[\"2000-01-01T12:00:00\"]", "{\"2000-01-01 12:00:00\"}"},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"bytes\",\"logicalType\":\"decimal\","
+     "\"precision\":20,\"scale\":4}}",
+     "[\"-0.0001\",\"12345678901234.5\"]", "{-0.0001,12345678901234.5000}"},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"fixed\",\"name\":\"L\",\"size\":12,"
+     "\"logicalType\":\"duration\"}}",
+     "[\"P1DT1S\"]", "{\"1 day 00:00:01\"}"},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":\"int\"}}",
+     "[[1],[2,3]]", "[[1], [2, 3]]"},
     {"{\"type\":\"map\",\"values\":\"int\"}", "{\"k\":1}", "{\"k\": 1}"},
     {"{\"type\":\"record\",\"name\":\"N\",\"fields\":[{\"name\":\"x\",\"type\":\"int\"}"
      "]}",
      "{\"x\":5}", "{\"x\": 5}"},
     {"[\"null\",\"int\",\"string\"]", "\"s\"", "\"s\""},
     {"[\"null\",\"int\",\"string\"]", "null", "NULL"},
-    {"[\"null\",{\"type\":\"array\",\"items\":\"int\"}]", "[1,2]", "[1, 2]"},
+    {"[\"null\",{\"type\":\"array\",\"items\":\"int\"}]", "[1,2]", "{1,2}"},
+    {"[\"null\",{\"type\":\"array\",\"items\":\"int\"}]", "null", "NULL"},
     // inside jsonb: numbers exact, what JSON has no number for as text
+    {"{\"type\":\"map\",\"values\":\"long\"}", "{\"k\":9223372036854775807}",
+     "{\"k\": 9223372036854775807}"},
+    {"{\"type\":\"array\",\"items\":[\"string\",\"double\"]}", "[0.1,\"s\"]",
+     "[0.1, \"s\"]"},
+    {"{\"type\":\"map\",\"values\":\"bytes\"}", "{\"k\":\"AP8Q\"}",
+     "{\"k\": \"AP8Q\"}"},
     {"{\"type\":\"array\",\"items\":\"long\"}", "[9223372036854775807]",
-     "[9223372036854775807]"},
+     "{9223372036854775807}"},
     {"{\"type\":\"array\",\"items\":\"double\"}", "[0.1,\"NaN\",\"Infinity\"]",
-     "[0.1, \"NaN\", \"Infinity\"]"},
-    {"{\"type\":\"array\",\"items\":\"bytes\"}", "[\"AP8Q\"]", "[\"AP8Q\"]"},
+     "{0.1,NaN,Infinity}"},
+    {"{\"type\":\"array\",\"items\":\"bytes\"}", "[\"AP8Q\"]", "{\"\\\\x00ff10\"}"},
     {"{\"type\":\"record\",\"name\":\"N\",\"fields\":[{\"name\":\"d\",\"type\":{"
      "\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":20,\"scale\":2}},{"
      "\"name\":\"t\",\"type\":{\"type\":\"long\",\"logicalType\":\"timestamp-millis\"}}"
@@ -256,12 +297,12 @@ static void sets_aside_values_no_column_can_hold(void)
     begin();
     int32_t id = fake_register(
         PAIR ID_ ",{\"name\":\"s\",\"type\":\"string\"},{\"name\":\"j\",\"type\":{"
-                 "\"type\":\"array\",\"items\":\"string\"}},{\"name\":\"t\",\"type\":{"
+                 "\"type\":\"map\",\"values\":\"string\"}},{\"name\":\"t\",\"type\":{"
                  "\"type\":\"long\",\"logicalType\":\"time-micros\"}}]}");
     struct batch *b = batch_at(0);
-    add_json(b, id, "{\"id\":1,\"s\":\"\",\"j\":[],\"t\":0}");
-    add_json(b, id, "{\"id\":2,\"s\":\"a\\u0000b\",\"j\":[],\"t\":0}");
-    add_json(b, id, "{\"id\":3,\"s\":\"\",\"j\":[\"\\u0000\"],\"t\":0}");
+    add_json(b, id, "{\"id\":1,\"s\":\"\",\"j\":{},\"t\":0}");
+    add_json(b, id, "{\"id\":2,\"s\":\"a\\u0000b\",\"j\":{},\"t\":0}");
+    add_json(b, id, "{\"id\":3,\"s\":\"\",\"j\":{\"k\":\"\\u0000\"},\"t\":0}");
     CHECK_INT(load(b), ERR_OK);
     CHECK_INT(got.loaded, 1);
     CHECK_INT(got.rejected, 2);
@@ -430,15 +471,16 @@ static void widens_the_table_and_gives_old_rows_the_default(void)
         "\"type\":{\"type\":\"bytes\",\"logicalType\":\"decimal\","
         "\"precision\":6,\"scale\":2},\"default\":\"\\u0030\\u0039\"},{\"name\":"
         "\"at\",\"type\":{\"type\":\"long\",\"logicalType\":"
-        "\"timestamp-millis\"},\"default\":1000}]}");
+        "\"timestamp-millis\"},\"default\":1000},{\"name\":\"l\",\"type\":{\"type\":"
+        "\"array\",\"items\":[\"null\",\"long\"]},\"default\":[null,-3]}]}");
     struct batch *c = batch_at(1);
     add_json(c, v1, "{\"id\":2}");
-    add_json(c, v2, "{\"id\":5000000000,\"q\":1,\"m\":\"0.5\",\"at\":0}");
+    add_json(c, v2, "{\"id\":5000000000,\"q\":1,\"m\":\"0.5\",\"at\":0,\"l\":[]}");
     CHECK_INT(load(c), ERR_OK);
     CHECK_STR(
-        ask("SELECT concat_ws(' ', id, q, m, extract(epoch FROM at)::int) FROM %s "
-            "ORDER BY id"),
-        "1 7 123.45 1;2 7 123.45 1;5000000000 1 0.50 0");
+        ask("SELECT concat_ws(' ', id, q, m, extract(epoch FROM at)::int, l) FROM "
+            "%s ORDER BY id"),
+        "1 7 123.45 1 {NULL,-3};2 7 123.45 1 {NULL,-3};5000000000 1 0.50 0 {}");
     batch_free(b);
     batch_free(c);
     end();
