@@ -159,6 +159,38 @@ static enum err_kind refuse_key(const struct target *t, const char *key,
     return ERR_INVALID;
 }
 
+/* A copy of what stands at `y` and below it, with every value expanded. */
+static enum err_kind expand_tree(struct conf *c, const char *file, const struct yaml *y,
+                                 struct yaml **out, struct err *e)
+{
+    struct yaml *copy = arena_alloc(&c->arena, sizeof *copy), **end = NULL;
+    char from[FROM];
+
+    *copy = *y;
+    copy->first = copy->next = NULL;
+    end = &copy->first;
+    snprintf(from, sizeof from, "%s:%zu:%zu", file, y->line, y->column);
+    if (y->kind == YAML_TEXT)
+        TRY(expand(c, y->text, &copy->text, from, e));
+    for (const struct yaml *m = y->first; m != NULL; m = m->next) {
+        TRY(expand_tree(c, file, m, end, e));
+        end = &(*end)->next;
+    }
+    *out = copy;
+    return ERR_OK;
+}
+
+static enum err_kind apply_tree(const struct target *t, const struct conf_row *row,
+                                const char *file, const struct yaml *y, struct err *e)
+{
+    struct conf_tree *at = (void *)((char *)t->settings + row->at);
+    struct yaml *root;
+
+    TRY(expand_tree(t->c, file, y, &root, e));
+    *at = (struct conf_tree){arena_str(&t->c->arena, span_str(file)), root};
+    return ERR_OK;
+}
+
 static enum err_kind apply(const struct target *t, const char *file, const char *above,
                            const struct yaml *y, struct err *e);
 
@@ -229,6 +261,8 @@ static enum err_kind apply_member(const struct target *t, const char *file,
     const char *rest;
 
     snprintf(from, sizeof from, "%s:%zu:%zu", file, y->line, y->column);
+    if (row != NULL && row->kind == CONF_TREE)
+        return apply_tree(t, row, file, y, e);
     if (y->kind == YAML_TEXT)
         return apply_text(t, key, y, from, e);
     if (y->kind == YAML_LIST && row != NULL && row->kind == CONF_PAIRS)
@@ -299,7 +333,7 @@ static enum err_kind apply_environment(const struct target *t, struct err *e)
         const char *value = getenv(name);
         if (row->kind == CONF_PAIRS) {
             apply_pair_environment(t, row);
-        } else if (value != NULL) {
+        } else if (row->kind != CONF_TREE && value != NULL) {
             conf_clear(row, t->settings);
             TRY(conf_store(t->c, row, t->settings, value, name, e));
         }
@@ -336,7 +370,8 @@ static const struct conf_row *find_flag(const struct conf_row *rows, const char 
 
     for (; rows->key != NULL; rows++) {
         conf_flag_name(name, rows);
-        if (!rows->secret && strlen(name) == n && strncmp(name, flag, n) == 0)
+        if (!rows->secret && rows->kind != CONF_TREE && strlen(name) == n &&
+            strncmp(name, flag, n) == 0)
             return rows;
     }
     return NULL;

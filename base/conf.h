@@ -41,6 +41,8 @@ enum conf_kind {
     CONF_LIST,     // struct conf_list: YAML list, or text with commas
     CONF_PAIRS, // struct conf_pairs: everything below this key, flattened with dots; of
                 // a list of maps "0.name", "1.name"
+    CONF_TREE,  // struct conf_tree: what stands below this key, of any shape, for a
+                // reader of its own (yaml.h); in the file only
 };
 
 struct conf_list {
@@ -56,6 +58,13 @@ struct conf_pair {
 struct conf_pairs {
     struct conf_pair *items;
     size_t n;
+};
+
+struct yaml;
+
+struct conf_tree {
+    const char *file;        // for messages; NULL when the key is not there
+    const struct yaml *root; // values expanded
 };
 
 struct conf_row {

@@ -66,7 +66,7 @@ void conf_help(struct buf *out, const struct conf_program *p)
                p->operands != NULL ? " " : "", p->operands != NULL ? p->operands : "",
                p->about);
     for (const struct conf_row *row = p->rows; row->key != NULL; row++)
-        if (!row->secret)
+        if (!row->secret && row->kind != CONF_TREE)
             put_row(out, row);
     buf_printf(
         out, "  -c, --config FILE               settings as YAML; a flag wins over the "
@@ -85,9 +85,14 @@ static void put_markdown_row(struct buf *out, const struct conf_row *row)
 
     conf_flag_name(flag, row);
     conf_env_name(env, row);
-    buf_printf(out, "| `%s` | `%s%s` | ", row->key, env,
-               row->kind == CONF_PAIRS ? "_…" : "");
-    if (row->secret)
+    if (row->kind == CONF_TREE)
+        buf_printf(out, "| `%s` | - | ", row->key);
+    else
+        buf_printf(out, "| `%s` | `%s%s` | ", row->key, env,
+                   row->kind == CONF_PAIRS ? "_…" : "");
+    if (row->kind == CONF_TREE)
+        buf_put_str(out, "- (file)");
+    else if (row->secret)
         buf_put_str(out, "- (secret)");
     else
         buf_printf(out, "`--%s`", flag);

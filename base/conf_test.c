@@ -1,4 +1,5 @@
 #include "base/conf.h"
+#include "base/yaml.h"
 #include "tests/check.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@ struct my {
     int unknown;
     struct conf_list urls;
     struct conf_pairs kafka;
+    struct conf_tree rules;
 };
 
 static const struct conf_row rows[] = {
@@ -33,6 +35,7 @@ static const struct conf_row rows[] = {
      .help = "bearer token"},
     {"kafka", CONF_PAIRS, offsetof(struct my, kafka),
      .help = "any librdkafka property"},
+    {"rules", CONF_TREE, offsetof(struct my, rules), .help = "rules"},
     {0}};
 
 static const struct conf_program program = {.name = "avrogate test",
@@ -45,6 +48,41 @@ static enum err_kind from_text(struct conf *c, struct my *m, const char *yaml,
 {
     *m = (struct my){0};
     return conf_read_text(c, rows, "t.yaml", span_str(yaml), m, e);
+}
+
+static void a_tree_is_given_as_it_stands(void)
+{
+    struct conf c;
+    struct my m;
+    struct err e = {0};
+
+    setenv("CONF_TEST_CITY", "Bern", 1);
+    CHECK_INT(from_text(&c, &m,
+                        "registry: x\nrules:\n  - name: a\n    of: [id, "
+                        "\"${CONF_TEST_CITY}\"]\n  - {name: b}\n",
+                        &e),
+              ERR_OK);
+    CHECK_STR(e.msg, "");
+    CHECK_STR(m.rules.file, "t.yaml");
+    CHECK_INT(m.rules.root->kind, YAML_LIST);
+    CHECK_INT(m.rules.root->n, 2);
+    const struct yaml *of = m.rules.root->first->first->next;
+    CHECK_STR(of->key, "of");
+    CHECK_INT(of->line, 4);
+    CHECK_STR(of->first->text, "id");
+    CHECK_STR(of->first->next->text, "Bern");
+    CHECK_STR(m.rules.root->first->next->first->text, "b");
+    CHECK(m.rules.root->first->next->next == NULL);
+    conf_free(&c);
+    e = (struct err){0};
+    CHECK_INT(from_text(&c, &m, "registry: x\nrules: [\"${CONF_TEST_NOBODY}\"]\n", &e),
+              ERR_INVALID);
+    CHECK_STR(e.msg, "t.yaml:2:9: the environment has no CONF_TEST_NOBODY");
+    conf_free(&c);
+    e = (struct err){0};
+    CHECK_INT(from_text(&c, &m, "registry: x\n", &e), ERR_OK);
+    CHECK(m.rules.root == NULL);
+    conf_free(&c);
 }
 
 static void a_file_fills_the_struct(void)
@@ -103,13 +141,13 @@ static void says_where_and_what_was_wanted(void)
          "t.yaml:2:17: unknown key \"limits.bodie\", known here: body, wait"},
         {"lisen: a\n",
          "t.yaml:1:8: unknown key \"lisen\", known here: listen, allow_unsafe, "
-         "limits, workers, unknown_fields, registry, token, kafka"},
+         "limits, workers, unknown_fields, registry, token, kafka, rules"},
         {"listen: a\nlisten: b\n", "t.yaml:2:1: \"listen\" stands here again"},
         {"listen: [a]\n", "t.yaml:1:9: listen is a list, wanted one value"},
         {"listen: {a: b}\n",
          "t.yaml:1:9: unknown key \"listen\", known here: listen, "
          "allow_unsafe, limits, workers, unknown_fields, registry, token, "
-         "kafka"},
+         "kafka, rules"},
         {"listen: *a\n", "t.yaml:1:9: aliases are not taken here"},
         {"- a\n", "t.yaml:1:1: wanted keys and values"},
         {"listen: \"${CONF_TEST_NONE}\"\n",
@@ -259,6 +297,7 @@ static void a_list_of_maps_is_numbered_pairs(void)
 int main(void)
 {
     RUN(a_file_fills_the_struct);
+    RUN(a_tree_is_given_as_it_stands);
     RUN(says_where_and_what_was_wanted);
     RUN(a_secret_is_never_in_a_message);
     RUN(a_flag_wins_over_the_environment_and_that_over_the_file);

@@ -71,6 +71,7 @@ void conf_put_wanted(struct buf *out, const struct conf_row *row)
     case CONF_CHOICE: buf_printf(out, "one of %s", row->choices); break;
     case CONF_LIST: buf_put_str(out, "a list"); break;
     case CONF_PAIRS: buf_put_str(out, "name: value pairs"); break;
+    case CONF_TREE: buf_put_str(out, "in the file"); break;
     }
 }
 
@@ -221,7 +222,8 @@ enum err_kind conf_store(struct conf *c, const struct conf_row *row, void *setti
     case CONF_REAL: good = read_real(at, text); break;
     case CONF_CHOICE: good = read_choice(at, text, row->choices); break;
     case CONF_LIST: add_items(c, row, settings, text); break;
-    case CONF_PAIRS: good = false; break;
+    case CONF_PAIRS:
+    case CONF_TREE: good = false; break;
     case CONF_INT:
     case CONF_BYTES:
     case CONF_DURATION: {

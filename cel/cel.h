@@ -103,6 +103,10 @@ struct cel_outcome {
 void cel_check(struct cel_run *run, const struct cel_rule *rule,
                struct cel_outcome *out);
 
+/* Where field `i` of the record in hand stands in the datum (its own bytes, borrowed);
+ * false: the datum is cut, or its schema's root is no record that has one. */
+bool cel_locate(struct cel_run *run, size_t i, struct span *out);
+
 /*
  * Appends the record that the rule makes of this one, as Avro binary of the set's
  * schema.  CEL_RECORD: a map by field names (a field that is missing takes its default)

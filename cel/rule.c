@@ -284,6 +284,22 @@ void cel_check(struct cel_run *run, const struct cel_rule *rule,
         cel_judge(run, v, out);
 }
 
+bool cel_locate(struct cel_run *run, size_t i, struct span *out)
+{
+    const struct av_node *root = av_schema_root(run->set->schema);
+
+    ask(run);
+    if (root->type != AV_RECORD || i >= root->n_fields)
+        return false;
+    const uint8_t *from = cel_field_at(run, root, i, run->datum.p), *to = NULL;
+    if (from != NULL)
+        to = cel_skip(run, root->fields[i].type, from);
+    if (to == NULL)
+        return false;
+    *out = span_of(from, (size_t)(to - from));
+    return true;
+}
+
 static void copy_record(struct cel_run *run, struct buf *out)
 {
     buf_put(out, run->datum);

@@ -402,6 +402,36 @@ static void a_datum_that_is_cut_is_an_error(void)
     cel_house_close(&h);
 }
 
+static void a_field_is_found_where_it_stands(void)
+{
+    struct cel_house h;
+    struct cel_rules *set;
+    struct err e = {0};
+    struct span at;
+    size_t sum = 0;
+
+    cel_house_open(&h, CEL_FULL);
+    CHECK(cel_rules_new(&set, h.schema, &e) == ERR_OK);
+    struct cel_run *run = cel_run_new();
+    cel_begin(run, set, buf_span(&h.datum), 0);
+    size_t fields = av_schema_root(h.schema)->n_fields;
+    for (size_t i = 0; i < fields; i++) {
+        CHECK(cel_locate(run, i, &at));
+        CHECK(at.p == h.datum.p + sum);
+        sum += at.n;
+    }
+    CHECK_INT(sum, h.datum.n);
+    CHECK(!cel_locate(run, fields, &at));
+    CHECK(cel_locate(run, 5, &at));
+    CHECK_SPAN(span_skip(at, 1), "ann@x.org");
+    cel_begin(run, set, span_of(h.datum.p, 10), 0);
+    CHECK(cel_locate(run, 0, &at));
+    CHECK(!cel_locate(run, 6, &at));
+    cel_run_free(run);
+    cel_rules_free(set);
+    cel_house_close(&h);
+}
+
 int main(void)
 {
     RUN(each_avro_type_is_its_cel_type);
@@ -415,6 +445,7 @@ int main(void)
     RUN(a_set_asks_many_rules_of_one_record);
     RUN(a_condition_that_is_no_bool_errs);
     RUN(a_datum_that_is_cut_is_an_error);
+    RUN(a_field_is_found_where_it_stands);
     BARE("true", "true");
     return REPORT();
 }
