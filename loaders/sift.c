@@ -96,6 +96,11 @@ uint64_t sift_shape(const struct sift *s)
     return s->shape;
 }
 
+int32_t sift_reader_id(const struct sift *s)
+{
+    return s->o.shape_text != NULL ? 0 : s->reader.id;
+}
+
 static void adopt(struct sift *s, struct rc_schema *latest)
 {
     if (s->reader.schema != NULL)
@@ -106,14 +111,33 @@ static void adopt(struct sift *s, struct rc_schema *latest)
               LOG_I("id", latest->id), LOG_I("version", latest->version), LOG_END);
 }
 
+static enum err_kind ask_latest(struct sift *s, struct rc_schema *out, struct err *e)
+{
+    const struct sift_schemas *own = s->o.schemas;
+
+    if (own != NULL)
+        return own->latest(own->arg, out, e);
+    return rc_latest(s->rc, span_str(s->o.subject), clock_ms() + s->o.timeout_ms, out,
+                     e);
+}
+
+static enum err_kind ask_by_id(struct sift *s, int32_t id, struct rc_schema *out,
+                               struct err *e)
+{
+    const struct sift_schemas *own = s->o.schemas;
+
+    if (own != NULL)
+        return own->by_id(own->arg, id, out, e);
+    return rc_by_id(s->rc, id, clock_ms() + s->o.timeout_ms, out, e);
+}
+
 enum err_kind sift_latest(struct sift *s, struct err *e)
 {
     struct rc_schema latest;
 
     if (s->o.shape_text != NULL)
         return ERR_OK;
-    TRY(rc_latest(s->rc, span_str(s->o.subject), clock_ms() + s->o.timeout_ms, &latest,
-                  e));
+    TRY(ask_latest(s, &latest, e));
     if (latest.stale) {
         rc_schema_free(&latest);
         return err_set(e, ERR_UNAVAILABLE,
@@ -199,7 +223,7 @@ static enum err_kind fetch(struct sift *s, struct writer *w, struct err *e)
     struct rc_schema got;
     struct err why = {0};
 
-    enum err_kind rc = rc_by_id(s->rc, w->id, clock_ms() + s->o.timeout_ms, &got, &why);
+    enum err_kind rc = ask_by_id(s, w->id, &got, &why);
     w->asked_ms = clock_ms();
     if (rc == ERR_NOT_FOUND)
         return not_found(s, w, e);

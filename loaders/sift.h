@@ -22,12 +22,21 @@
 
 struct sift;
 
+/* Where schemas come from that are in no registry: staged files bring their own.  As
+ * rc_by_id() and rc_latest() answer. */
+struct sift_schemas {
+    enum err_kind (*by_id)(void *arg, int32_t id, struct rc_schema *out, struct err *e);
+    enum err_kind (*latest)(void *arg, struct rc_schema *out, struct err *e);
+    void *arg;
+};
+
 struct sift_options {
     const char *subject;    // "weather-value"
     int64_t unknown_ms;     // an unknown id is waited for so long
     int64_t timeout_ms;     // one request to the registry
     const char *shape_text; // a fixed reader instead of the latest, NULL = latest
     bool keys;              // make ready for the keys of tombstones, too
+    const struct sift_schemas *schemas; // instead of the registry, NULL = that
 };
 
 /* Borrows `rc`. */
@@ -50,6 +59,8 @@ enum err_kind sift_latest(struct sift *s, struct err *e) MUST_USE;
 /* The reader's schema (NULL before the first), and a number that rises when it does. */
 struct av_schema *sift_reader(const struct sift *s);
 uint64_t sift_shape(const struct sift *s);
+/* The reader's id in the registry, 0 = it has none. */
+int32_t sift_reader_id(const struct sift *s);
 
 /* A tombstone's key.  The schema of a framed one, NULL when it is not framed;
  * ERR_INVALID when its schema is not to be had.  Then sift_key() decodes it, as it was

@@ -12,6 +12,7 @@
 
 #define SPOOL_MEMORY (256 << 10) // of one file; the rest is on disk
 #define DIRS_MOST 256            // of one range
+#define RUNS_MOST (512 << 10)    // of a claim; past that it does not say them
 #define DIRS_WELL 64             // past these it is rotated
 
 /* What both threads know of a partition; under files.lock. */
@@ -27,6 +28,8 @@ struct files_window {             // one file
     struct format_writer *writer; // NULL once finished, and for rejects
     struct spool *spool;
     int64_t rows;
+    struct buf runs;            // offsets of its rows, but the last run
+    int64_t run_at, run, ended; // its first offset and rows; where the one before ended
     bool rejects, written, final_there;
     char final[STAGE_NAME];
     struct buf ticket;
@@ -46,6 +49,7 @@ struct files_range {
     int64_t loaded, rejected, bytes, mark, opened_ms, started_ms, count;
     int32_t ids[STAGE_IDS];
     size_t n_ids;
+    size_t runs;           // bytes of all windows' runs
     bool sealed;           // writers finished, names given
     struct buf body;       // of our claim, once made
     struct arena theirs_a; // of the claim that was there instead
@@ -77,7 +81,10 @@ struct files {
     // the pump's thread
     struct place *place;
     struct pg pg;
-    struct av_schema *reader; // held
+    struct av_schema *reader;  // held
+    char schema[STAGE_SCHEMA]; // its key
+    int32_t schema_id;         // 0 = in no registry
+    bool schema_there;         // in _schemas/
     struct windows windows;
     struct files_range *ranges;
     struct buf dir;
@@ -105,6 +112,7 @@ enum err_kind files_read_claim(struct place *p, const char *name, struct stage_c
 enum err_kind files_shape(struct sink *s, struct av_schema *reader, struct err *e);
 enum err_kind files_write(struct sink *s, const struct batch *b, struct sift *sift,
                           struct receipt *r, struct err *e);
+void files_end_run(struct files_range *r, struct files_window *w);
 void files_forget(struct files_range *r); // what is gathered
 void files_free_range(struct files_range *r);
 

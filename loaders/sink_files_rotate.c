@@ -2,6 +2,7 @@
  */
 #include "loaders/sink_files_inside.h"
 
+#include "avro-core/canon.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -59,6 +60,7 @@ static void drop_empty(struct files_range *r)
         format_close(w->writer);
         spool_close(w->spool);
         buf_free(&w->ticket);
+        buf_free(&w->runs);
         free(w->dir);
         free(w);
     }
@@ -83,6 +85,10 @@ static enum err_kind seal(struct files *f, struct files_range *r, struct err *e)
     for (size_t i = 0; i < r->n_windows; i++)
         if (r->windows[i]->writer != NULL)
             TRY(finish_writer(r, r->windows[i], e));
+    for (size_t i = 0; i < r->n_windows; i++) {
+        files_end_run(r, r->windows[i]);
+        buf_put_u8(&r->windows[i]->runs, 0);
+    }
     add_rejects(r);
     for (size_t i = 0; i < r->n_windows; i++) {
         name_file(f, r, r->windows[i]);
@@ -110,6 +116,13 @@ static enum err_kind write_all(struct files *f, struct files_range *r, struct er
     return ERR_OK;
 }
 
+static const char *runs_of(const struct files_range *r, const struct files_window *w)
+{
+    bool known = r->runs < RUNS_MOST && !w->runs.over && w->runs.n > 0;
+
+    return known ? (const char *)w->runs.p : "";
+}
+
 static void fill_claim(const struct files *f, const struct files_range *r,
                        struct stage_claim *c, struct stage_file *files)
 {
@@ -126,6 +139,8 @@ static void fill_claim(const struct files *f, const struct files_range *r,
         .bytes = r->bytes,
         .mark = r->mark,
         .n_ids = r->n_ids,
+        .schema = f->schema,
+        .schema_id = f->schema_id,
         .instance = f->run.instance,
         .run = f->run.id,
         .epoch = r->epoch,
@@ -142,8 +157,30 @@ static void fill_claim(const struct files *f, const struct files_range *r,
                                        .bytes = spool_size(w->spool),
                                        .rows = w->rows,
                                        .sha256 = w->sha256,
+                                       .runs = runs_of(r, w),
                                        .rejects = w->rejects};
     }
+}
+
+/* Before the first claim that names it.  Whoever else puts it there puts the same. */
+static enum err_kind store_schema(struct files *f, struct err *e)
+{
+    struct buf printed = BUF_INIT(PLACE_CLAIM), found = BUF_INIT(PLACE_CLAIM);
+    char name[STAGE_NAME], tmp[100];
+
+    if (f->schema_there)
+        return ERR_OK;
+    av_print_alone(&printed, f->reader);
+    stage_schema_name(name, f->schema);
+    snprintf(tmp, sizeof tmp, "_tmp/%s-%" PRIu64 ".avsc", f->tag, ++f->seq);
+    enum err_kind rc = buf_status(&printed, e);
+    if (rc == ERR_OK)
+        rc = place_claim(f->place, name, tmp, buf_span(&printed), &found, e);
+    f->schema_there = rc == ERR_OK;
+    buf_free(&printed);
+    buf_free(&found);
+    return rc == ERR_CONFLICT ? err_set(e, ERR_INTERNAL, "%.100s holds another", name)
+                              : rc;
 }
 
 /* The body is made once: asked again after a lost answer, it must be the same. */
@@ -168,6 +205,7 @@ static enum err_kind claim(struct files *f, struct files_range *r,
     struct buf body = BUF_INIT(PLACE_CLAIM);
     char tmp[100];
 
+    TRY(store_schema(f, e));
     TRY(make_body(f, r, e));
     snprintf(tmp, sizeof tmp, "_tmp/%s-%" PRIu64 ".claim", f->tag, ++f->seq);
     enum err_kind rc =

@@ -1,6 +1,7 @@
 /* Gathering: a batch's records into the files of its partition's open range. */
 #include "loaders/sink_files_inside.h"
 
+#include "avro-core/canon.h"
 #include "avro-core/put.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -19,6 +20,7 @@ static void free_window(struct files_window *w)
     format_close(w->writer);
     spool_close(w->spool);
     buf_free(&w->ticket);
+    buf_free(&w->runs);
     free(w->dir);
     free(w);
 }
@@ -31,7 +33,7 @@ void files_forget(struct files_range *r)
     r->n_windows = 0;
     r->last = r->rejects = NULL;
     r->loaded = r->rejected = r->bytes = 0;
-    r->n_ids = 0;
+    r->n_ids = r->runs = 0;
     r->sealed = false;
     r->end = r->stage.next;
     buf_reset(&r->body);
@@ -94,19 +96,21 @@ static enum err_kind to_spool(void *ctx, struct span bytes, struct err *e)
 static enum err_kind open_writer(struct files *f, const struct files_range *r,
                                  struct files_window *w, struct err *e)
 {
-    char partition[16], first[24];
+    char partition[16], first[24], id[16];
     struct format_note notes[] = {
         {"avrogate.topic", f->o.topic},
         {"avrogate.partition", partition},
         {"avrogate.first_offset", first},
+        {"avrogate.schema_id", id},
     };
     struct format_options how = f->o.how;
     struct format_sink to = {to_spool, w->spool};
 
     snprintf(partition, sizeof partition, "%" PRId32, r->partition);
     snprintf(first, sizeof first, "%" PRId64, r->stage.next);
+    snprintf(id, sizeof id, "%" PRId32, f->schema_id);
     how.notes = notes;
-    how.n_notes = sizeof notes / sizeof notes[0];
+    how.n_notes = sizeof notes / sizeof notes[0] - (f->schema_id == 0);
     if (how.row_group_bytes == 0)
         how.row_group_bytes = (size_t)f->o.memory / 4;
     return format_open(&w->writer, f->o.format, f->reader, &how, &to, e);
@@ -119,6 +123,8 @@ static enum err_kind new_window(struct files *f, struct files_range *r, struct s
 
     w->dir = mem_str(dir);
     w->ticket = BUF_INIT(PLACE_CLAIM);
+    w->runs = BUF_INIT(RUNS_MOST);
+    w->ended = w->run_at = r->stage.next;
     w->spool = spool_open(f->o.spool, SPOOL_MEMORY);
     if (open_writer(f, r, w, e) != ERR_OK) {
         free_window(w);
@@ -218,6 +224,20 @@ static enum err_kind check_share(const struct files *f, const struct batch *b,
                    bad, b->n, f->o.reject_limit, last->msg);
 }
 
+/* What is known of the run goes to the others. */
+void files_end_run(struct files_range *r, struct files_window *w)
+{
+    size_t before = w->runs.n;
+
+    if (w->run == 0)
+        return;
+    if (r->runs < RUNS_MOST)
+        stage_runs_put(&w->runs, w->run_at - w->ended, w->run);
+    r->runs += w->runs.n - before;
+    w->ended = w->run_at + w->run;
+    w->run = 0;
+}
+
 /* --- records ---------------------------------------------------------------------- */
 
 static void note_id(struct files_range *r, int32_t id)
@@ -229,6 +249,17 @@ static void note_id(struct files_range *r, int32_t id)
             return;
     if (r->n_ids < STAGE_IDS)
         r->ids[r->n_ids++] = id;
+}
+
+static void note_offset(struct files_range *r, struct files_window *w, int64_t offset)
+{
+    if (offset == w->run_at + w->run) {
+        w->run++;
+        return;
+    }
+    files_end_run(r, w);
+    w->run_at = offset;
+    w->run = 1;
 }
 
 /* ERR_INVALID, ERR_LIMIT: it is to be set aside, and *why says so instead of *e. */
@@ -252,6 +283,7 @@ static enum err_kind add_record(struct files *f, struct files_range *r,
     rc = format_append(w->writer, plan, datum, NULL, why);
     if (rc == ERR_OK) {
         w->rows++;
+        note_offset(r, w, rec->offset);
         r->loaded++;
     } else if (!err_blames_input(rc)) {
         *e = *why;
@@ -322,6 +354,7 @@ enum err_kind files_write(struct sink *s, const struct batch *b, struct sift *si
         out->again = true;
         return ERR_OK;
     }
+    f->schema_id = sift_reader_id(sift);
     if (b->first != r->end)
         return err_set(e, ERR_CONFLICT,
                        "%s/%" PRId32 ": batch of %" PRId64 ", wanted %" PRId64,
@@ -352,6 +385,16 @@ static enum err_kind try_format(const struct files *f, struct av_schema *reader,
     return ERR_OK;
 }
 
+static void name_schema(struct files *f, struct av_schema *reader)
+{
+    struct buf printed = BUF_INIT(PLACE_CLAIM);
+
+    av_print_alone(&printed, reader);
+    stage_schema_key(f->schema, buf_span(&printed));
+    f->schema_there = false;
+    buf_free(&printed);
+}
+
 /* A file has one schema: what is open under the old one is staged first. */
 enum err_kind files_shape(struct sink *s, struct av_schema *reader, struct err *e)
 {
@@ -370,6 +413,7 @@ enum err_kind files_shape(struct sink *s, struct av_schema *reader, struct err *
     if (f->reader != NULL)
         av_schema_release(f->reader);
     f->reader = av_schema_retain(reader);
+    name_schema(f, reader);
     f->windows = w;
     return ERR_OK;
 }

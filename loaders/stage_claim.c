@@ -1,5 +1,6 @@
 #include "loaders/stage_claim.h"
 
+#include "avro-core/canon.h"
 #include "base/json.h"
 
 #include <inttypes.h>
@@ -24,6 +25,20 @@ void stage_claim_name(char out[STAGE_NAME], const char *topic, int32_t partition
 {
     snprintf(out, STAGE_NAME, "_claims/%.255s/%05" PRId32 "/%020" PRId64, topic,
              partition, first);
+}
+
+void stage_schema_key(char out[STAGE_SCHEMA], struct span printed)
+{
+    uint8_t md[32];
+
+    av_sha256(md, printed);
+    for (size_t i = 0; i < sizeof md; i++)
+        snprintf(out + 2 * i, 3, "%02x", md[i]);
+}
+
+void stage_schema_name(char out[STAGE_NAME], const char *key)
+{
+    snprintf(out, STAGE_NAME, "_schemas/%.64s.avsc", key);
 }
 
 int64_t stage_claim_first(const char *name)
@@ -65,6 +80,10 @@ static void put_file(struct buf *out, const struct stage_file *f)
     buf_printf(out, ",\"bytes\":%" PRId64 ",\"rows\":%" PRId64 ",\"sha256\":", f->bytes,
                f->rows);
     json_put_string(out, span_str(f->sha256));
+    if (f->runs != NULL && f->runs[0] != '\0') {
+        buf_put_str(out, ",\"runs\":");
+        json_put_string(out, span_str(f->runs));
+    }
     buf_put_str(out, f->rejects ? ",\"rejects\":true}" : "}");
 }
 
@@ -82,13 +101,91 @@ void stage_claim_put(struct buf *out, const struct stage_claim *c)
     buf_put_str(out, ",\"schema_ids\":[");
     for (size_t i = 0; i < c->n_ids; i++)
         buf_printf(out, "%s%" PRId32, i == 0 ? "" : ",", c->ids[i]);
-    buf_put_str(out, "],\"files\":[");
+    buf_put_str(out, "],");
+    if (c->schema != NULL && c->schema[0] != '\0') {
+        buf_put_str(out, "\"schema\":");
+        json_put_string(out, span_str(c->schema));
+        buf_printf(out, ",\"schema_id\":%" PRId64 ",", c->schema_id);
+    }
+    buf_put_str(out, "\"files\":[");
     for (size_t i = 0; i < c->n_files; i++) {
         if (i > 0)
             buf_put_u8(out, ',');
         put_file(out, &c->files[i]);
     }
     buf_put_str(out, "]}\n");
+}
+
+/* --- offsets of rows -------------------------------------------------------------- */
+
+#define RUN_DIGITS 18 // sums of two still fit
+
+void stage_runs_put(struct buf *out, int64_t gap, int64_t rows)
+{
+    buf_printf(out, "%s%" PRId64 ":%" PRId64, out->n == 0 ? "" : ",", gap, rows);
+}
+
+static bool take_number(const char **at, int64_t *out)
+{
+    size_t n = strspn(*at, "0123456789");
+
+    if (n == 0 || n > RUN_DIGITS)
+        return false;
+    *out = strtoll(*at, NULL, 10);
+    *at += n;
+    return true;
+}
+
+/* "3:17", with the comma behind it. */
+static bool take_run(const char **at, int64_t *gap, int64_t *rows)
+{
+    if (!take_number(at, gap) || *(*at)++ != ':' || !take_number(at, rows))
+        return false;
+    if (**at == ',')
+        return *++*at != '\0';
+    return **at == '\0';
+}
+
+struct stage_runs stage_runs_begin(const struct stage_claim *c,
+                                   const struct stage_file *f)
+{
+    return (struct stage_runs){.at = f->runs, .next = c->first};
+}
+
+int64_t stage_runs_next(struct stage_runs *r)
+{
+    int64_t gap;
+
+    if (r->left == 0) {
+        if (*r->at == '\0' || !take_run(&r->at, &gap, &r->left))
+            return -1;
+        r->next += gap;
+    }
+    r->left--;
+    return r->next++;
+}
+
+/* Believed from here on: as many rows as the file has, inside of the claim. */
+static enum err_kind check_runs(const struct stage_claim *c, const struct stage_file *f,
+                                struct err *e)
+{
+    const char *at = f->runs;
+    int64_t next = c->first, sum = 0;
+
+    while (*at != '\0') {
+        int64_t gap, rows;
+        if (!take_run(&at, &gap, &rows) || rows == 0 || gap > c->last - next ||
+            rows > c->last - next - gap + 1)
+            return err_set(e, ERR_INTERNAL,
+                           "claim with offsets it does not have: %.80s", f->final);
+        next += gap + rows;
+        sum += rows;
+    }
+    if (f->runs[0] != '\0' && sum != f->rows)
+        return err_set(e, ERR_INTERNAL,
+                       "claim with offsets of %" PRId64 " rows, %.80s has %" PRId64,
+                       sum, f->final, f->rows);
+    return ERR_OK;
 }
 
 /* --- reading ---------------------------------------------------------------------- */
@@ -127,6 +224,9 @@ static enum err_kind read_file(struct stage_file *f, const struct json *j,
     TRY(read_number(&f->rows, j, "rows", 0, e));
     TRY(read_text(&f->sha256, j, "sha256", a, e));
     f->rejects = json_is(json_member(j, "rejects"), JSON_TRUE);
+    f->runs = "";
+    if (json_member(j, "runs") != NULL)
+        TRY(read_text(&f->runs, j, "runs", a, e));
     return ERR_OK;
 }
 
@@ -157,6 +257,32 @@ static enum err_kind read_ids(struct stage_claim *c, const struct json *ids,
     return ERR_OK;
 }
 
+static enum err_kind read_schema(struct stage_claim *c, const struct json *root,
+                                 struct arena *a, struct err *e)
+{
+    c->schema = "";
+    if (json_member(root, "schema") == NULL) // of an older loader
+        return ERR_OK;
+    TRY(read_text(&c->schema, root, "schema", a, e));
+    TRY(read_number(&c->schema_id, root, "schema_id", 0, e));
+    if (strlen(c->schema) != STAGE_SCHEMA - 1 ||
+        strspn(c->schema, "0123456789abcdef") != STAGE_SCHEMA - 1 ||
+        c->schema_id > INT32_MAX)
+        return err_set(e, ERR_INTERNAL, "claim with a schema that is none: %.80s",
+                       c->schema);
+    return ERR_OK;
+}
+
+static enum err_kind check_ranges(const struct stage_claim *c, struct err *e)
+{
+    if (c->last < c->first)
+        return err_set(e, ERR_INTERNAL, "claim of %" PRId64 " to %" PRId64, c->first,
+                       c->last);
+    for (size_t i = 0; i < c->n_files; i++)
+        TRY(check_runs(c, &c->files[i], e));
+    return ERR_OK;
+}
+
 enum err_kind stage_claim_read(struct stage_claim *c, struct span text, struct arena *a,
                                struct err *e)
 {
@@ -182,9 +308,8 @@ enum err_kind stage_claim_read(struct stage_claim *c, struct span text, struct a
     }
     TRY(read_ids(&r, json_member(root, "schema_ids"), e));
     TRY(read_files(&r, json_member(root, "files"), a, e));
-    if (r.last < r.first)
-        return err_set(e, ERR_INTERNAL, "claim of %" PRId64 " to %" PRId64, r.first,
-                       r.last);
+    TRY(read_schema(&r, root, a, e));
+    TRY(check_ranges(&r, e));
     *c = r;
     return ERR_OK;
 }

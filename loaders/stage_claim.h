@@ -6,6 +6,7 @@
  *                                                        merged, loaded, cleaned
  *      _claims/weather/00003.from/00000000000000000100   a hint, one for many claims:
  * there is no need to list those before it
+ *      _schemas/2c26b46b68ffc68f...ae.avsc               what rows were written as
  *      dt=2026-11-20/weather+3+00000000000000000100+00000000000000000199.parquet
  *
  * The name is the partition and the FIRST offset, so of two loaders that have reached
@@ -29,7 +30,8 @@ struct stage_file {
     struct span ticket; // place.h
     int64_t bytes, rows;
     const char *sha256;
-    bool rejects; // JSON lines of records that were set aside
+    bool rejects;     // JSON lines of records that were set aside
+    const char *runs; // offsets of its rows (stage_runs), "" = not known
 };
 
 struct stage_claim {
@@ -38,9 +40,11 @@ struct stage_claim {
     int64_t first, last; // offsets, both inside
     int64_t count;       // of claims of this partition before it
     int64_t loaded, rejected, bytes;
-    int64_t mark; // record_mark() of the record at `last`, -1 = not known
-    int32_t ids[STAGE_IDS];
+    int64_t mark;           // record_mark() of the record at `last`, -1 = not known
+    int32_t ids[STAGE_IDS]; // of the writers
     size_t n_ids;
+    const char *schema;            // of all rows: stage_schema_name(), "" = not known
+    int64_t schema_id;             // in the registry, 0 = it has none
     const char *instance, *run;    // who made it
     int64_t epoch, started_ms, us; // wall clock; duration
     struct stage_file *files;
@@ -54,10 +58,31 @@ int64_t stage_claim_first(const char *name);
 void stage_claim_name(char out[STAGE_NAME], const char *topic, int32_t partition,
                       int64_t first);
 
+#define STAGE_SCHEMA 65
+/* SHA-256 of the schema's printed form, in hexadecimal digits. */
+void stage_schema_key(char out[STAGE_SCHEMA], struct span printed);
+/* "_schemas/KEY.avsc" */
+void stage_schema_name(char out[STAGE_NAME], const char *key);
+
 /* "_claims/weather/00003.from" */
 void stage_hints_dir(char out[STAGE_NAME], const char *topic, int32_t partition);
 
 void stage_claim_put(struct buf *out, const struct stage_claim *c);
+/*
+ * Which offsets the rows of a file have: "0:100,3:17", 100 rows from the claim's first
+ * offset on, then three offsets of others, then 17 rows.
+ */
+struct stage_runs {
+    const char *at;
+    int64_t next, left; // offset of the next row, and rows from there without a gap
+};
+struct stage_runs stage_runs_begin(const struct stage_claim *c,
+                                   const struct stage_file *f);
+/* The offset of the next row, -1 behind the last. */
+int64_t stage_runs_next(struct stage_runs *r);
+/* Appends a run; `gap` from the end of the one before. */
+void stage_runs_put(struct buf *out, int64_t gap, int64_t rows);
+
 /* Everything lives in the arena.  ERR_INTERNAL: not what stage_claim_put() writes. */
 enum err_kind stage_claim_read(struct stage_claim *c, struct span text, struct arena *a,
                                struct err *e) MUST_USE;

@@ -5,8 +5,8 @@
 static void a_claim_comes_back_as_it_was_written(void)
 {
     struct stage_file files[] = {
-        {"dt=2026-11-20/t+3+1.avro", {0}, 100, 7, "ab", false},
-        {"_rejects/t+3+1.jsonl", {0}, 5, 1, "cd", true},
+        {"dt=2026-11-20/t+3+1.avro", {0}, 100, 7, "ab", false, "0:7"},
+        {"_rejects/t+3+1.jsonl", {0}, 5, 1, "cd", true, ""},
     };
     struct stage_claim c = {.job = "j \"quoted\"",
                             .topic = "t",
@@ -49,6 +49,87 @@ static void a_claim_comes_back_as_it_was_written(void)
     buf_free(&again);
 }
 
+static void offsets_of_rows_come_back(void)
+{
+    struct stage_file files[] = {{"a.avro", {0}, 100, 5, "ab", false, "0:2,3:3"}};
+    struct stage_claim c = {.first = 100, .last = 107, .files = files, .n_files = 1};
+    struct stage_runs r = stage_runs_begin(&c, &files[0]);
+    static const int64_t wanted[] = {100, 101, 105, 106, 107, -1, -1};
+    struct buf text = BUF_INIT(100);
+
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        CHECK_INT(stage_runs_next(&r), wanted[i]);
+    stage_runs_put(&text, 0, 2);
+    stage_runs_put(&text, 3, 3);
+    CHECK_SPAN(buf_span(&text), "0:2,3:3");
+    buf_free(&text);
+}
+
+static bool is_read(const char *runs, const char *schema)
+{
+    struct stage_file files[] = {{"a.avro", span_str("t"), 100, 5, "ab", false, runs}};
+    struct stage_claim c = {.job = "j",
+                            .topic = "t",
+                            .cluster = "",
+                            .first = 100,
+                            .last = 107,
+                            .instance = "",
+                            .run = "",
+                            .schema = schema,
+                            .files = files,
+                            .n_files = 1};
+    struct stage_claim d;
+    struct buf body = BUF_INIT(1 << 16);
+    struct arena a = {0};
+    struct err e = {0};
+
+    stage_claim_put(&body, &c);
+    bool good = stage_claim_read(&d, buf_span(&body), &a, &e) == ERR_OK;
+    if (good) {
+        CHECK_STR(d.files[0].runs, runs);
+        CHECK_STR(d.schema, schema);
+    }
+    arena_free(&a);
+    buf_free(&body);
+    return good;
+}
+
+static void offsets_a_claim_does_not_have_are_not_believed(void)
+{
+    static const char *const bad[] = {
+        "0:4",
+        "0:6",
+        "4:5",
+        "0:5,",
+        ",0:5",
+        "0:2,3:4",
+        "0:0,0:5",
+        "x",
+        "0",
+        "0:",
+        ":5",
+        "-1:5",
+        "0:-5",
+        "0:5,0:0",
+        "0:5;",
+        "0:999999999999999999999",
+        "999999999999999999:5",
+    };
+    char key[STAGE_SCHEMA];
+
+    CHECK(is_read("", ""));
+    CHECK(is_read("0:5", ""));
+    CHECK(is_read("3:5", ""));
+    CHECK(is_read("0:2,3:3", ""));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        CHECK(!is_read(bad[i], ""));
+    stage_schema_key(key, span_str("\"int\""));
+    CHECK(is_read("", key));
+    key[5] = '/';
+    CHECK(!is_read("", key));
+    CHECK(!is_read("", "ab"));
+}
+
 static void what_is_no_claim_is_broken_not_believed(void)
 {
     static const char *const texts[] = {
@@ -88,6 +169,8 @@ static void a_claims_name_is_its_first_offset(void)
 
 int main(void)
 {
+    RUN(offsets_of_rows_come_back);
+    RUN(offsets_a_claim_does_not_have_are_not_believed);
     RUN(a_claim_comes_back_as_it_was_written);
     RUN(what_is_no_claim_is_broken_not_believed);
     RUN(a_claims_name_is_its_first_offset);

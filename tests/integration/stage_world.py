@@ -96,6 +96,15 @@ def read_file(name, data):
     return pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist()
 
 
+def runs(first, text):
+    """The offsets that a claim says for a file's rows."""
+    found, at = [], first
+    for gap, n in (map(int, r.split(":")) for r in text.split(",") if r):
+        found += range(at + gap, at + gap + n)
+        at += gap + n
+    return found
+
+
 class Stage(World):
     """A topic, and a place it is staged to."""
 
@@ -144,8 +153,10 @@ class Stage(World):
             for c in claims:
                 same(c["first"], at, "a claim follows the one before, partition %d" % partition)
                 at = c["last"] + 1
-                rows = 0
+                rows, offsets = 0, []
+                same(hashlib.sha256(self.place.read("_schemas/%s.avsc" % c["schema"])).hexdigest(), c["schema"], "its schema's name")
                 for f in c["files"]:
+                    offsets += runs(c["first"], f.get("runs", ""))
                     data = self.place.read(f["final"])
                     same((len(data), hashlib.sha256(data).hexdigest()), (f["bytes"], f["sha256"]), f["final"])
                     got = read_file(f["final"], data)
@@ -155,7 +166,9 @@ class Stage(World):
                     (rejects if f.get("rejects") else records).extend(got)
                     rows += 0 if f.get("rejects") else len(got)
                 same(rows, c["loaded"], "rows of claim %d" % c["first"])
-        seen = {n for n in self.place.names() if not n.startswith(("_claims/", "_tmp/")) and "/.sgwtmp" not in n}
+                same((len(offsets), len(set(offsets)), all(c["first"] <= o <= c["last"] for o in offsets)), (rows, rows, True),
+                     "offsets of the rows of claim %d" % c["first"])
+        seen = {n for n in self.place.names() if not n.startswith(("_claims/", "_schemas/", "_tmp/")) and "/.sgwtmp" not in n}
         same(seen, files, "files and what the claims name")
         return records, rejects
 
