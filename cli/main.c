@@ -9,6 +9,7 @@
 #include "cli/dlq.h"
 #include "cli/produce.h"
 #include "cli/schema.h"
+#include "cli/stage.h"
 #include "gateway/run.h"
 #include "loaders/run.h"
 #include "registry/run.h"
@@ -24,6 +25,7 @@ static const struct command commands[] = {
     {"gateway", "the validation gateway: HTTP in, Kafka out", cmd_gateway},
     {"load", "a loader: Kafka to Postgres, exactly once", cmd_load},
     {"produce", "a CSV or NDJSON file into a topic, each row checked", cmd_produce},
+    {"stage", "staged files: small ones into large ones, or into one CSV", cmd_stage},
     {"schema", "canonical form, check, compatibility of schema files", cmd_schema},
     {"avro", "decode and encode Avro, convert files of records: Parquet, CSV",
      cmd_avro},

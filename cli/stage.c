@@ -1,0 +1,318 @@
+#include "cli/stage.h"
+
+#include "base/conf.h"
+#include "cli/avro_inside.h"
+#include "cli/progress.h"
+#include "format/format.h"
+#include "loaders/etl_log.h"
+#include "loaders/migrate.h"
+#include "loaders/stage_merge.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct settings {
+    const char *place, *dir, *topic, *format, *to, *into, *backup, *schema, *codec;
+    const char *spool, *ca, *audit;
+    const char *s3_endpoint, *s3_region, *s3_access_key, *s3_secret_key, *s3_token;
+    const char *hdfs_user, *hdfs_token;
+    struct conf_list hdfs_redirects, bloom;
+    int64_t max_bytes, clean_ms, timeout_ms, s3_part;
+    bool dry_run, quiet;
+};
+
+#define AT(field) offsetof(struct settings, field)
+
+static const struct conf_row rows[] = {
+    {"place", CONF_TEXT, AT(place), .argument = "URL", .required = true,
+     .help = "where files are staged, as the loader has it: file:///DIR, "
+             "webhdfs://HOST:PORT/DIR, s3://BUCKET/PREFIX"},
+    {"dir", CONF_TEXT, AT(dir), .fallback = "", .argument = "DIR",
+     .help = "only below this directory of the place"},
+    {"topic", CONF_TEXT, AT(topic), .help = "only this topic's files"},
+    {"format", CONF_TEXT, AT(format), .fallback = "parquet",
+     .help = "of the files that are merged: parquet, ocf, json, csv"},
+    {"to", CONF_TEXT, AT(to), .argument = "FORMAT",
+     .help = "of the merged file (default: the same)"},
+    {"into", CONF_TEXT, AT(into), .argument = "NAME.csv",
+     .help = "all of them into this one file; its name says the format"},
+    {"schema", CONF_TEXT, AT(schema), .argument = "FILE",
+     .help = "what all files are read as; json and csv need it"},
+    {"max_bytes", CONF_BYTES, AT(max_bytes), .fallback = "256MiB", .min = 1,
+     .max = INT64_C(1) << 40,
+     .help = "of the files that become one; what has three quarters of it stays"},
+    {"backup", CONF_TEXT, AT(backup), .argument = "DIR",
+     .help = "the merged file goes below DIR, with the time in its name: backup, or a "
+             "name that begins with _ and that readers of the place pass over"},
+    {"codec", CONF_TEXT, AT(codec),
+     .help = "how the merged file is packed (default: the format's own choice)"},
+    {"bloom", CONF_LIST, AT(bloom), .argument = "COLUMN",
+     .help = "parquet: columns that get a bloom filter"},
+    {"clean", CONF_DURATION, AT(clean_ms), .fallback = "0",
+     .help = "forget merges that were done so long ago, but the newest; 0 = none"},
+    {"dry_run", CONF_BOOL, AT(dry_run), .help = "say what would be merged"},
+    {"spool", CONF_TEXT, AT(spool), .fallback = "/tmp", .argument = "DIR",
+     .help = "where a merged file waits until the place has it"},
+    {"quiet", CONF_BOOL, AT(quiet), .letter = 'q', .help = "no progress"},
+    {"audit.url", CONF_TEXT, AT(audit), .flag = "audit", .argument = "postgresql://...",
+     .help = "write the run into etl_log there"},
+    {"timeout", CONF_DURATION, AT(timeout_ms), .fallback = "30s", .min = 100,
+     .max = 600000, .help = "wait for one answer of the place"},
+    {"ca", CONF_TEXT, AT(ca), .argument = "PATH",
+     .help = "certificates the place is checked against"},
+    {"s3.endpoint", CONF_TEXT, AT(s3_endpoint), .argument = "URL",
+     .help = "of what speaks like S3 (default: Amazon's)"},
+    {"s3.region", CONF_TEXT, AT(s3_region), .fallback = "us-east-1",
+     .help = "its region"},
+    {"s3.access_key", CONF_TEXT, AT(s3_access_key), .secret = true,
+     .help = "access key"},
+    {"s3.secret_key", CONF_TEXT, AT(s3_secret_key), .secret = true,
+     .help = "secret key"},
+    {"s3.session_token", CONF_TEXT, AT(s3_token), .secret = true,
+     .help = "token of temporary credentials"},
+    {"s3.part", CONF_BYTES, AT(s3_part), .fallback = "8MiB", .min = 5 << 20,
+     .max = 512 << 20, .help = "bytes of one part of an upload"},
+    {"hdfs.user", CONF_TEXT, AT(hdfs_user),
+     .help = "user.name (default: the process's user)"},
+    {"hdfs.token", CONF_TEXT, AT(hdfs_token), .secret = true,
+     .help = "delegation token"},
+    {"hdfs.redirects", CONF_LIST, AT(hdfs_redirects), .argument = "HOST",
+     .help = "DataNodes a NameNode may send us to"},
+    {0},
+};
+
+static const struct conf_program program = {
+    .name = "avrogate stage",
+    .operands = "merge",
+    .about =
+        "Turns small staged files into large ones, or all of them into one CSV.  Files "
+        "of\none topic, one schema and one directory become one; the large one "
+        "appears, "
+        "and\nthe small ones go.  Killed at any moment, call it again: it finishes "
+        "what "
+        "it had\nbegun, and does nothing twice.  It may run beside loaders and beside "
+        "itself.",
+    .examples =
+        "  avrogate stage merge --place file:///var/stage/weather --dry-run\n"
+        "  avrogate stage merge --place file:///var/stage/weather --max-bytes 512MiB\n"
+        "  avrogate stage merge --place file:///var/stage/weather --dir dt=2026-11-20 "
+        "--into weather.csv --backup backup\n"
+        "  AVROGATE_S3_SECRET_KEY=... avrogate stage merge --place s3://bucket/weather "
+        "--clean 30d\n",
+    .rows = rows,
+};
+
+struct merge_run {
+    struct settings s;
+    struct progress progress;
+    struct merge_options o;
+    struct merge_sums sums;
+    struct place *place;
+    struct av_schema *schema;
+    struct pg pg;
+    struct run run;
+};
+
+static void say(void *arg, const char *line)
+{
+    struct merge_run *r = arg;
+
+    progress_wipe(&r->progress);
+    puts(line);
+    fflush(stdout);
+}
+
+static void show_progress(void *arg, int64_t n, int64_t bytes, int64_t whole)
+{
+    struct merge_run *r = arg;
+
+    progress_show(&r->progress, (uint64_t)n, 0, (uint64_t)bytes, (uint64_t)whole);
+}
+
+/* --- what was asked for ----------------------------------------------------------- */
+
+static enum err_kind check_formats(struct settings *s, struct err *e)
+{
+    const char *named = s->into == NULL ? NULL : format_of_path(s->into);
+
+    if (s->into != NULL && named == NULL)
+        return err_set(e, ERR_INVALID, "into \"%.100s\", wanted a name that ends in %s",
+                       s->into, ".parquet, .avro, .jsonl or .csv");
+    if (s->into != NULL && s->to != NULL && strcmp(s->to, named) != 0)
+        return err_set(e, ERR_INVALID, "into \"%.100s\", wanted a name of --to %.20s",
+                       s->into, s->to);
+    if (s->to == NULL)
+        s->to = named != NULL ? named : s->format;
+    if (format_suffix(s->format) == NULL || format_suffix(s->to) == NULL)
+        return err_set(e, ERR_INVALID, "format \"%.40s\" to \"%.40s\", wanted of %s",
+                       s->format, s->to, format_names);
+    const char *suffix = format_suffix(s->format);
+    bool bare = strcmp(suffix, ".jsonl") == 0 || strcmp(suffix, ".csv") == 0;
+    if (bare && s->schema == NULL)
+        return err_set(e, ERR_INVALID, "%s brings no schema: say which with --schema",
+                       s->format);
+    return ERR_OK;
+}
+
+/* "dt=2026-11-20/" is "dt=2026-11-20"; the place refuses what else it cannot have. */
+static enum err_kind check_names(struct settings *s, struct err *e)
+{
+    static char dir[PLACE_NAME];
+    size_t n = strlen(s->dir);
+
+    if (n >= sizeof dir)
+        return err_set(e, ERR_INVALID, "dir of %zu bytes, at most %d", n, PLACE_NAME);
+    memcpy(dir, s->dir, n + 1);
+    while (n > 0 && dir[n - 1] == '/')
+        dir[--n] = '\0';
+    s->dir = dir;
+    if (s->into != NULL && (s->into[0] == '_' || s->into[0] == '/'))
+        return err_set(e, ERR_INVALID, "into \"%.100s\", wanted a name in the place",
+                       s->into);
+    if (s->backup != NULL && !merge_is_backup(s->backup))
+        return err_set(e, ERR_INVALID,
+                       "backup \"%.100s\", wanted backup, backup/... or a name that "
+                       "begins with _",
+                       s->backup);
+    return ERR_OK;
+}
+
+static enum err_kind open_all(struct merge_run *r, struct err *e)
+{
+    const struct settings *s = &r->s;
+    const struct place_settings p = {
+        .url = s->place,
+        .timeout_ms = s->timeout_ms,
+        .ca_file = s->ca,
+        .hdfs = {s->hdfs_user, s->hdfs_token, s->hdfs_redirects},
+        .s3 = {s->s3_endpoint, s->s3_region, s->s3_access_key, s->s3_secret_key,
+               s->s3_token, s->s3_part}};
+
+    if (s->schema != NULL)
+        TRY(avro_schema_load(&r->schema, s->schema, true, e));
+    TRY(place_open(&r->place, &p, e));
+    r->o = (struct merge_options){
+        .place = r->place,
+        .dir = s->dir,
+        .topic = s->topic,
+        .format = s->format,
+        .to = s->to,
+        .into = s->into,
+        .schema = r->schema,
+        .how = {.codec = s->codec, .bloom = s->bloom.items, .n_bloom = s->bloom.n},
+        .max_bytes = s->max_bytes,
+        .backup = s->backup,
+        .dry_run = s->dry_run,
+        .clean_ms = s->clean_ms > 0 ? s->clean_ms : -1,
+        .spool = s->spool,
+        .arg = r,
+        .say = say,
+        .progress = show_progress};
+    return ERR_OK;
+}
+
+/* --- etl_log ---------------------------------------------------------------------- */
+
+static bool has_audit(const struct merge_run *r)
+{
+    return r->s.audit != NULL && !r->s.dry_run;
+}
+
+static enum err_kind audit_begin(struct merge_run *r, struct err *e)
+{
+    if (!has_audit(r))
+        return ERR_OK;
+    pg_init(&r->pg, r->s.audit, "avrogate stage merge");
+    run_init(&r->run, "stage merge");
+    r->run.topic = r->s.topic;
+    r->run.source = place_shown(r->place);
+    r->run.target = r->s.into != NULL ? r->s.into : place_shown(r->place);
+    TRY(migrate(&r->pg, e));
+    TRY(run_lock(&r->pg, &r->run, e));
+    return run_begin(&r->pg, &r->run, e);
+}
+
+static enum err_kind audit_end(struct merge_run *r, enum err_kind rc, struct err *e)
+{
+    struct err why = {0};
+
+    if (!has_audit(r))
+        return rc;
+    enum err_kind ended = run_end(&r->pg, &r->run, rc == ERR_OK ? "success" : "failed",
+                                  rc == ERR_OK ? NULL : e->msg, &why);
+    if (rc == ERR_OK && ended != ERR_OK)
+        *e = why;
+    return rc == ERR_OK ? ended : rc;
+}
+
+/* --- the command ------------------------------------------------------------------ */
+
+static void say_sums(const struct merge_run *r)
+{
+    const struct merge_sums *n = &r->sums;
+
+    if (n->merges == 0)
+        printf("nothing to merge\n");
+    else if (!r->s.dry_run)
+        printf("%" PRId64 " files, %" PRId64 " bytes, became %" PRId64 ", %" PRId64
+               " bytes; %" PRId64 " rows\n",
+               n->inputs, n->bytes_in, n->merges, n->bytes_out, n->rows);
+    if (n->cleaned > 0)
+        printf("%" PRId64 " merges done long ago are forgotten\n", n->cleaned);
+}
+
+static enum err_kind merge(struct merge_run *r, struct err *e)
+{
+    TRY(open_all(r, e));
+    enum err_kind rc = audit_begin(r, e);
+    if (rc != ERR_OK)
+        return rc;
+    progress_begin(&r->progress, "avrogate stage", r->s.quiet);
+    rc = stage_merge(&r->o, &r->sums, e);
+    progress_wipe(&r->progress);
+    rc = audit_end(r, rc, e);
+    if (rc == ERR_OK)
+        say_sums(r);
+    return rc;
+}
+
+static int run_merge(struct merge_run *r)
+{
+    struct err e = {0};
+    bool called_wrongly =
+        check_formats(&r->s, &e) != ERR_OK || check_names(&r->s, &e) != ERR_OK;
+
+    enum err_kind rc = called_wrongly ? e.kind : merge(r, &e);
+    if (rc != ERR_OK)
+        fprintf(stderr, "avrogate stage merge: %s\n", e.msg);
+    if (has_audit(r) && r->place != NULL)
+        pg_close(&r->pg);
+    place_close(r->place);
+    av_schema_release(r->schema);
+    return called_wrongly ? 2 : rc != ERR_OK || fflush(stdout) != 0;
+}
+
+int cmd_stage(int argc, char **argv)
+{
+    struct conf conf = {0};
+    struct merge_run r = {0};
+    enum conf_outcome outcome;
+    struct err e = {0};
+    int code = 0;
+
+    if (conf_read(&conf, &program, argc, argv, &r.s, &outcome, &e) != ERR_OK) {
+        fprintf(stderr, "avrogate stage: %s\n", e.msg);
+        conf_free(&conf);
+        return 2;
+    }
+    if (outcome == CONF_RUN &&
+        (conf.n_operands != 1 || strcmp(conf.operands[0], "merge") != 0)) {
+        fprintf(stderr, "avrogate stage: what? merge\n");
+        code = 2;
+    } else if (outcome == CONF_RUN) {
+        code = run_merge(&r);
+    }
+    conf_free(&conf);
+    return code;
+}

@@ -1,0 +1,7 @@
+/*
+ * stage.h - `avrogate stage merge`: small staged files into large ones.
+ */
+#pragma once
+
+/* Exit status. */
+int cmd_stage(int argc, char **argv);

@@ -1,0 +1,47 @@
+/*
+ * stage_merge.h - does what stage_swap.h decides: small staged files into large ones.
+ *
+ * Every call first finishes what an earlier one claimed, whoever made it, so a crash at
+ * any step is mended by calling again.  Errors: ERR_UNAVAILABLE the place or the disk
+ * is away, ERR_INVALID and ERR_CONFLICT what was asked for cannot be done and nothing
+ * was, ERR_INTERNAL what lies there is not what was written.
+ *
+ * docs/staging.md, decisions/138.  One thread.
+ */
+#pragma once
+
+#include "format/format.h"
+#include "loaders/stage_swap.h"
+#include "place/place.h"
+
+struct merge_options { // all borrowed
+    struct place *place;
+    const char *dir;           // "" = the place itself; with what is below it
+    const char *topic;         // NULL = all, each into files of its own
+    const char *format, *to;   // of the inputs, of the output
+    const char *into;          // NULL = large files; else all into this one name
+    struct av_schema *schema;  // what json and csv are read as; NULL = the files' own
+    struct format_options how; // of the output; notes are ours
+    int64_t max_bytes;         // inputs of one output
+    const char *backup;        // directory the output goes to instead, with the time in
+                               // its name; NULL = where the inputs are
+    bool dry_run;
+    int64_t clean_ms;  // merges done longer ago are forgotten; -1 = never
+    const char *spool; // directory for what is written until the place has it
+
+    void *arg;
+    void (*say)(void *arg, const char *line); // what was done, or would be
+    void (*progress)(void *arg, int64_t rows, int64_t bytes, int64_t whole);
+};
+
+struct merge_sums {
+    int64_t merges, inputs, rows, bytes_in, bytes_out;
+    int64_t settled; // merges of others, or of an earlier call, that were finished
+    int64_t cleaned;
+};
+
+/* True for a directory a backup can go to: merges pass over it. */
+bool merge_is_backup(const char *dir);
+
+enum err_kind stage_merge(const struct merge_options *o, struct merge_sums *sums,
+                          struct err *e) MUST_USE;

@@ -1,0 +1,52 @@
+/*
+ * stage_merge_inside.h - for the files of stage_merge.
+ */
+#pragma once
+
+#include "loaders/etl_log.h"
+#include "loaders/stage_merge.h"
+#include "place/spool.h"
+
+struct merging {
+    const struct merge_options *o;
+    struct merge_sums *sums;
+    struct run run; // its id makes our names and bodies ours
+    uint64_t names; // private names given so far
+
+    struct arena plan; // of the swap at hand; reset when looked again
+    struct swap swap;
+    const char *topic;        // of its output
+    struct av_schema *schema; // of its output, held
+    struct buf ticket, body;
+    struct spool *spool; // the output's bytes, NULL = not made
+    char final[STAGE_NAME];
+    char sha256[SPOOL_SHA];
+    bool probed;         // the place refuses what exists
+    int64_t newest;      // claim of a merge, -1 = none
+    bool ours, refused;  // the swap is this call's; CHECK said no
+    const char **shown;  // dry run: inputs told already
+    size_t n_shown, cap; // of shown
+    struct arena kept;   // what shown points into
+};
+
+/* "_tmp/merge-<run>-7" */
+void merge_private_name(struct merging *m, char out[100]);
+void merge_say(struct merging *m, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* stage_merge_plan.c: inputs of the next swap into m->swap, ERR_NOT_FOUND = none. */
+enum err_kind merge_plan(struct merging *m, struct err *e) MUST_USE;
+
+/* stage_merge_write.c */
+struct merge_file { // a staged file as a source of records
+    struct place *place;
+    const char *name;
+    struct format_reader *reader;
+    struct buf window;
+    uint64_t at; // of the window's first byte
+};
+/* `schema` NULL: the file's own. */
+enum err_kind merge_file_open(struct merge_file *f, const struct merging *m,
+                              const struct swap_input *in, struct err *e) MUST_USE;
+void merge_file_close(struct merge_file *f);
+/* The merged file into m->spool, then to the place. */
+enum err_kind merge_write(struct merging *m, struct err *e) MUST_USE;

@@ -1,0 +1,400 @@
+/* Which files are merged next: the first full group of what lies there, or what is
+ * left at the end of a directory. */
+#include "loaders/stage_merge_inside.h"
+
+#include "avro-core/canon.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "format/format.h"
+#include "loaders/sink_files_inside.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define DEPTH_MOST 8 // of directories: windows make four
+#define SCHEMA_MOST (4 << 20)
+#define NAMES_MOST (3 << 20) // of one swap: its claim must stay below PLACE_CLAIM
+
+/* Files that may become one: of one topic, one schema, one directory. */
+struct group {
+    const char *topic;
+    struct span schema; // normalized
+    struct av_schema *held;
+    struct swap_input *inputs; // malloc'd
+    size_t n, names;           // bytes of the inputs' names, as the claim has them
+    int64_t bytes;
+    struct group *next;
+};
+
+struct planning {
+    struct merging *m;
+    struct group *groups; // of the directory at hand; of all with `into`
+    struct group *chosen;
+};
+
+static bool converts(const struct merging *m)
+{
+    return strcmp(m->o->format, m->o->to) != 0 || m->o->into != NULL;
+}
+
+static bool is_worth(const struct merging *m, const struct group *g)
+{
+    return g->n > 1 || (g->n == 1 && converts(m));
+}
+
+static void free_groups(struct planning *p)
+{
+    while (p->groups != NULL) {
+        struct group *g = p->groups;
+        p->groups = g->next;
+        av_schema_release(g->held);
+        free(g->inputs);
+        free(g);
+    }
+}
+
+/* --- is it committed -------------------------------------------------------------- */
+
+/* With `names: count` the claim is the n-th: claims are never removed. */
+static enum err_kind claim_by_count(struct merging *m, const struct swap_origin *o,
+                                    char out[STAGE_NAME], struct err *e)
+{
+    char dir[STAGE_NAME];
+    struct arena a = {0};
+    struct place_entry *all;
+    size_t n;
+    int64_t count = 0;
+
+    out[0] = '\0';
+    stage_claims_dir(dir, o->topic, o->partition);
+    enum err_kind rc = place_list(m->o->place, dir, NULL, &a, &all, &n, e);
+    for (size_t i = 0; rc == ERR_OK && i < n && out[0] == '\0'; i++) {
+        int64_t first = stage_claim_first(all[i].name);
+        if (first >= 0 && count++ == o->count)
+            stage_claim_name(out, o->topic, o->partition, first);
+    }
+    arena_free(&a);
+    return rc;
+}
+
+static bool names(const struct stage_claim *c, const struct swap_input *in)
+{
+    for (size_t i = 0; i < c->n_files; i++)
+        if (strcmp(c->files[i].final, in->name) == 0)
+            return c->files[i].bytes == in->bytes && !c->files[i].rejects;
+    return false;
+}
+
+/* The other files of the claim may not have their names yet: once we say `.done`, no
+ * loader looks after them. */
+static enum err_kind settle_claim(struct merging *m, const struct swap_input *in,
+                                  bool *counts, struct err *e)
+{
+    struct stage_claim c;
+    struct arena a = {0};
+
+    enum err_kind rc = files_read_claim(m->o->place, in->claim, &c, &a, e);
+    *counts = rc == ERR_OK && names(&c, in);
+    if (*counts && !m->o->dry_run)
+        rc = files_finish(m->o->place, &c, e);
+    arena_free(&a);
+    *counts = *counts && rc == ERR_OK; // a file of the claim is gone: not ours to hide
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+/* A loader's file without its claim does not count, and is left where it is. */
+static enum err_kind find_claim(struct merging *m, const struct swap_origin *origin,
+                                struct swap_input *in, bool *counts, struct err *e)
+{
+    char claim[STAGE_NAME];
+
+    in->claim = "";
+    *counts = true;
+    if (origin->merged)
+        return ERR_OK;
+    if (origin->first >= 0)
+        stage_claim_name(claim, origin->topic, origin->partition, origin->first);
+    else
+        TRY(claim_by_count(m, origin, claim, e));
+    in->claim = arena_str(&m->plan, span_str(claim));
+    *counts = false;
+    if (claim[0] != '\0')
+        TRY(settle_claim(m, in, counts, e));
+    if (!*counts)
+        merge_say(m, "left alone, no whole claim names it: %s", in->name);
+    return ERR_OK;
+}
+
+/* --- groups ----------------------------------------------------------------------- */
+
+static enum err_kind schema_of(struct merging *m, const struct swap_input *in,
+                               struct av_schema **held, struct span *text,
+                               struct err *e)
+{
+    struct merge_file f;
+    struct buf printed = BUF_INIT(SCHEMA_MOST);
+
+    if (m->o->schema != NULL) {
+        *held = av_schema_retain(m->o->schema);
+        *text = (struct span){0};
+        return ERR_OK;
+    }
+    enum err_kind rc = merge_file_open(&f, m, in, e);
+    if (rc == ERR_OK) {
+        *held = av_schema_retain(format_reader_schema(f.reader));
+        av_print_normalized(&printed, *held);
+        *text = arena_copy(&m->plan, buf_span(&printed));
+    }
+    merge_file_close(&f);
+    buf_free(&printed);
+    return rc;
+}
+
+static struct group *group_of(struct planning *p, const char *topic,
+                              struct av_schema *held, struct span schema)
+{
+    struct group **at = &p->groups;
+
+    while (*at != NULL &&
+           (strcmp((*at)->topic, topic) != 0 || !span_eq((*at)->schema, schema)))
+        at = &(*at)->next;
+    if (*at != NULL)
+        return *at;
+    struct group *g = *at = mem_alloc(sizeof *g);
+    g->topic = arena_str(&p->m->plan, span_str(topic));
+    g->schema = schema;
+    g->held = av_schema_retain(held);
+    return g;
+}
+
+static size_t names_of(const struct swap_input *in)
+{
+    return strlen(in->name) + strlen(in->claim) + 100;
+}
+
+static bool is_full(const struct merging *m, const struct group *g,
+                    const struct swap_input *more)
+{
+    return m->o->into == NULL && g->n > 0 &&
+           (g->bytes + more->bytes > m->o->max_bytes || g->n == SWAP_MOST ||
+            g->names + names_of(more) > NAMES_MOST);
+}
+
+/* False: the group is chosen without it. */
+static bool add_to(struct planning *p, struct group *g, const struct swap_input *in)
+{
+    if (is_full(p->m, g, in)) {
+        if (is_worth(p->m, g)) {
+            p->chosen = g;
+            return false;
+        }
+        g->n = g->names = 0; // one alone, with which nothing goes
+        g->bytes = 0;
+    }
+    g->inputs = mem_grow(g->inputs, g->n + 1, sizeof *g->inputs);
+    g->inputs[g->n++] = *in;
+    g->bytes += in->bytes;
+    g->names += names_of(in);
+    return true;
+}
+
+static bool is_shown(const struct merging *m, const char *name)
+{
+    for (size_t i = m->n_shown; i-- > 0;)
+        if (strcmp(m->shown[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_candidate(const struct merging *m, const struct place_entry *one,
+                         const char *name, const struct swap_origin *origin)
+{
+    const char *format = format_of_path(name);
+
+    if (origin->loaders == origin->merged) // somebody else's
+        return false;
+    if (one->bytes == 0 || format == NULL || strcmp(format, m->o->format) != 0)
+        return false;
+    if (m->o->topic != NULL && strcmp(m->o->topic, origin->topic) != 0)
+        return false;
+    // what is nearly as large as it may be gains nothing
+    return (converts(m) || one->bytes < m->o->max_bytes / 4 * 3) && !is_shown(m, name);
+}
+
+static enum err_kind take_file(struct planning *p, const struct place_entry *one,
+                               const char *name, struct err *e)
+{
+    struct swap_origin origin = swap_origin_of(name);
+    struct swap_input in = {.name = name, .bytes = one->bytes, .claim = ""};
+    struct av_schema *held = NULL;
+    struct span schema = {0};
+    bool counts;
+
+    if (!is_candidate(p->m, one, name, &origin))
+        return ERR_OK;
+    TRY(find_claim(p->m, &origin, &in, &counts, e));
+    if (!counts)
+        return ERR_OK;
+    enum err_kind rc = schema_of(p->m, &in, &held, &schema, e);
+    if (rc == ERR_OK)
+        (void)add_to(p, group_of(p, origin.topic, held, schema), &in);
+    av_schema_release(held);
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc; // gone since it was listed
+}
+
+/* --- directories ------------------------------------------------------------------ */
+
+static void choose_rest(struct planning *p)
+{
+    for (struct group *g = p->groups; g != NULL && p->chosen == NULL; g = g->next)
+        if (is_worth(p->m, g))
+            p->chosen = g;
+}
+
+bool merge_is_backup(const char *dir)
+{
+    return dir[0] == '_' || strcmp(dir, "backup") == 0 ||
+           strncmp(dir, "backup/", 7) == 0;
+}
+
+static bool is_passed_over(const char *dir, const struct place_entry *one)
+{
+    return one->name[0] == '_' || one->name[0] == '.' ||
+           (dir[0] == '\0' && one->dir && merge_is_backup(one->name));
+}
+
+static enum err_kind walk(struct planning *p, const char *dir, int depth, struct err *e)
+{
+    struct merging *m = p->m;
+    struct place_entry *all;
+    size_t n;
+
+    TRY(place_list(m->o->place, dir, NULL, &m->plan, &all, &n, e));
+    for (int dirs = 0; dirs < 2; dirs++) { // its own files, then what lies below
+        for (size_t i = 0; i < n && p->chosen == NULL; i++) {
+            if (all[i].dir != dirs || is_passed_over(dir, &all[i]))
+                continue;
+            struct span full = arena_printf(&m->plan, "%s%s%s%c", dir,
+                                            dir[0] == '\0' ? "" : "/", all[i].name, 0);
+            const char *name = (const char *)full.p;
+            if (!dirs)
+                TRY(take_file(p, &all[i], name, e));
+            else if (depth < DEPTH_MOST)
+                TRY(walk(p, name, depth + 1, e));
+        }
+        if (!dirs && m->o->into == NULL && p->chosen == NULL) {
+            choose_rest(p);
+            if (p->chosen == NULL)
+                free_groups(p);
+        }
+    }
+    return ERR_OK;
+}
+
+/* All of it goes into one file: there must be one schema, and room for the name. */
+static enum err_kind check_into(const struct planning *p, struct err *e)
+{
+    struct place_entry there;
+    const struct group *g = p->groups;
+
+    if (p->m->o->into == NULL || g == NULL)
+        return ERR_OK;
+    if (g->next != NULL && strcmp(g->topic, g->next->topic) != 0)
+        return err_set(e, ERR_INVALID,
+                       "files of \"%.80s\" and of \"%.80s\": say which with --topic",
+                       g->topic, g->next->topic);
+    if (g->next != NULL)
+        return err_set(e, ERR_INVALID,
+                       "%.100s and %.80s differ in their schemas: say with --schema "
+                       "what all are read as",
+                       g->inputs[0].name, g->next->inputs[0].name);
+    if (g->n > SWAP_MOST || g->names > NAMES_MOST)
+        return err_set(e, ERR_LIMIT,
+                       "%zu files are too many to become one: merge first", g->n);
+    if (p->m->o->backup != NULL)
+        return ERR_OK; // the time makes its name new
+    enum err_kind rc = place_stat(p->m->o->place, p->m->o->into, &there, e);
+    if (rc == ERR_OK)
+        return err_set(e, ERR_CONFLICT, "%.120s is there already", p->m->o->into);
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+/* --- the plan --------------------------------------------------------------------- */
+
+/* "all.csv" as "all-20261120T091500Z-0000000017.csv". */
+static void put_stamped(struct buf *out, const struct merging *m, const char *name)
+{
+    const char *suffix = format_suffix(m->o->to);
+    size_t n = strlen(name), cut = strlen(suffix);
+    time_t now = (time_t)(wall_ms() / 1000);
+    char stamp[32];
+    struct tm tm;
+
+    gmtime_r(&now, &tm);
+    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
+    if (n > cut && strcmp(name + n - cut, suffix) == 0)
+        n -= cut;
+    buf_printf(out, "%s/%.*s-%s-%010" PRId64 "%s", m->o->backup, (int)n, name, stamp,
+               m->newest + 1, suffix);
+}
+
+static enum err_kind name_output(struct merging *m, const struct group *g,
+                                 struct err *e)
+{
+    const char *slash = strrchr(g->inputs[0].name, '/');
+    int dir = slash != NULL ? (int)(slash + 1 - g->inputs[0].name) : 0;
+    struct buf name = BUF_INIT(PLACE_NAME), full = BUF_INIT(PLACE_NAME);
+    char base[STAGE_NAME];
+
+    swap_output_name(base, g->topic, m->newest + 1, m->run.id);
+    if (m->o->into != NULL)
+        buf_put_str(&name, m->o->into);
+    else if (m->o->backup != NULL) // the stamp has its own number
+        buf_printf(&name, "%.*s%s", dir, g->inputs[0].name, g->topic);
+    else
+        buf_printf(&name, "%.*s%s%s", dir, g->inputs[0].name, base,
+                   format_suffix(m->o->to));
+    buf_put_u8(&name, 0);
+    if (m->o->backup != NULL && buf_status(&name, e) == ERR_OK)
+        put_stamped(&full, m, (const char *)name.p);
+    else
+        buf_put(&full, span_of(name.p, name.n - 1));
+    enum err_kind rc = buf_status(&name, e);
+    if (rc == ERR_OK)
+        rc = buf_status(&full, e);
+    if (rc == ERR_OK)
+        snprintf(m->final, sizeof m->final, SPAN_FMT, SPAN_ARG(buf_span(&full)));
+    buf_free(&name);
+    buf_free(&full);
+    return rc;
+}
+
+static enum err_kind take_group(struct merging *m, const struct group *g, struct err *e)
+{
+    m->swap = (struct swap){.seq = m->newest + 1, .by = m->run.id, .n = g->n};
+    m->swap.inputs = arena_array(&m->plan, g->n, sizeof *g->inputs);
+    memcpy(m->swap.inputs, g->inputs, g->n * sizeof *g->inputs);
+    m->topic = g->topic; // in the plan's arena
+    av_schema_release(m->schema);
+    m->schema = av_schema_retain(g->held);
+    return name_output(m, g, e);
+}
+
+enum err_kind merge_plan(struct merging *m, struct err *e)
+{
+    struct planning p = {.m = m};
+
+    enum err_kind rc = walk(&p, m->o->dir, 0, e);
+    if (rc == ERR_OK)
+        rc = check_into(&p, e);
+    if (rc == ERR_OK && p.chosen == NULL)
+        choose_rest(&p);
+    if (rc == ERR_OK && p.chosen == NULL)
+        rc = err_set(e, ERR_NOT_FOUND, "nothing to merge");
+    if (rc == ERR_OK)
+        rc = take_group(m, p.chosen, e);
+    free_groups(&p);
+    return rc;
+}

@@ -1,0 +1,175 @@
+/* Reads the inputs of a merge, record by record, into one file. */
+#include "loaders/stage_merge_inside.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define WINDOW (1 << 20) // read at once; what is larger goes past it
+#define SPOOLED (1 << 20)
+
+static enum err_kind fill(struct merge_file *f, uint64_t at, size_t n, struct err *e)
+{
+    buf_reset(&f->window);
+    f->at = at;
+    TRY(place_read(f->place, f->name, (int64_t)at, n < WINDOW ? WINDOW : n, &f->window,
+                   e));
+    TRY(buf_status(&f->window, e));
+    if (f->window.n < n)
+        return err_set(e, ERR_INTERNAL, "%.100s ends before byte %" PRIu64, f->name,
+                       at + n);
+    return ERR_OK;
+}
+
+static enum err_kind read_at(void *ctx, uint64_t at, uint8_t *to, size_t n,
+                             struct err *e)
+{
+    struct merge_file *f = ctx;
+
+    if (at < f->at || at + n > f->at + f->window.n)
+        TRY(fill(f, at, n, e));
+    memcpy(to, f->window.p + (at - f->at), n);
+    return ERR_OK;
+}
+
+enum err_kind merge_file_open(struct merge_file *f, const struct merging *m,
+                              const struct swap_input *in, struct err *e)
+{
+    struct format_options how = {0};
+    struct place_entry there;
+    struct format_source from = {read_at, f, (uint64_t)in->bytes};
+    const char *suffix = format_suffix(m->o->format);
+    bool bare = strcmp(suffix, ".jsonl") == 0 || strcmp(suffix, ".csv") == 0;
+
+    *f = (struct merge_file){
+        .place = m->o->place, .name = in->name, .window = BUF_INIT(SIZE_MAX / 4)};
+    TRY(place_stat(f->place, in->name, &there, e));
+    if (there.bytes != in->bytes)
+        return err_set(e, ERR_INTERNAL, "%.100s has changed while we looked at it",
+                       in->name);
+    if (format_read(&f->reader, m->o->format, bare ? m->o->schema : NULL, &how, &from,
+                    e) != ERR_OK)
+        return err_prefix(e, "%.120s", in->name);
+    return ERR_OK;
+}
+
+void merge_file_close(struct merge_file *f)
+{
+    format_reader_close(f->reader);
+    buf_free(&f->window);
+}
+
+struct writing {
+    struct merging *m;
+    struct format_writer *writer;
+    int64_t rows, bytes, whole;
+};
+
+static enum err_kind to_spool(void *ctx, struct span bytes, struct err *e)
+{
+    return spool_put(ctx, bytes, e);
+}
+
+static enum err_kind copy_rows(struct writing *w, struct merge_file *f,
+                               const struct av_plan *plan, struct err *e)
+{
+    struct span datum;
+    bool more = true;
+
+    while (more) {
+        TRY(format_next(f->reader, &datum, &more, e));
+        if (!more)
+            break;
+        TRY(format_append(w->writer, plan, datum, NULL, e));
+        if (++w->rows % 4096 == 0 && w->m->o->progress != NULL)
+            w->m->o->progress(w->m->o->arg, w->rows, w->bytes, w->whole);
+    }
+    return ERR_OK;
+}
+
+static enum err_kind copy_file(struct writing *w, struct swap_input *in, struct err *e)
+{
+    struct merge_file f;
+    struct av_plan *plan = NULL;
+    int64_t before = w->rows;
+
+    enum err_kind rc = merge_file_open(&f, w->m, in, e);
+    if (rc == ERR_OK)
+        rc = av_plan_new(&plan, format_reader_schema(f.reader), w->m->schema, e);
+    if (rc == ERR_OK && (rc = copy_rows(w, &f, plan, e)) != ERR_OK)
+        err_prefix(e, "%.120s", in->name);
+    av_plan_free(plan);
+    merge_file_close(&f);
+    w->bytes += in->bytes;
+    in->rows = w->rows - before;
+    return rc;
+}
+
+static enum err_kind copy_all(struct merging *m, struct writing *w, struct err *e)
+{
+    char seq[24];
+    const struct format_note notes[] = {{"avrogate.topic", m->topic},
+                                        {"avrogate.merge", seq}};
+    struct format_options how = m->o->how;
+    struct format_sink to = {to_spool, m->spool};
+
+    snprintf(seq, sizeof seq, "%" PRId64, m->swap.seq);
+    how.notes = notes;
+    how.n_notes = sizeof notes / sizeof notes[0];
+    TRY(format_open(&w->writer, m->o->to, m->schema, &how, &to, e));
+    for (size_t i = 0; i < m->swap.n; i++)
+        w->whole += m->swap.inputs[i].bytes;
+    for (size_t i = 0; i < m->swap.n; i++)
+        TRY(copy_file(w, &m->swap.inputs[i], e));
+    TRY(format_finish(w->writer, e));
+    if (format_rows(w->writer) != (uint64_t)w->rows)
+        return err_set(e, ERR_INTERNAL, "%" PRId64 " rows read, %" PRIu64 " written",
+                       w->rows, format_rows(w->writer));
+    if (spool_size(m->spool) == 0)
+        return err_set(e, ERR_INVALID, "%.100s and what goes with it hold nothing",
+                       m->swap.inputs[0].name);
+    return ERR_OK;
+}
+
+/* Until it is whole it is nothing: a try that failed begins anew. */
+static enum err_kind make_output(struct merging *m, struct err *e)
+{
+    struct writing w = {.m = m};
+
+    m->spool = spool_open(m->o->spool, SPOOLED);
+    enum err_kind rc = copy_all(m, &w, e);
+    format_close(w.writer);
+    if (rc != ERR_OK) {
+        spool_close(m->spool);
+        m->spool = NULL;
+        return rc;
+    }
+    spool_sha256(m->spool, m->sha256);
+    m->swap.into = (struct stage_file){.final = m->final,
+                                       .bytes = spool_size(m->spool),
+                                       .rows = w.rows,
+                                       .sha256 = m->sha256};
+    return ERR_OK;
+}
+
+/* Two could win one claim where nothing refuses the second. */
+static enum err_kind probe(struct merging *m, struct err *e)
+{
+    if (!m->probed)
+        TRY(place_probe(m->o->place, e));
+    m->probed = true;
+    return ERR_OK;
+}
+
+enum err_kind merge_write(struct merging *m, struct err *e)
+{
+    char tmp[100];
+
+    TRY(probe(m, e));
+    if (m->spool == NULL)
+        TRY(make_output(m, e));
+    struct place_bytes bytes = spool_bytes(m->spool);
+    merge_private_name(m, tmp);
+    TRY(place_write(m->o->place, tmp, m->final, &bytes, &m->ticket, e));
+    m->swap.into.ticket = buf_span(&m->ticket);
+    return buf_status(&m->ticket, e);
+}

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Small staged files become large ones: what a loader staged from real Kafka, merged, killed while merging, and loaded on."""
+import random, signal
+from stage_world import *
+
+KILLS = int(os.environ.get("MERGE_KILLS", "10"))
+random.seed(7)
+
+
+def merge(w, *more, code=0):
+    r = subprocess.run([AVROGATE, "stage", "merge", "--place", w.place.url, "--format", w.format, "-q", *more],
+                       capture_output=True, text=True, timeout=60)
+    same(r.returncode, code, "exit of merge %s\n%s%s" % (" ".join(more), r.stdout, r.stderr))
+    return r.stdout + r.stderr
+
+
+def lying(w):
+    return [n for n in w.place.names() if not n.startswith("_")]
+
+
+def holds(w, ids):
+    rows = [r for n in lying(w) for r in read_file(n, w.place.read(n))]
+    got, ids = sorted(int(r["id"]) for r in rows), list(ids)
+    same((len(got), len(set(got)), sum(got)), (len(ids), len(set(ids)), sum(ids)), "rows, different ones, sum")
+
+
+def a_reader_that_honours_the_claim(w):
+    """All that lies there but what went into the newest merge's output, if that is there: docs/staging.md."""
+    names = w.place.names()
+    files, claims = {n for n in names if not n.startswith("_")}, [n for n in names if n.startswith("_merges/") and n[-20:].isdigit()]
+    if claims:
+        c = json.loads(w.place.read(max(claims)))
+        if c["into"]["final"] in files:
+            files -= {i["name"] for i in c["inputs"]}
+    return sorted(int(r["id"]) for n in files for r in read_file(n, w.place.read(n)))
+
+
+def loaders_go_on_behind_what_was_merged():
+    for format, names in (("ocf", "offsets"), ("parquet", "count")):
+        w = Stage(format=format, parts=2, rotate__rows=100, names=names)
+        w.produce(0, 2000)
+        same(w.finish(batch__rows=50), 0, "exit")
+        many = len(lying(w))
+        said = merge(w, "--dry-run")
+        same(("would merge" in said, len(lying(w))), (True, many), "a dry run: " + said)
+        merge(w)
+        same(len(lying(w)), 1, "files, of %d" % many)
+        holds(w, range(2000))
+        same(merge(w), "nothing to merge\n", "again")
+        w.produce(2000, 3000)
+        same(w.finish(batch__rows=50), 0, "exit of the loader behind the merge")
+        holds(w, range(3000))
+        merge(w, "--clean", "1ms")
+        holds(w, range(3000))
+        same(len(lying(w)), 1, "files")
+        merge(w, "--into", "all.csv")
+        same(lying(w), ["all.csv"], "files")
+        rows = read_file("all.csv", w.place.read("all.csv"))
+        same((len(rows), sum(int(r["id"]) for r in rows)), (3000, sum(range(3000))), "rows and sum of the CSV")
+        w.produce(3000, 3100)
+        same(w.finish(batch__rows=50), 0, "exit")
+        same("is there already" in merge(w, "--into", "all.csv", code=1), True, "a name that is taken is refused")
+        merge(w, "--into", "all.csv", "--backup", "backup")
+        kept = [n for n in lying(w) if n.startswith("backup/all-20")]
+        same((len(kept), len(lying(w))), (1, 2), "the backup and what was there")
+        same(sorted(int(r["id"]) for r in read_file(kept[0], w.place.read(kept[0]))), list(range(3000, 3100)), "its rows")
+        same(merge(w), "nothing to merge\n", "backups are left alone")
+        w.close()
+
+
+def killed_at_any_moment_it_is_finished_by_the_next():
+    w = Stage(format="ocf", parts=1, rotate__rows=100)
+    w.produce(0, 4000)
+    same(w.finish(batch__rows=100), 0, "exit")
+    dead = 0
+    for i in range(KILLS):
+        p = subprocess.Popen([AVROGATE, "stage", "merge", "--place", w.place.url, "--format", "ocf", "-q",
+                              "--max-bytes", str(2000 * (i + 2))], stdout=subprocess.DEVNULL)
+        time.sleep(random.random() * 0.04)
+        p.send_signal(signal.SIGKILL)
+        dead += p.wait() != 0
+        same(a_reader_that_honours_the_claim(w), list(range(4000)), "what a reader sees after kill %d" % i)
+    same(dead > 0, True, "it was killed at least once")
+    two = [subprocess.Popen([AVROGATE, "stage", "merge", "--place", w.place.url, "--format", "ocf", "-q"],
+                            stdout=subprocess.DEVNULL) for _ in range(2)]
+    same([p.wait() for p in two], [0, 0], "two at once")
+    same(len(lying(w)), 1, "files")
+    holds(w, range(4000))
+    w.close()
+
+
+def what_no_claim_names_is_left_alone():
+    w = Stage(format="ocf", parts=1, rotate__rows=100)
+    w.produce(0, 300)
+    same(w.finish(batch__rows=100), 0, "exit")
+    first = lying(w)[0]
+    stray = first.split("+")[0] + "+7+%020d+%020d.avro" % (5, 9)
+    with open(os.path.join(w.place.dir, stray), "wb") as f:
+        f.write(w.place.read(first))
+    same("left alone" in merge(w), True, "it says so")
+    same((stray in lying(w), len(lying(w))), (True, 2), "files")
+    w.close()
+
+
+def called_wrongly_it_says_so():
+    w = Stage(format="csv", parts=1)
+    same("--schema" in merge(w, code=2), True, "csv without a schema")
+    w.format = "ocf"
+    same("wanted" in merge(w, "--into", "all.txt", code=2), True, "into what is no format")
+    merge(w, "--to", "xls", code=2)
+    w.close()
+
+
+run_all([loaders_go_on_behind_what_was_merged, killed_at_any_moment_it_is_finished_by_the_next,
+         what_no_claim_names_is_left_alone, called_wrongly_it_says_so], workers=4)
