@@ -17,7 +17,7 @@ static const char bash_script[] =
     "  else\n"
     "    COMPREPLY=($(compgen -f -- \"$word\")"
     " $(compgen -W \"$(avrogate \"$command\" --help 2>/dev/null |"
-    " sed -nE '1s/.* ([a-z]+(\\|[a-z]+)+)$/\\1/p' | tr '|' ' ')\" -- \"$word\"))\n"
+    " sed -nE '1s/.* \\[?([a-z]+(\\|[a-z]+)+)\\]?$/\\1/p' | tr '|' ' ')\" -- \"$word\"))\n"
     "  fi\n"
     "}\n"
     "complete -o filenames -F _avrogate avrogate\n";

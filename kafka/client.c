@@ -382,6 +382,27 @@ enum err_kind kf_offsets(struct kf_admin *a, const char *topic, int32_t partitio
     return kf_watermarks(a->rk, &a->voice, topic, partition, low, high, timeout_ms, e);
 }
 
+enum err_kind kf_offset_at(struct kf_admin *a, const char *topic, int32_t partition,
+                           int64_t ms, int64_t *offset, int timeout_ms, struct err *e)
+{
+    rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
+    int64_t low;
+
+    rd_kafka_topic_partition_list_add(l, topic, partition)->offset = ms;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(a->rk, l, timeout_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = l->elems[0].err;
+    int64_t found = l->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(l);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kf_fail_heard(e, &a->voice, code, "offsets of %s/%d", topic,
+                             (int)partition);
+    if (found < 0) // RD_KAFKA_OFFSET_END: nothing so young
+        return kf_offsets(a, topic, partition, &low, offset, timeout_ms, e);
+    *offset = found;
+    return ERR_OK;
+}
+
 enum err_kind kf_cluster_id(struct kf_admin *a, struct arena *mem, struct span *id,
                             int timeout_ms, struct err *e)
 {

@@ -52,6 +52,11 @@ enum err_kind kf_topic_setting(struct kf_admin *a, const char *topic, const char
 enum err_kind kf_offsets(struct kf_admin *a, const char *topic, int32_t partition,
                          int64_t *low, int64_t *high, int timeout_ms,
                          struct err *e) MUST_USE;
+/* The first offset whose record is not older than `ms` (wall clock), the end when all
+ * are. */
+enum err_kind kf_offset_at(struct kf_admin *a, const char *topic, int32_t partition,
+                           int64_t ms, int64_t *offset, int timeout_ms,
+                           struct err *e) MUST_USE;
 /* Does a broker answer now?  For readiness: what is remembered does not count. */
 enum err_kind kf_ping(struct kf_admin *a, int timeout_ms, struct err *e) MUST_USE;
 /* From memory once it is known. */

@@ -1,4 +1,5 @@
 /* avrogate load: the command around a loader. */
+#include "loaders/control.h"
 #include "loaders/run.h"
 
 #include "base/clock.h"
@@ -17,18 +18,21 @@
 
 static const struct conf_program program = {
     .name = "avrogate load",
+    .operands = "[status|pause|resume|reset]",
     .about =
         "Loads a topic of framed Avro into a PostgreSQL table, each record exactly "
         "once, and\nwrites what it did into etl_log, etl_batch and etl_reject in "
         "the same transactions.\n\nExit status: 0 loaded, or told to stop; 1 "
         "stopped by something that a person must mend\n(said on stderr and in "
-        "etl_log.error_message); 2 wrong settings.",
+        "etl_log.error_message); 2 wrong settings.\n\nAbout a job, running or not: "
+        "`avrogate load status|pause|resume|reset --help`.",
     .examples =
         "  avrogate load -c pipeline.yaml\n"
         "  avrogate load -c pipeline.yaml --until-end\n"
         "  avrogate load -c pipeline.yaml --for 120s --listen 127.0.0.1:9464\n"
         "  avrogate load -c pipeline.yaml --every 5m\n"
-        "  avrogate load -c pipeline.yaml --plan\n\n"
+        "  avrogate load -c pipeline.yaml --plan\n"
+        "  avrogate load status -c pipeline.yaml\n\n"
         "  pipeline.yaml:\n"
         "    job: weather\n"
         "    registry: http://127.0.0.1:8081\n"
@@ -282,10 +286,19 @@ int cmd_load(int argc, char **argv)
     struct err e = {0};
     sigset_t signals;
 
+    if (argc > 1 && control_is(argv[1]))
+        return control_run(argc, argv);
     if (conf_read(&conf, &program, argc, argv, &s, &outcome, &e) != ERR_OK)
         return complain(&conf, &e);
     int code = 0;
     if (outcome == CONF_RUN) {
+        if (conf.n_operands > 0) {
+            (void)err_set(&e, ERR_INVALID,
+                          "\"%.60s\": wanted status, pause, resume or "
+                          "reset, as the first word, or flags alone",
+                          conf.operands[0]);
+            return complain(&conf, &e);
+        }
         if (log_level_read(&level, span_str(s.log_level), &e) != ERR_OK)
             return complain(&conf, &e);
         log_set_level(level);

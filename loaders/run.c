@@ -10,6 +10,7 @@
 #include "loaders/sink_postgres.h"
 #include "loaders/source_kafka.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,8 @@ struct loader {
     struct sink *sink;
     struct etl_copy *copy; // NULL = nobody wants one
     int64_t began_ms, grumbled_ms;
+    bool paused;
+    int64_t looked_ms; // when that was last asked
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -86,6 +89,24 @@ static struct stats_metric stopped_partitions = {
     .kind = STATS_GAUGE,
     .labels = "job",
 };
+static struct stats_metric paused_jobs = {
+    .name = "avrogate_loader_paused",
+    .help = "1 while a person has paused the job",
+    .kind = STATS_GAUGE,
+    .labels = "job",
+};
+static struct stats_metric partition_position = {
+    .name = "avrogate_loader_partition_position",
+    .help = "The offset a partition in hand goes on at",
+    .kind = STATS_GAUGE,
+    .labels = "job,partition",
+};
+static struct stats_metric partition_lag = {
+    .name = "avrogate_loader_partition_lag_records",
+    .help = "Records between there and the end last seen",
+    .kind = STATS_GAUGE,
+    .labels = "job,partition",
+};
 static struct stats_metric write_seconds = {
     .name = "avrogate_loader_write_seconds",
     .help = "Time from a batch to its commit",
@@ -97,8 +118,9 @@ static struct stats_metric write_seconds = {
 static void add_metrics(void)
 {
     static struct stats_metric *const all[] = {
-        &rows_total,  &batches_total, &failures_total,     &bytes_total,
-        &lag_records, &held_bytes,    &stopped_partitions, &write_seconds};
+        &rows_total,  &batches_total,      &failures_total,     &bytes_total,
+        &lag_records, &held_bytes,         &stopped_partitions, &write_seconds,
+        &paused_jobs, &partition_position, &partition_lag};
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         stats_add(all[i]);
@@ -320,6 +342,54 @@ static enum err_kind step(struct loader *l, struct pump *p, struct err *e)
     return ERR_OK;
 }
 
+static void note_paused(struct loader *l, const struct pause *p)
+{
+    struct buf why = BUF_INIT(sizeof l->state.why);
+
+    if (p->on) {
+        pause_put(&why, p);
+        buf_put_u8(&why, 0);
+        set_why(l, why.over ? "paused" : (const char *)why.p);
+    } else if (l->paused) {
+        set_why(l, "");
+    }
+    if (p->on != l->paused)
+        log_event(LOG_WARN, p->on ? "paused" : "resumed", LOG_S("job", l->s.job),
+                  LOG_S("who", p->who), LOG_S("reason", p->reason), LOG_END);
+    l->paused = p->on;
+    stats_set(stats_child(&paused_jobs, &l->s.job), p->on);
+    buf_free(&why);
+}
+
+static void tell_partition(void *arg, int32_t partition, int64_t loaded, int64_t end)
+{
+    const struct loader *l = arg;
+    char number[16];
+    const char *const labels[] = {l->s.job, number};
+
+    if (loaded < 0)
+        return;
+    snprintf(number, sizeof number, "%" PRId32, partition);
+    stats_set(stats_child(&partition_position, labels), loaded);
+    stats_set(stats_child(&partition_lag, labels), end > loaded ? end - loaded : 0);
+}
+
+/* Every so often: has a person something to say, and what is there to be said? */
+static bool is_paused(struct loader *l)
+{
+    struct pause p;
+    struct err later = {0};
+
+    if (l->looked_ms != 0 && clock_ms() - l->looked_ms < PAUSE_LOOK_MS)
+        return l->paused;
+    l->looked_ms = clock_ms();
+    kafka_source_each(l->source, tell_partition, l);
+    if (l->sink->ops->paused != NULL &&
+        l->sink->ops->paused(l->sink, &p, &later) == ERR_OK)
+        note_paused(l, &p);
+    return l->paused;
+}
+
 static void note_settled(void *arg, const struct pump_moved *m)
 {
     note_moved(arg, m, 0);
@@ -332,7 +402,10 @@ static enum err_kind run(struct loader *l, struct pump *p, enum ending *ending,
     int64_t drain_ms = 0;
 
     while ((*ending = look(l, p, &k, &drain_ms)) == NOT_YET)
-        TRY(step(l, p, e));
+        if (is_paused(l))
+            (void)pause_for(l, STEP_MS);
+        else
+            TRY(step(l, p, e));
     // what was gathered need not be gathered again: as far as it goes at once
     pump_settle_all(p, note_settled, l);
     if (*ending == STUCK)
@@ -451,16 +524,23 @@ static enum err_kind open_registry(struct loader *l, struct err *e)
     return sift_open(&l->sift, l->rc, &so, e);
 }
 
+struct place_settings loader_place(const struct loader_settings *s)
+{
+    return (struct place_settings){
+        .url = s->place,
+        .timeout_ms = s->place_timeout_ms,
+        .ca_file = s->place_ca,
+        .hdfs = {s->hdfs_user, s->hdfs_token, s->hdfs_redirects},
+        .s3 = {s->s3_endpoint, s->s3_region, s->s3_access_key, s->s3_secret_key,
+               s->s3_token, s->s3_part},
+    };
+}
+
 static enum err_kind open_files(struct loader *l, struct err *e)
 {
     const struct loader_settings *s = &l->s;
     struct files_options o = {
-        .place = {.url = s->place,
-                  .timeout_ms = s->place_timeout_ms,
-                  .ca_file = s->place_ca,
-                  .hdfs = {s->hdfs_user, s->hdfs_token, s->hdfs_redirects},
-                  .s3 = {s->s3_endpoint, s->s3_region, s->s3_access_key,
-                         s->s3_secret_key, s->s3_token, s->s3_part}},
+        .place = loader_place(s),
         .format = s->format,
         .how = {.codec = s->codec, .bloom = s->bloom.items, .n_bloom = s->bloom.n},
         .partition_by = s->partition_by,

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/conf.h"
+#include "place/place.h"
 
 #include <stdint.h>
 
@@ -54,6 +55,9 @@ struct loader_settings { // filled by the rows of loader_rows
 };
 
 extern const struct conf_row loader_rows[];
+
+/* The settings of its place, sink.files'. */
+struct place_settings loader_place(const struct loader_settings *s);
 
 struct loader;
 

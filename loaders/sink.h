@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include "loaders/pause.h"
 #include "loaders/sift.h"
 
 /*
@@ -97,6 +98,10 @@ struct sink_ops {
     enum err_kind (*end)(struct sink *s, const char *status, const char *why,
                          struct err *e);
     const char *(*run_id)(const struct sink *s);
+
+    /* Did a person pause the job (loaders/pause.h)?  By the pump's thread.  NULL:
+     * nobody can. */
+    enum err_kind (*paused)(struct sink *s, struct pause *out, struct err *e);
     /* What a person does to load a topic that was made anew, and to go on behind
      * records that were deleted; clauses. */
     const char *anew, *skip;

@@ -112,7 +112,7 @@ static enum err_kind list_claims(struct place *p, const char *topic, int32_t par
     return ERR_OK;
 }
 
-static enum err_kind read_newest(struct files *f, int32_t partition,
+static enum err_kind read_newest(struct place *p, const char *topic, int32_t partition,
                                  const struct claims *all, struct stage_claim *c,
                                  struct stage_found *found, struct arena *a,
                                  struct err *e)
@@ -122,13 +122,25 @@ static enum err_kind read_newest(struct files *f, int32_t partition,
     *found = (struct stage_found){-1, -1, all->done};
     if (all->n == 0)
         return ERR_OK;
-    stage_claim_name(name, f->o.topic, partition, all->firsts[all->n - 1]);
-    TRY(files_read_claim(f->look, name, c, a, e));
+    stage_claim_name(name, topic, partition, all->firsts[all->n - 1]);
+    TRY(files_read_claim(p, name, c, a, e));
     if (c->first != all->firsts[all->n - 1] || c->partition != partition)
         return err_set(e, ERR_INTERNAL, "%.80s speaks of %" PRId32 "@%" PRId64, name,
                        c->partition, c->first);
     *found = (struct stage_found){c->first, c->last, all->done};
     return ERR_OK;
+}
+
+enum err_kind files_newest(struct place *p, const char *topic, int32_t partition,
+                           struct stage_claim *c, bool *any, struct arena *a,
+                           struct err *e)
+{
+    struct claims all = {0};
+    struct stage_found found;
+
+    TRY(list_claims(p, topic, partition, &all, a, e));
+    *any = all.n > 0;
+    return read_newest(p, topic, partition, &all, c, &found, a, e);
 }
 
 /* --- whose partition it is (the source's thread) ---------------------------------- */
@@ -202,7 +214,7 @@ static enum err_kind take_with(struct files *f, int32_t partition, int64_t low,
     struct err ignored = {0};
 
     TRY(list_claims(f->look, f->o.topic, partition, &all, a, e));
-    TRY(read_newest(f, partition, &all, &newest, &found, a, e));
+    TRY(read_newest(f->look, f->o.topic, partition, &all, &newest, &found, a, e));
     if (found.last >= 0)
         TRY(check_claim(f, &newest, cluster, e));
     TRY(check_chain(f, partition, &all, a, e));
@@ -267,7 +279,7 @@ static enum err_kind has_reached(struct files *f, int32_t partition, int64_t wan
         return ERR_OK;
     enum err_kind rc = list_claims(f->look, f->o.topic, partition, &all, &a, e);
     if (rc == ERR_OK)
-        rc = read_newest(f, partition, &all, &newest, &found, &a, e);
+        rc = read_newest(f->look, f->o.topic, partition, &all, &newest, &found, &a, e);
     *yes = found.last + 1 >= wanted;
     arena_free(&a);
     return rc;
@@ -318,6 +330,13 @@ static const char *run_id(const struct sink *s)
     return ((const struct files *)s)->run.id;
 }
 
+static enum err_kind paused(struct sink *s, struct pause *out, struct err *e)
+{
+    struct files *f = files_of(s);
+
+    return pause_ask_place(f->place, f->o.topic, out, e);
+}
+
 static void cancel(struct sink *s)
 {
     struct files *f = files_of(s);
@@ -362,6 +381,7 @@ static const struct sink_ops files_ops = {
     .begin = begin,
     .end = end,
     .run_id = run_id,
+    .paused = paused,
     .anew = "stage it in another place, or move _claims/TOPIC away",
     .skip = "stage them in another place, or move _claims/TOPIC away",
     .cancel = cancel,

@@ -21,6 +21,7 @@
 #include "base/conf.h"
 #include "format/format.h"
 #include "loaders/sink.h"
+#include "loaders/stage_claim.h"
 #include "place/place.h"
 
 struct files_options { // all texts borrowed
@@ -43,3 +44,8 @@ struct files_options { // all texts borrowed
 /* ERR_INVALID: settings that cannot be. */
 enum err_kind files_sink_open(struct sink **out, const struct files_options *o,
                               struct err *e) MUST_USE;
+
+/* The newest claim of a partition of what is staged there; *any false = none. */
+enum err_kind files_newest(struct place *p, const char *topic, int32_t partition,
+                           struct stage_claim *c, bool *any, struct arena *a,
+                           struct err *e) MUST_USE;

@@ -298,6 +298,13 @@ static enum err_kind trial(struct sink *s, const struct batch *b, struct err *e)
     return ERR_OK;
 }
 
+static enum err_kind paused(struct sink *s, struct pause *out, struct err *e)
+{
+    struct postgres *p = postgres_of(s);
+
+    return pause_ask_pg(&p->pg, p->o.job, out, e);
+}
+
 static void cancel(struct sink *s)
 {
     pg_cancel(&postgres_of(s)->pg);
@@ -340,6 +347,7 @@ static const struct sink_ops postgres_ops = {
     .begin = postgres_begin,
     .end = postgres_end,
     .run_id = postgres_run_id,
+    .paused = paused,
     .anew = "UPDATE etl_offsets SET next_offset = 0, generation = generation + 1, mark "
             "= NULL",
     .skip =

@@ -864,6 +864,19 @@ void kafka_source_state(struct source *s, struct kafka_source_state *out)
     pthread_mutex_unlock(&k->lock);
 }
 
+void kafka_source_each(struct source *s,
+                       void (*tell)(void *arg, int32_t partition, int64_t loaded,
+                                    int64_t end),
+                       void *arg)
+{
+    struct kafka_source *k = of_source(s);
+
+    pthread_mutex_lock(&k->lock);
+    for (size_t i = 0; i < k->n_parts; i++)
+        tell(arg, k->parts[i]->id, k->parts[i]->loaded, k->parts[i]->end);
+    pthread_mutex_unlock(&k->lock);
+}
+
 int64_t kafka_source_loaded(struct source *s, int32_t partition)
 {
     struct kafka_source *k = of_source(s);

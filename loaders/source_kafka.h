@@ -46,6 +46,12 @@ struct kafka_source_state {
 };
 
 void kafka_source_state(struct source *s, struct kafka_source_state *out);
+/* What is said of each partition in hand: a number and how far it is loaded, and the
+ * end last seen. */
+void kafka_source_each(struct source *s,
+                       void (*tell)(void *arg, int32_t partition, int64_t loaded,
+                                    int64_t end),
+                       void *arg);
 /* How far a partition is loaded: the next offset, -1 when it is not ours. */
 int64_t kafka_source_loaded(struct source *s, int32_t partition);
 /* Reads no more; what was read is sealed and may still be loaded. */

@@ -1,0 +1,595 @@
+#include "loaders/control.h"
+
+#include "avro-core/moment.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "kafka/client.h"
+#include "loaders/etl_log.h"
+#include "loaders/migrate.h"
+#include "loaders/pause.h"
+#include "loaders/run.h"
+#include "loaders/sink_files.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ROWS_MOST 160
+#define ASK_MS 10000
+#define NONE (-1)
+
+struct control_settings {
+    struct loader_settings load; // first: the pipeline file's rows
+    bool json, yes;
+    int64_t partition;
+    const char *to, *reason;
+};
+
+#define AT(field) offsetof(struct control_settings, field)
+
+static const struct conf_row own_rows[] = {
+    {"json", CONF_BOOL, AT(json), .flag = "json", .help = "status: as one JSON object"},
+    {"reason", CONF_TEXT, AT(reason), .flag = "reason", .fallback = "",
+     .help = "pause, reset: why; kept, and shown"},
+    {"to", CONF_TEXT, AT(to), .flag = "to", .argument = "WHERE",
+     .help = "reset: earliest, latest, an offset, or a time (2026-11-20T00:00:00Z)"},
+    {"partition", CONF_INT, AT(partition), .flag = "partition", .fallback = "-1",
+     .min = -1, .max = INT32_MAX, .argument = "N",
+     .help = "reset: this partition alone; -1 = all"},
+    {"yes", CONF_BOOL, AT(yes), .flag = "yes", .help = "reset: do it"},
+    {0},
+};
+
+static const char about[] =
+    "How a job stands, and a person's word about it.\n\n"
+    "  status  per partition: the position, Kafka's end, the lag, who has it\n"
+    "  pause   running loaders of the job stop at the next batch, and stay stopped "
+    "over\n          restarts; they keep their partitions\n"
+    "  resume  they go on\n"
+    "  reset   the positions are moved; without --yes it only says what would "
+    "happen\n\n"
+    "A pause and a reset are kept beside the positions (etl_pause, etl_reset; "
+    "_control/ of\nstaged files) with who and why.  Exit status: 0 done; 1 it could "
+    "not "
+    "be, or reset\nwithout --yes; 2 called wrongly.";
+
+static const char examples[] =
+    "  avrogate load status -c pipeline.yaml\n"
+    "  avrogate load status -c pipeline.yaml --json | jq .lag\n"
+    "  avrogate load pause  -c pipeline.yaml --reason \"the table is being mended\"\n"
+    "  avrogate load resume -c pipeline.yaml\n"
+    "  avrogate load reset  -c pipeline.yaml --to 2026-11-20T00:00:00Z --yes\n";
+
+struct stand { // of a partition
+    int32_t partition;
+    int64_t next; // NONE = nothing of it was loaded yet
+    int64_t low, high;
+    int64_t changed_ms; // 0 = not known
+    int32_t generation;
+    int64_t crashes;
+    bool running;
+    const char *owner;
+    int64_t target; // reset: where to
+};
+
+struct control {
+    struct control_settings s;
+    struct arena a;
+    struct kf_admin *kafka;
+    struct pg pg;        // sink.postgres
+    struct place *place; // sink.files
+    struct pause pause;
+    struct stand *stands;
+    int32_t n;
+    bool began; // the audit's tables are there
+};
+
+/* --- what is there ---------------------------------------------------------------- */
+
+static struct stand *stand_of(struct control *c, int64_t partition)
+{
+    return partition >= 0 && partition < c->n ? &c->stands[partition] : NULL;
+}
+
+static enum err_kind ask_kafka(struct control *c, struct err *e)
+{
+    const struct loader_settings *l = &c->s.load;
+
+    TRY(kf_admin_open(&c->kafka, l->bootstrap, &l->kafka, e));
+    TRY(kf_topic_partitions(c->kafka, l->topic, &c->n, ASK_MS, e));
+    c->stands = arena_array(&c->a, (size_t)c->n + 1, sizeof *c->stands);
+    for (int32_t i = 0; i < c->n; i++) {
+        struct stand *t = &c->stands[i];
+        *t = (struct stand){.partition = i, .next = NONE, .owner = ""};
+        TRY(kf_offsets(c->kafka, l->topic, i, &t->low, &t->high, ASK_MS, e));
+    }
+    return ERR_OK;
+}
+
+static int64_t number(const PGresult *r, int row, int column)
+{
+    return strtoll(PQgetvalue(r, row, column), NULL, 10);
+}
+
+static const char positions_sql[] =
+    "SELECT o.part, o.next_offset, o.generation, o.crashes, "
+    "(extract(epoch FROM o.updated) * 1000)::bigint, split_part(o.owner, ' ', 1), "
+    "NOT o.released AND coalesce(l.status = 'running', false) FROM etl_offsets o LEFT "
+    "JOIN etl_log l ON l.run_id::text = right(o.owner, 36) WHERE o.pipeline = $1 AND "
+    "o.topic = $2 ORDER BY 1";
+
+static enum err_kind read_positions(struct control *c, struct err *e)
+{
+    const char *const values[] = {c->s.load.job, c->s.load.topic};
+    PGresult *r = NULL;
+
+    TRY(pg_ask_with(&c->pg, &r, positions_sql, 2, values, e));
+    for (int i = 0; i < PQntuples(r); i++) {
+        struct stand *t = stand_of(c, number(r, i, 0));
+        if (t == NULL)
+            continue;
+        t->next = number(r, i, 1);
+        t->generation = (int32_t)number(r, i, 2);
+        t->crashes = number(r, i, 3);
+        t->changed_ms = number(r, i, 4);
+        t->owner = arena_str(&c->a, span_str(PQgetvalue(r, i, 5)));
+        t->running = PQgetvalue(r, i, 6)[0] == 't';
+    }
+    PQclear(r);
+    return pause_ask_pg(&c->pg, c->s.load.job, &c->pause, e);
+}
+
+static enum err_kind ask_warehouse(struct control *c, struct err *e)
+{
+    PGresult *r = NULL;
+
+    TRY(pg_ask(&c->pg, &r, "SELECT to_regclass('etl_pause') IS NOT NULL", e));
+    c->began = PQgetvalue(r, 0, 0)[0] == 't';
+    PQclear(r);
+    return c->began ? read_positions(c, e) : ERR_OK;
+}
+
+static enum err_kind ask_claims(struct control *c, struct err *e)
+{
+    const char *topic = c->s.load.topic;
+
+    for (int32_t i = 0; i < c->n; i++) {
+        struct stage_claim newest;
+        bool any;
+
+        TRY(files_newest(c->place, topic, i, &newest, &any, &c->a, e));
+        if (!any)
+            continue;
+        c->stands[i].next = newest.last + 1;
+        c->stands[i].changed_ms = newest.started_ms + newest.us / 1000;
+        c->stands[i].owner = newest.instance;
+    }
+    return pause_ask_place(c->place, topic, &c->pause, e);
+}
+
+/* Opens what keeps the positions. */
+static enum err_kind open_ledger(struct control *c, struct err *e)
+{
+    struct loader_settings *l = &c->s.load;
+
+    if ((l->place == NULL) == (l->url == NULL))
+        return err_set(e, ERR_INVALID,
+                       "wanted one sink: sink.postgres.url or sink.files.place");
+    if (l->url != NULL) {
+        pg_init(&c->pg, l->url, "avrogate load control");
+        return ERR_OK;
+    }
+    struct place_settings s = loader_place(l);
+    return place_open(&c->place, &s, e);
+}
+
+static enum err_kind look(struct control *c, struct err *e)
+{
+    TRY(ask_kafka(c, e));
+    return c->place != NULL ? ask_claims(c, e) : ask_warehouse(c, e);
+}
+
+/* --- status ----------------------------------------------------------------------- */
+
+/* Of a partition that was never loaded: all of it. */
+static int64_t lag_of(const struct stand *t)
+{
+    int64_t from = t->next == NONE || t->next < t->low ? t->low : t->next;
+
+    return t->high > from ? t->high - from : 0;
+}
+
+static void put_time_or(struct buf *out, int64_t ms, const char *none)
+{
+    char text[WALL_TEXT];
+
+    if (ms != 0)
+        wall_print(text, ms);
+    buf_put_str(out, ms == 0 ? none : text);
+}
+
+static void put_target(struct buf *out, const struct loader_settings *l)
+{
+    buf_put_str(out, l->place != NULL ? l->place : l->table == NULL ? "" : l->table);
+}
+
+static void put_table(struct buf *out, const struct control *c)
+{
+    const struct loader_settings *l = &c->s.load;
+    int64_t lag = 0;
+
+    buf_printf(out, "%s: %s -> ", l->job, l->topic);
+    put_target(out, l);
+    buf_put_u8(out, '\n');
+    if (c->pause.on) {
+        pause_put(out, &c->pause);
+        buf_put_u8(out, '\n');
+    }
+    buf_printf(out, "%9s %15s %15s %12s  %-24s  %s\n", "partition", "position", "end",
+               "lag", "last loaded", "who");
+    for (int32_t i = 0; i < c->n; i++) {
+        const struct stand *t = &c->stands[i];
+
+        buf_printf(out, "%9" PRId32 " ", i);
+        if (t->next == NONE)
+            buf_printf(out, "%15s", "-");
+        else
+            buf_printf(out, "%15" PRId64, t->next);
+        buf_printf(out, " %15" PRId64 " %12" PRId64 "  ", t->high, lag_of(t));
+        put_time_or(out, t->changed_ms, "-                       ");
+        buf_printf(out, "  %s%s%s\n", t->owner, t->running ? " (running)" : "",
+                   t->next >= 0 && t->next < t->low ? "; RECORDS WERE DELETED BEFORE "
+                                                      "THEY WERE LOADED"
+                   : t->crashes > 0                 ? "; died at this position"
+                                                    : "");
+        lag += lag_of(t);
+    }
+    buf_printf(out, "%9s %15s %15s %12" PRId64 "\n", "all", "", "", lag);
+}
+
+static void put_stand(struct buf *out, const struct stand *t)
+{
+    buf_printf(out, "{\"partition\":%" PRId32 ",\"position\":", t->partition);
+    if (t->next == NONE)
+        buf_put_str(out, "null");
+    else
+        buf_printf(out, "%" PRId64, t->next);
+    buf_printf(out,
+               ",\"first\":%" PRId64 ",\"end\":%" PRId64 ",\"lag\":%" PRId64
+               ",\"generation\":%" PRId32 ",\"crashes\":%" PRId64
+               ",\"running\":%s,\"owner\":",
+               t->low, t->high, lag_of(t), t->generation, t->crashes,
+               t->running ? "true" : "false");
+    json_put_string(out, span_str(t->owner));
+    buf_put_str(out, ",\"updated\":");
+    buf_put_str(out, t->changed_ms == 0 ? "null" : "\"");
+    put_time_or(out, t->changed_ms, "");
+    buf_put_str(out, t->changed_ms == 0 ? "}" : "\"}");
+}
+
+static void put_pause(struct buf *out, const struct pause *p)
+{
+    if (!p->on) {
+        buf_put_str(out, "null");
+        return;
+    }
+    buf_put_str(out, "{\"since\":\"");
+    put_time_or(out, p->since_ms, "");
+    buf_put_str(out, "\",\"who\":");
+    json_put_string(out, span_str(p->who));
+    buf_put_str(out, ",\"reason\":");
+    json_put_string(out, span_str(p->reason));
+    buf_put_u8(out, '}');
+}
+
+static void put_json(struct buf *out, const struct control *c)
+{
+    struct buf target = BUF_INIT(4096);
+    int64_t lag = 0;
+
+    buf_put_str(out, "{\"job\":");
+    json_put_string(out, span_str(c->s.load.job));
+    buf_put_str(out, ",\"topic\":");
+    json_put_string(out, span_str(c->s.load.topic));
+    put_target(&target, &c->s.load);
+    buf_put_str(out, ",\"target\":");
+    json_put_string(out, buf_span(&target));
+    buf_put_str(out, ",\"paused\":");
+    put_pause(out, &c->pause);
+    buf_put_str(out, ",\"partitions\":[");
+    for (int32_t i = 0; i < c->n; i++) {
+        buf_put_str(out, i == 0 ? "" : ",");
+        put_stand(out, &c->stands[i]);
+        lag += lag_of(&c->stands[i]);
+    }
+    buf_printf(out, "],\"lag\":%" PRId64 "}\n", lag);
+    buf_free(&target);
+}
+
+static enum err_kind show_status(struct control *c, struct buf *out, struct err *e)
+{
+    TRY(look(c, e));
+    if (c->s.json)
+        put_json(out, c);
+    else
+        put_table(out, c);
+    return ERR_OK;
+}
+
+/* --- pause, resume ---------------------------------------------------------------- */
+
+static void read_who(char *out, size_t n)
+{
+    char host[40] = "?";
+    const struct passwd *pw = getpwuid(getuid());
+
+    (void)!gethostname(host, sizeof host - 1);
+    if (pw != NULL)
+        snprintf(out, n, "%s@%s", pw->pw_name, host);
+    else
+        snprintf(out, n, "%ld@%s", (long)getuid(), host);
+}
+
+static enum err_kind do_pause(struct control *c, struct buf *out, struct err *e)
+{
+    struct pause p = {.on = true, .since_ms = wall_ms()};
+
+    read_who(p.who, sizeof p.who);
+    snprintf(p.reason, sizeof p.reason, "%s", c->s.reason);
+    if (c->place == NULL) {
+        TRY(migrate(&c->pg, e));
+        TRY(pause_set_pg(&c->pg, c->s.load.job, &p, e));
+    } else {
+        TRY(pause_set_place(c->place, c->s.load.topic, &p, e));
+    }
+    buf_printf(out, "%s: ", c->s.load.job);
+    pause_put(out, &p);
+    buf_put_u8(out, '\n');
+    return ERR_OK;
+}
+
+static enum err_kind do_resume(struct control *c, struct buf *out, struct err *e)
+{
+    if (c->place == NULL) {
+        TRY(migrate(&c->pg, e));
+        TRY(pause_ask_pg(&c->pg, c->s.load.job, &c->pause, e));
+        TRY(pause_end_pg(&c->pg, c->s.load.job, e));
+    } else {
+        TRY(pause_ask_place(c->place, c->s.load.topic, &c->pause, e));
+        TRY(pause_end_place(c->place, c->s.load.topic, e));
+    }
+    buf_printf(out, "%s: %s\n", c->s.load.job,
+               c->pause.on ? "goes on" : "was not paused");
+    return ERR_OK;
+}
+
+/* --- reset ------------------------------------------------------------------------ */
+
+static enum err_kind refuse_to(const char *to, struct err *e)
+{
+    return err_set(
+        e, ERR_INVALID,
+        "--to \"%.60s\": wanted earliest, latest, an offset, or a time such as "
+        "2026-11-20T00:00:00Z",
+        to);
+}
+
+static enum err_kind find_target(struct control *c, struct stand *t, struct err *e)
+{
+    const char *to = c->s.to;
+    char *rest;
+    int64_t ms;
+
+    if (strcmp(to, "earliest") == 0 || strcmp(to, "latest") == 0) {
+        t->target = to[0] == 'e' ? t->low : t->high;
+        return ERR_OK;
+    }
+    t->target = strtoll(to, &rest, 10);
+    if (*rest != '\0' || rest == to) {
+        if (moment_instant(&ms, span_str(to), 1000, false) != MOMENT_FITS)
+            return refuse_to(to, e);
+        return kf_offset_at(c->kafka, c->s.load.topic, t->partition, ms, &t->target,
+                            ASK_MS, e);
+    }
+    if (t->target >= t->low && t->target <= t->high)
+        return ERR_OK;
+    return err_set(e, ERR_INVALID,
+                   "--to %" PRId64 ": %.100s/%" PRId32 " has %" PRId64 " to %" PRId64,
+                   t->target, c->s.load.topic, t->partition, t->low, t->high);
+}
+
+static bool is_meant(const struct control *c, const struct stand *t)
+{
+    return c->s.partition < 0 || t->partition == c->s.partition;
+}
+
+static void put_move(struct buf *out, const struct stand *t)
+{
+    buf_printf(out, "  partition %" PRId32 ": ", t->partition);
+    if (t->next == NONE)
+        buf_printf(out, "no position yet, goes on at %" PRId64 "\n", t->target);
+    else if (t->target == t->next)
+        buf_printf(out, "stays at %" PRId64 "\n", t->next);
+    else
+        buf_printf(out, "%" PRId64 " -> %" PRId64 ", %" PRId64 " records %s\n", t->next,
+                   t->target,
+                   t->target < t->next ? t->next - t->target : t->target - t->next,
+                   t->target < t->next ? "again" : "passed over");
+}
+
+static void put_where(struct buf *sql, const struct control *c)
+{
+    buf_put_str(sql, " WHERE pipeline = ");
+    etl_put_text(sql, c->s.load.job);
+    buf_put_str(sql, " AND topic = ");
+    etl_put_text(sql, c->s.load.topic);
+}
+
+static void put_reset(struct buf *sql, const struct control *c, const struct stand *t,
+                      const char *who)
+{
+    buf_put_str(sql, "WITH was AS (SELECT next_offset FROM etl_offsets");
+    put_where(sql, c);
+    buf_printf(sql,
+               " AND part = %" PRId32 "), now AS (INSERT INTO etl_offsets AS o "
+               "(pipeline, topic, part, next_offset, epoch) VALUES (",
+               t->partition);
+    etl_put_text(sql, c->s.load.job);
+    buf_put_str(sql, ", ");
+    etl_put_text(sql, c->s.load.topic);
+    buf_printf(
+        sql,
+        ", %" PRId32 ", %" PRId64
+        ", 1) ON CONFLICT (pipeline, topic, part) DO UPDATE SET next_offset = "
+        "excluded.next_offset, epoch = o.epoch + 1, generation = o.generation + "
+        "1, mark = NULL, crashes = 0, crash_offset = NULL, trying = false, "
+        "isolate_until = 0, updated = clock_timestamp() RETURNING *) INSERT INTO "
+        "etl_reset (pipeline, topic, part, generation, was, goes_on, who, "
+        "reason) SELECT pipeline, topic, part, generation, (SELECT next_offset "
+        "FROM was), next_offset, ",
+        t->partition, t->target);
+    etl_put_text(sql, who);
+    buf_put_str(sql, ", ");
+    etl_put_text(sql, c->s.reason);
+    buf_put_str(sql, " FROM now;\n");
+}
+
+static enum err_kind move_all(struct control *c, struct err *e)
+{
+    struct buf sql = BUF_INIT(8 << 20);
+    char who[80];
+
+    read_who(who, sizeof who);
+    // locked by a statement of its own, so that the next one sees what it holds
+    buf_put_str(&sql, "BEGIN;\nSELECT 1 FROM etl_offsets");
+    put_where(&sql, c);
+    buf_put_str(&sql, " FOR UPDATE;\n");
+    for (int32_t i = 0; i < c->n; i++)
+        if (is_meant(c, &c->stands[i]) && c->stands[i].target != c->stands[i].next)
+            put_reset(&sql, c, &c->stands[i], who);
+    buf_put_str(&sql, "COMMIT");
+    buf_put_u8(&sql, 0);
+    enum err_kind rc = buf_status(&sql, e);
+    if (rc == ERR_OK)
+        rc = pg_run(&c->pg, (const char *)sql.p, e);
+    buf_free(&sql);
+    return rc;
+}
+
+static enum err_kind do_reset(struct control *c, struct buf *out, struct err *e)
+{
+    if (c->s.to == NULL)
+        return err_set(e, ERR_INVALID, "reset wants --to earliest|latest|OFFSET|TIME");
+    if (c->place != NULL)
+        return err_set(e, ERR_INVALID,
+                       "staged files keep their positions as claims, which are never "
+                       "taken back: stage the topic in another place, or move "
+                       "_claims/%.100s away",
+                       c->s.load.topic);
+    TRY(migrate(&c->pg, e));
+    TRY(look(c, e));
+    if (c->s.partition >= c->n)
+        return err_set(e, ERR_INVALID, "--partition %" PRId64 ": %.100s has %" PRId32,
+                       c->s.partition, c->s.load.topic, c->n);
+    buf_printf(out, "%s: %s\n", c->s.load.job, c->s.load.topic);
+    for (int32_t i = 0; i < c->n; i++) {
+        if (!is_meant(c, &c->stands[i]))
+            continue;
+        TRY(find_target(c, &c->stands[i], e));
+        put_move(out, &c->stands[i]);
+    }
+    if (!c->s.yes)
+        return err_set(e, ERR_CONFLICT, "nothing was changed: --yes does it");
+    return move_all(c, e);
+}
+
+/* --- the command ------------------------------------------------------------------ */
+
+static const struct word {
+    const char *name;
+    enum err_kind (*run)(struct control *c, struct buf *out, struct err *e);
+} words[] = {
+    {"status", show_status},
+    {"pause", do_pause},
+    {"resume", do_resume},
+    {"reset", do_reset},
+};
+
+static const struct word *find_word(const char *name)
+{
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i].name, name) == 0)
+            return &words[i];
+    return NULL;
+}
+
+bool control_is(const char *word)
+{
+    return find_word(word) != NULL;
+}
+
+static size_t add_rows(struct conf_row *all, size_t n, const struct conf_row *rows)
+{
+    for (; rows->key != NULL; rows++) {
+        assert(n + 1 < ROWS_MOST);
+        all[n++] = *rows;
+    }
+    return n;
+}
+
+static void close_control(struct control *c)
+{
+    if (c->kafka != NULL)
+        kf_admin_close(c->kafka);
+    if (c->pg.url != NULL)
+        pg_close(&c->pg);
+    place_close(c->place);
+    arena_free(&c->a);
+}
+
+static int run_word(const struct word *w, struct control *c)
+{
+    struct buf out = BUF_INIT(64 << 20);
+    struct err e = {0};
+
+    enum err_kind rc = open_ledger(c, &e);
+    if (rc == ERR_OK)
+        rc = w->run(c, &out, &e);
+    if (out.n > 0)
+        fwrite(out.p, 1, out.n, stdout);
+    if (rc != ERR_OK)
+        fprintf(stderr, "avrogate load %s: %s\n", w->name, e.msg);
+    buf_free(&out);
+    close_control(c);
+    return rc == ERR_OK ? 0 : 1;
+}
+
+int control_run(int argc, char **argv)
+{
+    static struct conf_row rows[ROWS_MOST];
+    const struct word *w = find_word(argv[1]);
+    struct control c = {0};
+    struct conf conf = {0};
+    enum conf_outcome outcome;
+    char name[40];
+    struct err e = {0};
+
+    (void)add_rows(rows, add_rows(rows, 0, own_rows), loader_rows);
+    snprintf(name, sizeof name, "avrogate load %s", w->name);
+    struct conf_program program = {
+        .name = name, .about = about, .examples = examples, .rows = rows};
+    log_set_level(LOG_ERROR);
+    if (conf_read(&conf, &program, argc - 1, argv + 1, &c.s, &outcome, &e) != ERR_OK) {
+        fprintf(stderr, "%s: %s\n", name, e.msg);
+        conf_free(&conf);
+        return 2;
+    }
+    int code = outcome == CONF_RUN ? run_word(w, &c) : 0;
+    conf_free(&conf);
+    return code;
+}
