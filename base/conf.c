@@ -200,7 +200,7 @@ static enum err_kind apply_list(const struct target *t, const struct conf_row *r
 {
     const char *value;
 
-    if (row->kind != CONF_LIST)
+    if (!conf_is_list(row))
         return err_set(e, ERR_INVALID, "%s: %s is a list, wanted one value", from,
                        row->key);
     conf_clear(row, t->settings);
@@ -347,9 +347,9 @@ static enum err_kind check_required(const struct target *t, struct err *e)
 
     for (const struct conf_row *row = t->rows; row->key != NULL; row++) {
         const void *at = (const char *)t->settings + row->at;
-        bool missing = row->required &&
-                       (row->kind == CONF_LIST ? ((const struct conf_list *)at)->n == 0
-                                               : *(const char *const *)at == NULL);
+        bool missing =
+            row->required && (conf_is_list(row) ? ((const struct conf_list *)at)->n == 0
+                                                : *(const char *const *)at == NULL);
         if (!missing)
             continue;
         conf_flag_name(flag, row);

@@ -39,6 +39,7 @@ enum conf_kind {
     CONF_REAL,     // double
     CONF_CHOICE,   // int: index into `choices`
     CONF_LIST,     // struct conf_list: YAML list, or text with commas
+    CONF_TEXTS,    // struct conf_list: YAML list; one item a flag, commas and all
     CONF_PAIRS, // struct conf_pairs: everything below this key, flattened with dots; of
                 // a list of maps "0.name", "1.name"
     CONF_TREE,  // struct conf_tree: what stands below this key, of any shape, for a

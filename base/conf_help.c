@@ -15,6 +15,7 @@ static const char *argument_of(const struct conf_row *row)
         [CONF_REAL] = "NUMBER",
         [CONF_CHOICE] = NULL,
         [CONF_LIST] = "A,B,...",
+        [CONF_TEXTS] = "TEXT",
         [CONF_PAIRS] = "NAME=VALUE",
     };
 

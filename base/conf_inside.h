@@ -17,11 +17,12 @@ void conf_put_wanted(struct buf *out, const struct conf_row *row);
 
 /*
  * Stores `text` as the row's value.  `from` says where it was found, for the message.
- * A LIST takes what stands between commas, appended.  Not for PAIRS.
+ * A LIST takes what stands between commas, TEXTS the whole, appended.  Not for PAIRS.
  */
 enum err_kind conf_store(struct conf *c, const struct conf_row *row, void *settings,
                          const char *text, const char *from, struct err *e) MUST_USE;
-/* Empties a LIST before a source of higher rank fills it. */
+bool conf_is_list(const struct conf_row *row); // LIST, TEXTS
+/* Empties a list before a source of higher rank fills it. */
 void conf_clear(const struct conf_row *row, void *settings);
 void conf_add_item(struct conf *c, const struct conf_row *row, void *settings,
                    const char *item);

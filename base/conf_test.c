@@ -11,7 +11,7 @@ struct my {
     bool unsafe;
     int64_t body, wait, workers;
     int unknown;
-    struct conf_list urls;
+    struct conf_list urls, edits;
     struct conf_pairs kafka;
     struct conf_tree rules;
 };
@@ -31,6 +31,7 @@ static const struct conf_row rows[] = {
      .choices = "reject|ignore", .fallback = "reject", .help = "what to do with them"},
     {"registry", CONF_LIST, offsetof(struct my, urls), .required = true,
      .help = "its URLs"},
+    {"edit", CONF_TEXTS, offsetof(struct my, edits), .help = "what to change"},
     {"token", CONF_TEXT, offsetof(struct my, token), .secret = true,
      .help = "bearer token"},
     {"kafka", CONF_PAIRS, offsetof(struct my, kafka),
@@ -141,13 +142,13 @@ static void says_where_and_what_was_wanted(void)
          "t.yaml:2:17: unknown key \"limits.bodie\", known here: body, wait"},
         {"lisen: a\n",
          "t.yaml:1:8: unknown key \"lisen\", known here: listen, allow_unsafe, "
-         "limits, workers, unknown_fields, registry, token, kafka, rules"},
+         "limits, workers, unknown_fields, registry, edit, token, kafka, rules"},
         {"listen: a\nlisten: b\n", "t.yaml:2:1: \"listen\" stands here again"},
         {"listen: [a]\n", "t.yaml:1:9: listen is a list, wanted one value"},
         {"listen: {a: b}\n",
          "t.yaml:1:9: unknown key \"listen\", known here: listen, "
-         "allow_unsafe, limits, workers, unknown_fields, registry, token, "
-         "kafka, rules"},
+         "allow_unsafe, limits, workers, unknown_fields, registry, edit, "
+         "token, kafka, rules"},
         {"listen: *a\n", "t.yaml:1:9: aliases are not taken here"},
         {"- a\n", "t.yaml:1:1: wanted keys and values"},
         {"listen: \"${CONF_TEST_NONE}\"\n",
@@ -191,17 +192,33 @@ static void a_flag_wins_over_the_environment_and_that_over_the_file(void)
     struct my m = {0};
     enum conf_outcome outcome;
     struct err e = {0};
-    char *argv[] = {"test",           "-c",         path, "--listen=flag", "--kafka",
-                    "linger.ms=1",    "--registry", "a",  "--registry",    "b,c",
-                    "--allow-unsafe", NULL};
+    char *argv[] = {"test",
+                    "-c",
+                    path,
+                    "--listen=flag",
+                    "--kafka",
+                    "linger.ms=1",
+                    "--registry",
+                    "a",
+                    "--registry",
+                    "b,c",
+                    "--allow-unsafe",
+                    "--edit",
+                    "password=size(a, b)",
+                    "--edit",
+                    "b",
+                    NULL};
 
     CHECK(dprintf(fd, "listen: file\nworkers: 3\nlimits: {body: 2KiB}\nregistry: z\n") >
           0);
     setenv("AVROGATE_LISTEN", "environment", 1);
     setenv("AVROGATE_WORKERS", "4", 1);
     setenv("AVROGATE_KAFKA_SECURITY_PROTOCOL", "ssl", 1);
-    CHECK_INT(conf_read(&c, &program, 11, argv, &m, &outcome, &e), ERR_OK);
+    CHECK_INT(conf_read(&c, &program, 15, argv, &m, &outcome, &e), ERR_OK);
     CHECK_STR(e.msg, "");
+    CHECK_INT(m.edits.n, 2); // texts are not cut at commas, nor taken for secrets
+    CHECK_STR(m.edits.items[0], "password=size(a, b)");
+    CHECK_STR(m.edits.items[1], "b");
     CHECK_INT(outcome, CONF_RUN);
     CHECK_STR(m.listen, "flag");
     CHECK_INT(m.workers, 4);

@@ -69,7 +69,8 @@ void conf_put_wanted(struct buf *out, const struct conf_row *row)
     case CONF_DURATION: put_range(out, row, "a duration", time_units); break;
     case CONF_REAL: buf_put_str(out, "a number"); break;
     case CONF_CHOICE: buf_printf(out, "one of %s", row->choices); break;
-    case CONF_LIST: buf_put_str(out, "a list"); break;
+    case CONF_LIST:
+    case CONF_TEXTS: buf_put_str(out, "a list"); break;
     case CONF_PAIRS: buf_put_str(out, "name: value pairs"); break;
     case CONF_TREE: buf_put_str(out, "in the file"); break;
     }
@@ -145,9 +146,14 @@ static bool read_real(double *out, const char *text)
     return end != text && *end == '\0';
 }
 
+bool conf_is_list(const struct conf_row *row)
+{
+    return row->kind == CONF_LIST || row->kind == CONF_TEXTS;
+}
+
 void conf_clear(const struct conf_row *row, void *settings)
 {
-    if (row->kind == CONF_LIST)
+    if (conf_is_list(row))
         *(struct conf_list *)((char *)settings + row->at) = (struct conf_list){0};
 }
 
@@ -222,6 +228,7 @@ enum err_kind conf_store(struct conf *c, const struct conf_row *row, void *setti
     case CONF_REAL: good = read_real(at, text); break;
     case CONF_CHOICE: good = read_choice(at, text, row->choices); break;
     case CONF_LIST: add_items(c, row, settings, text); break;
+    case CONF_TEXTS: conf_add_item(c, row, settings, text); break;
     case CONF_PAIRS:
     case CONF_TREE: good = false; break;
     case CONF_INT:

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "cel/cel.h"
 #include "cel/regex.h"
@@ -47,7 +48,10 @@ struct cel_value {
         bool b;
         int64_t i; // INT; TIMESTAMP: seconds since 1970; DURATION: nanoseconds
         uint64_t u;
-        double d;
+        struct {
+            double d;
+            const struct json *said; // as it was written, where JSON has it; or NULL
+        };
         struct span s; // STRING, BYTES; ERROR: why; TYPE: its name
         struct {
             const struct cel_value *items; // MAP: key, value, key, value
@@ -309,6 +313,11 @@ struct cel_scope {
 enum err_kind cel_type_check(struct cel_ast *tree, const struct cel_scope *scope,
                              struct span text, struct arena *a, struct err *e) MUST_USE;
 
+/* The same, and it must be able to be a bool: rule.c. */
+enum err_kind cel_guard_check(struct cel_ast *guard, const struct cel_scope *scope,
+                              struct span text, struct arena *a,
+                              struct err *e) MUST_USE;
+
 /* Plans: plan.c */
 
 struct cel_op {
@@ -411,6 +420,8 @@ struct cel_run {
     struct buf text; // for messages and lines
 };
 
+/* A question begins: what the one before left is gone. */
+void cel_ask(struct cel_run *run);
 struct cel_value cel_eval(struct cel_run *run, const struct cel_plan *plan,
                           const struct cel_value *variables);
 

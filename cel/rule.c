@@ -73,8 +73,8 @@ static void field_scope(struct cel_scope *out,
         .variables = room, .n = CEL_FIELD_VARIABLES, .schema = set->schema};
 }
 
-static enum err_kind check_guard(struct cel_ast *guard, const struct cel_scope *scope,
-                                 struct span text, struct arena *a, struct err *e)
+enum err_kind cel_guard_check(struct cel_ast *guard, const struct cel_scope *scope,
+                              struct span text, struct arena *a, struct err *e)
 {
     TRY(cel_type_check(guard, scope, text, a, e));
     const struct cel_type *t = cel_type_sure(guard->type);
@@ -105,7 +105,7 @@ static enum err_kind compile(struct cel_rule *r, struct cel_rules *set,
         field_scope(&scope, variables, set, a);
     TRY(cel_parse(&parsed, text, a, e));
     if (parsed.guard != NULL)
-        TRY(check_guard(parsed.guard, &scope, text, a, e));
+        TRY(cel_guard_check(parsed.guard, &scope, text, a, e));
     TRY(cel_type_check(parsed.body, &scope, text, a, e));
     r->yield = yield_of(parsed.body->type);
     r->has_guard = parsed.guard != NULL;
@@ -210,8 +210,7 @@ void cel_begin(struct cel_run *run, const struct cel_rules *set, struct span dat
         cel_timestamp(seconds - (nanos < 0), nanos + (nanos < 0 ? 1000000000 : 0));
 }
 
-/* A question begins: what the one before left is gone. */
-static void ask(struct cel_run *run)
+void cel_ask(struct cel_run *run)
 {
     arena_reset(&run->arena);
     run->arena.used = 0;
@@ -277,7 +276,7 @@ void cel_check(struct cel_run *run, const struct cel_rule *rule,
     struct cel_value v;
 
     *out = (struct cel_outcome){.verdict = CEL_HOLDS};
-    ask(run);
+    cel_ask(run);
     if (rule->mode == CEL_FIELD)
         cel_visit(run, rule, NULL, out);
     else if (value_of(run, rule, &v, out))
@@ -288,7 +287,7 @@ bool cel_locate(struct cel_run *run, size_t i, struct span *out)
 {
     const struct av_node *root = av_schema_root(run->set->schema);
 
-    ask(run);
+    cel_ask(run);
     if (root->type != AV_RECORD || i >= root->n_fields)
         return false;
     const uint8_t *from = cel_field_at(run, root, i, run->datum.p), *to = NULL;
@@ -325,7 +324,7 @@ void cel_transform(struct cel_run *run, const struct cel_rule *rule, struct buf 
     size_t start = out->n;
 
     *outcome = (struct cel_outcome){.verdict = CEL_HOLDS};
-    ask(run);
+    cel_ask(run);
     if (rule->mode == CEL_FIELD)
         cel_visit(run, rule, out, outcome);
     else
@@ -366,7 +365,7 @@ static void show_record_rule(struct cel_run *run, const struct cel_rule *rule,
     struct cel_outcome outcome = {.verdict = CEL_HOLDS};
     struct cel_value v;
 
-    ask(run);
+    cel_ask(run);
     if (value_of(run, rule, &v, &outcome))
         show_json(run, v, out);
     else if (outcome.verdict == CEL_ERRS)
@@ -383,7 +382,7 @@ static void show_new_record(struct cel_run *run, struct span datum, struct buf *
 
     run->datum = datum;
     run->end = datum.p + datum.n;
-    ask(run);
+    cel_ask(run);
     show_json(run, whole_record(run), out);
     run->datum = old;
     run->end = old.p + old.n;

@@ -130,14 +130,16 @@ static void put_string(struct buf *out, struct span s)
     buf_free(&clean);
 }
 
-static void put_double(struct buf *out, double d)
+static void put_double(struct buf *out, struct cel_value v)
 {
-    if (isnan(d))
+    if (v.said != NULL)
+        buf_put(out, v.said->text);
+    else if (isnan(v.d))
         buf_put_str(out, "\"NaN\"");
-    else if (isinf(d))
-        buf_put_str(out, d > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+    else if (isinf(v.d))
+        buf_put_str(out, v.d > 0 ? "\"Infinity\"" : "\"-Infinity\"");
     else
-        json_put_double(out, d);
+        json_put_double(out, v.d);
 }
 
 static bool put_list(struct cel_run *run, struct cel_value v, struct buf *out)
@@ -193,7 +195,7 @@ bool cel_json_put(struct cel_run *run, struct cel_value v, struct buf *out)
     case CEL_BOOL: buf_put_str(out, v.b ? "true" : "false"); return true;
     case CEL_INT: json_put_int(out, v.i); return true;
     case CEL_UINT: buf_printf(out, "%llu", (unsigned long long)v.u); return true;
-    case CEL_DOUBLE: put_double(out, v.d); return true;
+    case CEL_DOUBLE: put_double(out, v); return true;
     case CEL_STRING:
     case CEL_TYPE: put_string(out, v.s); return true;
     case CEL_BYTES:

@@ -33,6 +33,28 @@ static const struct conf_row rows[] = {
              "key_field=id, unknown_fields=ignore"},
     {"csv_header", CONF_TEXT, AT(csv_header), .argument = "LINE",
      .help = "replay: the columns of letters that are rows of CSV"},
+    {"set", CONF_TEXTS, AT(edit.set), .argument = "PLACE=EXPR",
+     .help = "replay: make the field at PLACE (price, /items/*/price) what the CEL "
+             "expression gives; repeat for more"},
+    {"drop", CONF_TEXTS, AT(edit.drop), .argument = "PLACE",
+     .help = "replay: without this field; after every --set; repeat for more"},
+    {"transform", CONF_TEXT, AT(edit.transform), .argument = "EXPR",
+     .help = "replay: the record is what the CEL expression gives; before every --set"},
+    {"repair", CONF_TEXT, AT(edit.repair), .argument = "EXPR",
+     .help = "replay: of what is no JSON: the CEL expression gives the text to read"},
+    {"registry", CONF_LIST, AT(registry), .letter = 'r', .argument = "URL,...",
+     .help = "replay: schema registry, for changing framed Avro"},
+    {"registry_user", CONF_TEXT, AT(registry_user), .help = "basic authentication"},
+    {"registry_password", CONF_TEXT, AT(registry_password), .secret = true,
+     .help = "of registry_user"},
+    {"registry_token", CONF_TEXT, AT(registry_token), .secret = true,
+     .help = "bearer token for the registry"},
+    {"registry_ca", CONF_TEXT, AT(registry_ca), .argument = "FILE",
+     .help = "certificate authority of the registry, PEM"},
+    {"registry_cert", CONF_TEXT, AT(registry_cert), .argument = "FILE",
+     .help = "our certificate for it, PEM"},
+    {"registry_key", CONF_TEXT, AT(registry_key), .argument = "FILE",
+     .help = "and its key, PEM"},
     {"timeout", CONF_DURATION, AT(timeout_ms), .fallback = "30s", .min = 100,
      .max = 3600000, .help = "replay: wait for the answer to one request"},
     {"patience", CONF_DURATION, AT(patience_ms), .fallback = "60s", .min = 0,
@@ -65,6 +87,10 @@ static const struct conf_program program = {
         "  replay  sends them through the gateway again, which checks them against the "
         "newest\n          schema; a letter goes in once, however often it is "
         "replayed\n\n"
+        "A replay can change the records first, with CEL over `message`, `value` (what "
+        "stands at a\nplace), `text`, `key`, `errors`, `headers` and `now`; `guard ; "
+        "expression` where the guard is\ntrue. --dry-run shows each before and "
+        "after.\n\n"
         "TOPIC may be named with or without .dlq. Reading changes nothing, and leaves "
         "no group behind.\n\nExit status: 0 done, 1 failed or a letter did not go in, "
         "2 called wrongly.",
@@ -75,7 +101,17 @@ static const struct conf_program program = {
         "  avrogate dlq export -b 127.0.0.1:9092 orders -o orders.dlq.ndjson\n"
         "  avrogate dlq replay -b 127.0.0.1:9092 orders -g http://127.0.0.1:8082 "
         "--where schema.id=7 --dry-run\n"
-        "  avrogate dlq replay -b 127.0.0.1:9092 orders -g http://127.0.0.1:8082\n",
+        "  avrogate dlq replay -b 127.0.0.1:9092 orders -g http://127.0.0.1:8082\n"
+        "  avrogate dlq replay -b 127.0.0.1:9092 orders -g http://127.0.0.1:8082 "
+        "--dry-run \\\n"
+        "      --set 'price=type(value) == string ; double(value)' --set "
+        "'/items/*/sku=value.trim()' \\\n"
+        "      --set 'customer=message.cust' --drop cust\n"
+        "  avrogate dlq replay -b 127.0.0.1:9092 orders -g http://127.0.0.1:8082 \\\n"
+        "      --transform '{\"id\": int(message.orderId), \"price\": "
+        "message.total}'\n"
+        "  avrogate dlq replay -b 127.0.0.1:9092 orders -g http://127.0.0.1:8082 \\\n"
+        "      --repair 'text.replace(\"NaN\", \"null\")' --where rule=json\n",
     .rows = rows,
 };
 
@@ -112,6 +148,17 @@ static enum err_kind name_topic(char out[TOPIC_MOST], const char *operand,
     return ERR_OK;
 }
 
+/* Who only reads must not think that something is changed. */
+static enum err_kind check_reading(const struct dlq *d, struct err *e)
+{
+    const struct dlq_edit_settings *s = &d->s.edit;
+
+    if (s->repair == NULL && s->transform == NULL && s->set.n + s->drop.n == 0)
+        return ERR_OK;
+    return err_set(e, ERR_INVALID,
+                   "--set, --drop, --transform and --repair are for replay");
+}
+
 static enum err_kind check(const struct dlq *d, const struct question *q, struct err *e)
 {
     struct url u;
@@ -119,7 +166,7 @@ static enum err_kind check(const struct dlq *d, const struct question *q, struct
     if (d->s.offset >= 0 && d->s.partition < 0)
         return err_set(e, ERR_INVALID, "--offset without --partition");
     if (q->ask != dlq_replay)
-        return ERR_OK;
+        return check_reading(d, e);
     if (d->s.gateway == NULL)
         return err_set(e, ERR_INVALID, "replay wants --gateway URL");
     for (size_t i = 0; i < d->s.param.n; i++)
@@ -174,8 +221,12 @@ static int run(struct dlq *d, const struct conf *conf)
         return misused(e.msg);
     if (check(d, q, &e) != ERR_OK)
         return misused(e.msg);
+    if (dlq_edit_new(&d->edit, &d->s.edit, &e) != ERR_OK)
+        return misused(e.msg);
     d->topic = topic;
-    return ask(d, q);
+    int code = ask(d, q);
+    dlq_edit_free(d->edit);
+    return code;
 }
 
 int cmd_dlq(int argc, char **argv)

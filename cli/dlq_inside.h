@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "cli/dlq_edit.h"
 #include "cli/dlq_read.h"
 
 struct dlq_settings {
@@ -12,6 +13,10 @@ struct dlq_settings {
     int64_t partition, offset, last;
     int64_t timeout_ms, patience_ms;
     struct conf_pairs where, kafka, param;
+    struct dlq_edit_settings edit;
+    struct conf_list registry;
+    const char *registry_user, *registry_password, *registry_token;
+    const char *registry_ca, *registry_cert, *registry_key;
     bool json, dry_run, quiet;
 };
 
@@ -19,7 +24,8 @@ struct dlq {
     struct dlq_settings s;
     struct dlq_source source; // of `s`
     struct kf_admin *kafka;
-    const char *topic; // the operand; with ".dlq"
+    const char *topic;     // the operand; with ".dlq"
+    struct dlq_edit *edit; // NULL: as they are
 };
 
 /* Each returns the process's exit code, or fails: *e says why. */

@@ -97,8 +97,7 @@ void dlq_print_text(struct buf *out, const struct letter *l)
     put_line(out, "record", l->m->value);
 }
 
-/* ,"name":"text"  or  ,"name_base64":"..."  or  ,"name":null */
-static void put_member(struct buf *out, const char *name, struct span bytes)
+void dlq_put_member(struct buf *out, const char *name, struct span bytes)
 {
     bool text = bytes.p == NULL || utf8_ok(bytes);
 
@@ -120,7 +119,7 @@ static void put_headers(struct buf *out, const struct kf_message *m)
     for (size_t i = 0; i < m->n_headers; i++) {
         buf_put_str(out, i == 0 ? "{\"name\":" : ",{\"name\":");
         json_put_string(out, span_str(m->headers[i].name));
-        put_member(out, "value", m->headers[i].value);
+        dlq_put_member(out, "value", m->headers[i].value);
         buf_put_u8(out, '}');
     }
     buf_put_u8(out, ']');
@@ -135,16 +134,16 @@ void dlq_print_json(struct buf *out, const struct letter *l)
     buf_printf(out, ",\"partition\":%" PRId32 ",\"offset\":%" PRId64, m->partition,
                m->offset);
     buf_printf(out, ",\"timestamp_ms\":%" PRId64, m->timestamp_ms);
-    put_member(out, "schema_id", l->schema_id);
-    put_member(out, "subject", l->subject);
-    put_member(out, "principal", l->principal);
+    dlq_put_member(out, "schema_id", l->schema_id);
+    dlq_put_member(out, "subject", l->subject);
+    dlq_put_member(out, "principal", l->principal);
     buf_put_str(out, ",\"errors\":");
     if (l->faults != NULL)
         json_put(out, l->faults);
     else
         buf_put_str(out, "[]");
-    put_member(out, "key", m->key);
-    put_member(out, "value", m->value);
+    dlq_put_member(out, "key", m->key);
+    dlq_put_member(out, "value", m->value);
     put_headers(out, m);
     buf_put_str(out, "}\n");
 }

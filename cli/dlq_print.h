@@ -12,5 +12,7 @@ void dlq_print_text(struct buf *out, const struct letter *l);
 void dlq_print_json(struct buf *out, const struct letter *l);
 /* What could speak to the terminal is '?'. */
 void dlq_put_shown(struct buf *out, struct span text);
+/* ,"name":"text"  or  ,"name_base64":"..."  or  ,"name":null */
+void dlq_put_member(struct buf *out, const char *name, struct span bytes);
 /* "weather.dlq/0@12" */
 void dlq_put_place(struct buf *out, const struct letter *l);

@@ -1,8 +1,10 @@
 #include "base/clock.h"
 #include "cli/dlq_inside.h"
 #include "cli/dlq_print.h"
+#include "cli/dlq_record.h"
 #include "cli/produce_way.h"
 #include "http/client.h"
+#include "http/route.h"
 #include "http/url.h"
 
 #include <inttypes.h>
@@ -24,6 +26,7 @@ struct replay {
     struct dlq_reader reader; // first
     struct dlq *d;
     struct http_client *client;
+    struct rc *registry; // NULL = none
     int64_t letters, written, already, refused, skipped;
     int64_t shown_ms;
     struct err e; // why it stopped
@@ -32,8 +35,10 @@ struct replay {
 struct request {
     struct arena arena;
     const char *url, *content_type;
-    struct span body, key; // of Idempotency-Key
-    const char *why;       // it cannot be sent; NULL = it can
+    struct span body, key;     // of Idempotency-Key
+    struct span before, after; // the record as JSON; p NULL = it is not changed
+    const char *why;           // it cannot be sent; NULL = it can
+    struct err e;              // its text
 };
 
 static volatile int stop; // by whoever sends a signal; an int, as sig_atomic_t is
@@ -59,16 +64,26 @@ static void catch_signals(void)
 /* A letter was cut out of a body; what stands here is how one record of it is sent. */
 static const struct form {
     const char *came, *goes, *bytes_as;
+    enum record_kind kind;
 } forms[] = {
-    {"application/json", "application/x-ndjson", NULL},
-    {"application/x-ndjson", "application/x-ndjson", NULL},
-    {"application/vnd.kafka.avro.v1+json", "application/x-ndjson", "avro_json"},
-    {"application/vnd.kafka.avro.v2+json", "application/x-ndjson", "avro_json"},
-    {"text/csv", "text/csv", NULL},
-    {"application/cloudevents+json", "application/cloudevents+json", NULL},
-    {"application/cloudevents-batch+json", "application/cloudevents+json", NULL},
-    {"application/vnd.avrogate.framed", "application/vnd.avrogate.framed", NULL},
+    {"application/json", "application/x-ndjson", NULL, RECORD_JSON},
+    {"application/x-ndjson", "application/x-ndjson", NULL, RECORD_JSON},
+    {"application/vnd.kafka.avro.v1+json", "application/x-ndjson", "avro_json",
+     RECORD_JSON},
+    {"application/vnd.kafka.avro.v2+json", "application/x-ndjson", "avro_json",
+     RECORD_JSON},
+    {"text/csv", "text/csv", NULL, RECORD_CSV},
+    {"application/cloudevents+json", "application/cloudevents+json", NULL,
+     RECORD_EVENT},
+    {"application/cloudevents-batch+json", "application/cloudevents+json", NULL,
+     RECORD_EVENT},
+    {"application/vnd.avrogate.framed", "application/vnd.avrogate.framed", NULL,
+     RECORD_FRAMED},
 };
+
+/* What was decoded in order to be changed. */
+static const struct form decoded = {NULL, "application/x-ndjson", "base64",
+                                    RECORD_FRAMED};
 
 static const struct form *find_form(struct span type)
 {
@@ -225,6 +240,67 @@ static bool fits_header(struct span text)
     return text.n == 0 || (text.p[0] != ' ' && text.p[text.n - 1] != ' ');
 }
 
+static void make_as_it_is(struct request *q, const struct replay *r,
+                          const struct letter *l, const struct form *form)
+{
+    if (form->kind == RECORD_JSON)
+        make_json(q, l);
+    else if (form->kind == RECORD_CSV)
+        make_csv(q, r->d, l);
+    else
+        q->body = l->m->value;
+}
+
+/* As the request had it, or --param has it now. */
+static char delimiter_of(const struct dlq *d, const struct letter *l, struct arena *a)
+{
+    const struct http_field *params = NULL;
+    struct err ignored = {0};
+    struct span value = {0};
+    size_t n = 0;
+
+    if (http_query_read(&params, &n, l->query, a, &ignored) == ERR_OK)
+        for (size_t i = 0; i < n; i++)
+            if (span_eq(params[i].name, span_str("delimiter")))
+                value = params[i].value;
+    for (size_t i = 0; i < d->s.param.n; i++)
+        if (strcmp(d->s.param.items[i].name, "delimiter") == 0)
+            value = span_str(d->s.param.items[i].value);
+    if (span_eq(value, span_str("tab")))
+        return '\t';
+    return value.n == 1 ? (char)value.p[0] : ',';
+}
+
+/* The record decoded, changed and made a body again. */
+static enum err_kind change(struct request *q, const struct replay *r,
+                            const struct letter *l, const struct form *form,
+                            struct err *e)
+{
+    const struct dlq *d = r->d;
+    const struct record_form f = {.kind = form->kind,
+                                  .csv_header = d->s.csv_header,
+                                  .delimiter = delimiter_of(d, l, &q->arena),
+                                  .registry = r->registry,
+                                  .timeout_ms = d->s.timeout_ms};
+    struct span text = l->m->value, before, after;
+
+    if (form->kind != RECORD_FRAMED)
+        TRY(dlq_edit_repair(d->edit, l, &q->arena, &text, e));
+    TRY(record_open(&before, &f, text, &q->arena, e));
+    TRY(dlq_edit_record(d->edit, l, before, &q->arena, &after, e));
+    TRY(record_close(&q->body, &f, text, after, &q->arena, e));
+    q->before = form->kind == RECORD_JSON ? l->m->value : before;
+    q->after = after;
+    return ERR_OK;
+}
+
+static void make_changed(struct request *q, const struct replay *r,
+                         const struct letter *l, const struct form *form)
+{
+    if (change(q, r, l, form, &q->e) != ERR_OK)
+        q->why = q->e.msg;
+}
+
 static void make_request(struct request *q, const struct replay *r,
                          const struct letter *l)
 {
@@ -235,17 +311,18 @@ static void make_request(struct request *q, const struct replay *r,
         q->why = "what came with its content type cannot be sent record by record";
         return;
     }
+    bool changes = r->d->edit != NULL;
+    if (changes && form->kind == RECORD_FRAMED)
+        form = &decoded;
     q->content_type = form->goes;
-    if (is_blank(l->m->value))
+    if (is_blank(l->m->value) && r->d->s.edit.repair == NULL)
         q->why = "it is empty";
     else if (!fits_header(l->m->key))
         q->why = "its key is no text";
-    else if (strcmp(form->goes, "application/x-ndjson") == 0)
-        make_json(q, l);
-    else if (strcmp(form->goes, "text/csv") == 0)
-        make_csv(q, r->d, l);
+    else if (changes)
+        make_changed(q, r, l, form);
     else
-        q->body = l->m->value;
+        make_as_it_is(q, r, l, form);
     if (q->why == NULL)
         make_url(q, r->d, l, form);
 }
@@ -268,9 +345,29 @@ static void put_refusals(struct buf *out, const struct verdict *v)
     }
 }
 
-/* What did not go in, and why. */
-static void say(const struct replay *r, const struct letter *l, const char *what,
-                struct span why)
+static void put_change_text(struct buf *out, const struct request *q)
+{
+    if (q->after.p == NULL)
+        return;
+    buf_put_str(out, "  before  ");
+    dlq_put_shown(out, q->before);
+    buf_put_str(out, "\n  after   ");
+    dlq_put_shown(out, q->after);
+    buf_put_u8(out, '\n');
+}
+
+static void put_change_json(struct buf *out, const struct request *q)
+{
+    if (q->after.p == NULL)
+        return;
+    dlq_put_member(out, "before", q->before);
+    buf_put_str(out, ",\"after\":");
+    buf_put(out, q->after);
+}
+
+/* What became of it, and why (n 0 = no more is to be said). */
+static void say(const struct replay *r, const struct letter *l, const struct request *q,
+                const char *what, struct span why)
 {
     struct buf out = BUF_INIT(REPORT_MOST);
 
@@ -280,32 +377,38 @@ static void say(const struct replay *r, const struct letter *l, const char *what
                    ",\"outcome\":\"%s\",\"why\":",
                    l->m->partition, l->m->offset, what);
         json_put_string(&out, why);
+        put_change_json(&out, q);
         buf_put_str(&out, "}\n");
     } else {
         dlq_put_place(&out, l);
-        buf_printf(&out, "  %s: ", what);
+        buf_printf(&out, "  %s%s", what, why.n > 0 ? ": " : "");
         buf_put(&out, why);
         buf_put_u8(&out, '\n');
+        put_change_text(&out, q);
     }
-    if (!out.over)
+    if (out.over)
+        printf("%s/%" PRId32 "@%" PRId64 "  %s: a report too long to be shown\n",
+               l->m->topic, l->m->partition, l->m->offset, what);
+    else
         fwrite(out.p, 1, out.n, stdout);
     buf_free(&out);
 }
 
-static void refuse(struct replay *r, const struct letter *l, const struct verdict *v)
+static void refuse(struct replay *r, const struct letter *l, const struct request *q,
+                   const struct verdict *v)
 {
     struct buf why = BUF_INIT(REPORT_MOST / 4);
 
     put_refusals(&why, v);
     r->refused++;
-    say(r, l, "refused", buf_span(&why));
+    say(r, l, q, "refused", buf_span(&why));
     buf_free(&why);
 }
 
-static void skip(struct replay *r, const struct letter *l, const char *why)
+static void skip(struct replay *r, const struct letter *l, const struct request *q)
 {
     r->skipped++;
-    say(r, l, "not sent", span_str(why));
+    say(r, l, q, "not sent", span_str(q->why));
 }
 
 static void show_progress(struct replay *r)
@@ -417,9 +520,11 @@ static bool settle(struct replay *r, struct request *q, const struct letter *l)
     r->written += result == IN;
     r->already += result == ALREADY;
     if (result == REFUSED)
-        refuse(r, l, &v);
+        refuse(r, l, q, &v);
+    if (result == IN && r->d->s.dry_run && q->after.p != NULL)
+        say(r, l, q, "would go in", (struct span){0});
     if (result == OVER) // it may be there: the next replay, under the same key, tells
-        say(r, l, "unsettled", span_str(r->e.msg));
+        say(r, l, q, "unsettled", span_str(r->e.msg));
     verdict_free(&v);
     return result != OVER;
 }
@@ -434,7 +539,7 @@ static bool replay_letter(struct dlq_reader *reader, const struct letter *l)
     show_progress(r);
     make_request(&q, r, l);
     if (q.why != NULL)
-        skip(r, l, q.why);
+        skip(r, l, &q);
     else
         more = settle(r, &q, l);
     arena_free(&q.arena);
@@ -462,6 +567,36 @@ static void sum_up(const struct replay *r)
            r->skipped, stop != 0 ? "; interrupted" : "");
 }
 
+static enum err_kind open_registry(struct replay *r, struct err *e)
+{
+    const struct dlq_settings *s = &r->d->s;
+    const struct rc_options o = {.urls = s->registry.items,
+                                 .n_urls = s->registry.n,
+                                 .user = s->registry_user,
+                                 .password = s->registry_password,
+                                 .bearer = s->registry_token,
+                                 .ca_file = s->registry_ca,
+                                 .cert_file = s->registry_cert,
+                                 .key_file = s->registry_key};
+
+    return o.n_urls > 0 ? rc_open(&r->registry, &o, e) : ERR_OK;
+}
+
+static enum err_kind replay_all(struct replay *r, struct err *e)
+{
+    struct dlq *d = r->d;
+
+    catch_signals();
+    d->source.stop = &stop;
+    enum err_kind rc = dlq_read(&d->source, d->kafka, d->topic, &r->reader, e);
+    if (rc == ERR_OK && r->e.kind != ERR_OK) {
+        *e = r->e;
+        rc = r->e.kind;
+    }
+    sum_up(r);
+    return rc;
+}
+
 enum err_kind dlq_replay(struct dlq *d, int *code, struct err *e)
 {
     struct replay r = {.reader = {replay_letter}, .d = d};
@@ -471,15 +606,12 @@ enum err_kind dlq_replay(struct dlq *d, int *code, struct err *e)
                                            .connect_ms = CONNECT_MS};
 
     TRY(http_client_open(&r.client, &c, e));
-    catch_signals();
-    d->source.stop = &stop;
-    enum err_kind rc = dlq_read(&d->source, d->kafka, d->topic, &r.reader, e);
-    if (rc == ERR_OK && r.e.kind != ERR_OK) {
-        *e = r.e;
-        rc = r.e.kind;
-    }
-    sum_up(&r);
+    enum err_kind rc = open_registry(&r, e);
+    if (rc == ERR_OK)
+        rc = replay_all(&r, e);
     *code = r.refused > 0 || r.skipped > 0 || stop != 0;
+    if (r.registry != NULL)
+        rc_close(r.registry);
     http_client_close(r.client);
     return rc;
 }

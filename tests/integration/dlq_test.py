@@ -6,6 +6,8 @@ Wants AVROGATE (the program) and AVROGATE_TEST_KAFKA; skipped (77) without them.
 """
 import base64, json, os, subprocess, sys
 
+from confluent_kafka import Producer
+
 import world
 from world import JSON, World, call, check, check_that, make_topic, need, read_topic
 
@@ -158,6 +160,63 @@ def in_circles(w):
     check("   once", len(read_topic(w.kafka, topic)), 1)
 
 
+def edited(w):
+    """The records are changed on their way: fields of a wrong type, wrong names, texts that are no JSON, CSV, events and framed Avro."""
+    topic = t + "-e"
+    make_topic(w.kafka, topic)
+    make_topic(w.kafka, topic + ".dlq")
+    gateway = ("--gateway", "http://127.0.0.1:%d" % w.gateway_port)
+
+    def replay(*argv):
+        p = dlq("replay", topic, "--json", *gateway, *argv)
+        got = lines(p)
+        return p.returncode, {k: v for k, v in got[-1].items() if k in ("written", "already", "refused", "not_sent") and v} if got else p.stderr, got[:-1]
+
+    def there():
+        return [(m.value()[5:], dict(m.headers()).get("avrogate.idempotency-id") is not None) for m in read_topic(w.kafka, topic)]
+    record = lambda i, price: bytes([2 * i, 2 * price])
+    w.register(topic + "-value", ORDER)
+    w.post(topic, '[{"id":1,"price":"10"},{"ident":2,"price":20},{"id":3}]', query="on_error=dlq")
+    w.post(topic, b'{"id":4,"price":NaN}', world.NDJSON, query="on_error=dlq")
+    w.post(topic, "id;price\n5;5 EUR\n", "text/csv", query="on_error=dlq&delimiter=%3B")
+    w.post(topic, {"specversion": "1.0", "id": "e", "source": "/s", "type": "t", "data": {"id": 6, "price": "6"}}, "application/cloudevents+json", query="on_error=dlq")
+
+    typed = ("--set", "price=type(value) == string ; int(value)", "--where", "partition=0")
+    code, got, more = replay("--dry-run", *typed)
+    check("a dry run shows what would go in, before and after", [(m["before"], m["after"]) for m in more if m["outcome"] == "would go in"],
+          [('{"id":1,"price":"10"}', {"id": 1, "price": 10}), ('{"id": 6, "price": "6"}', {"id": 6, "price": 6})])
+    check_that("   and for people", all(s in dlq("replay", topic, "--dry-run", *gateway, *typed).stdout.decode() for s in (
+        '  before  {"id":1,"price":"10"}\n  after   {"id":1,"price":10}\n', ".dlq/0@0  would go in\n")))
+    check("   and writes nothing", there(), [])
+    check("a wrong edit is refused by the newest schema, and says what it was", [(m["outcome"], m["after"]) for m in replay("--set", "price=true", "--where", "offset=0")[2]],
+          [("refused", {"id": 1, "price": True})])
+    check("   and a better one goes in", replay(*typed, "--where", "offset=0")[:2], (0, {"written": 1}))
+    check("   once, however often", (replay(*typed, "--where", "offset=0")[:2], there()), ((0, {"already": 1}), [(record(1, 10), True)]))
+    code, got, more = replay("--set", "price=99", "--where", "offset=0")
+    check("   and not again as something else", (code, got, len(there())), (1, {"refused": 1}, 1))
+    check("a wrong name is changed", replay("--set", "id=message.ident", "--drop", "ident", "--where", "pointer=/ident")[:2], (0, {"written": 1}))
+    check("what is missing is made, of what the letter says", replay("--set", "price=errors.exists(e, e.pointer == '/price') ; 30", "--where", "offset=2")[:2], (0, {"written": 1}))
+    check("what is no JSON is not sent by --set alone", replay("--set", "price=40", "--where", "offset=3")[:2], (1, {"not_sent": 1}))
+    check("   but when it is repaired", replay("--repair", "text.replace('NaN', 'null')", "--set", "price=40", "--where", "offset=3")[:2], (0, {"written": 1}))
+    check("a row of CSV has fields too", replay("--csv-header", "id;price", "--set", "price=int(value.split(' ')[0])", "--where", "offset=4")[:2], (0, {"written": 1}))
+    check("of an event the data are changed", replay("--set", "price=int(value)", "--where", "offset=5")[:2], (0, {"written": 1}))
+    check("   all of them are there", [v for v, i in there()], [record(i, p) for i, p in ((1, 10), (2, 20), (3, 30), (4, 40), (5, 5), (6, 6))])
+
+    old = w.register(topic + "-old", {"type": "record", "name": "Old", "fields": [{"name": "ident", "type": "string"}, {"name": "cents", "type": "long"}]})
+    framed = b"\0" + old.to_bytes(4, "big") + b"\x027\xf8\x0a"
+    p = Producer({"bootstrap.servers": world.KAFKA})
+    p.produce(topic + ".dlq", framed, headers=[("content-type", b"application/vnd.avrogate.framed"), ("avrogate.subject", (topic + "-value").encode())])
+    p.flush(30)
+    made = ("--transform", "{'id': int(message.ident), 'price': message.cents / 100}", "--where", "offset=6")
+    check("framed Avro wants a registry", [m["why"] for m in replay(*made)[2]], ["it is framed Avro: its schema is wanted (--registry)"])
+    code, got, more = replay("--dry-run", *made, "--registry", "http://127.0.0.1:%d" % w.registry_port)
+    check("   is shown decoded", [(m["before"], m["after"]) for m in more], [('{"ident":"7","cents":700}', {"id": 7, "price": 7})])
+    check("   and goes in under the newest schema", (replay(*made, "--registry", "http://127.0.0.1:%d" % w.registry_port)[:2], there()[-1]), ((0, {"written": 1}), (record(7, 7), True)))
+
+    check("an expression that is none is called wrongly", dlq("replay", topic, *gateway, "--set", "price=vlaue").returncode, 2)
+    check("who only reads changes nothing", dlq("show", topic, "--set", "price=1").returncode, 2)
+
+
 def main():
     w = World()
     try:
@@ -169,6 +228,7 @@ def main():
         replayed(w)
         other_doors(w)
         in_circles(w)
+        edited(w)
     finally:
         w.close()
     print("%d failed" % world.failed)
