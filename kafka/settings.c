@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "kafka/producer.h"
+#include "kafka/spin.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -214,6 +215,8 @@ enum err_kind kf_conf_make(rd_kafka_conf_t **out, enum kf_role role,
     }
     rd_kafka_conf_set_opaque(conf, v);
     rd_kafka_conf_set_log_cb(conf, hear);
+    if (role == KF_PRODUCER)
+        kf_spin_stop(conf);
     *out = conf;
     return ERR_OK;
 }

@@ -1,0 +1,99 @@
+/*
+ * Threads of librdkafka that would spin are seen to sleep; poll() is libc's for all
+ * others.
+ */
+#include "kafka/spin.h"
+
+#include "kafka/mock.h"
+#include "kafka/producer.h"
+#include "tests/check.h"
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SLOW_MS 200
+#define HALF 20 // more than the five that may be in flight beside others
+
+struct counter {
+    struct kf_waiter waiter; // first
+    atomic_size_t written, failed;
+};
+
+static void count(struct kf_waiter *w, uint32_t index, const struct kf_report *r)
+{
+    struct counter *c = (struct counter *)w;
+
+    (void)index;
+    atomic_fetch_add(r->kind == ERR_OK ? &c->written : &c->failed, 1);
+}
+
+static void nap(int ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
+}
+
+static void send_half(struct kf_producer *p, struct counter *c, uint32_t first)
+{
+    struct kf_record records[HALF];
+
+    for (size_t i = 0; i < HALF; i++)
+        records[i] = (struct kf_record){.value = span_str("x"), .partition = 0};
+    CHECK_INT(kf_send_batch(p, "slow", records, HALF, &c->waiter, first), 0);
+}
+
+static void a_broker_thread_that_waits_for_an_answer_sleeps(void)
+{
+    struct counter c = {.waiter.report = count};
+    struct kf_producer *p = NULL;
+    struct kf_mock *m = NULL;
+    struct err e = {0};
+
+    CHECK_INT(kf_mock_open(&m, 1, &e), ERR_OK);
+    CHECK_INT(kf_mock_topic(m, "slow", 1, &e), ERR_OK);
+    CHECK_INT(kf_producer_open(&p, kf_mock_bootstrap(m), NULL, &e), ERR_OK);
+    send_half(p, &c, 0);
+    CHECK(kf_flush(p, 10000)); // connected, and with a producer id
+    kf_mock_broker_slow(m, 1, SLOW_MS);
+    uint64_t before = kf_spin_sleeps();
+    send_half(p, &c, HALF);
+    nap(SLOW_MS / 4); // it is on its way: what comes now has to wait for its answer
+    send_half(p, &c, 2 * HALF);
+    CHECK(kf_flush(p, 10000));
+    CHECK_INT(atomic_load(&c.written), 3 * HALF);
+    CHECK_INT(atomic_load(&c.failed), 0);
+    CHECK(kf_spin_sleeps() > before);
+    kf_producer_close(p);
+    kf_mock_close(m);
+}
+
+static void poll_says_what_libc_says(void)
+{
+    uint64_t before = kf_spin_sleeps();
+    int ends[2];
+
+    CHECK_INT(pipe(ends), 0);
+    struct pollfd p = {.fd = ends[0], .events = POLLIN};
+    for (int i = 0; i < 10; i++)
+        CHECK_INT(poll(&p, 1, 0), 0);
+    CHECK_INT(poll(&p, 1, 1), 0);
+    CHECK_INT(write(ends[1], "x", 1), 1);
+    CHECK_INT(poll(&p, 1, -1), 1);
+    CHECK_INT(p.revents, POLLIN);
+    CHECK_INT(poll(&p, 1, 1500), 1);
+    close(ends[0]);
+    close(ends[1]);
+    CHECK_INT(poll(&p, 1, 0), 1);
+    CHECK_INT(p.revents, POLLNVAL);
+    CHECK(kf_spin_sleeps() == before); // this thread is nobody's broker
+}
+
+int main(void)
+{
+    RUN(poll_says_what_libc_says);
+    RUN(a_broker_thread_that_waits_for_an_answer_sleeps);
+    return REPORT();
+}
