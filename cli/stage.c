@@ -38,7 +38,8 @@ static const struct conf_row rows[] = {
     {"into", CONF_TEXT, AT(into), .argument = "NAME.csv",
      .help = "all of them into this one file; its name says the format"},
     {"schema", CONF_TEXT, AT(schema), .argument = "FILE",
-     .help = "what all files are read as; json and csv need it"},
+     .help =
+         "what all files are read as (default: what they bring, or their claims say)"},
     {"max_bytes", CONF_BYTES, AT(max_bytes), .fallback = "256MiB", .min = 1,
      .max = INT64_C(1) << 40,
      .help = "of the files that become one; what has three quarters of it stays"},
@@ -147,11 +148,6 @@ static enum err_kind check_formats(struct settings *s, struct err *e)
     if (format_suffix(s->format) == NULL || format_suffix(s->to) == NULL)
         return err_set(e, ERR_INVALID, "format \"%.40s\" to \"%.40s\", wanted of %s",
                        s->format, s->to, format_names);
-    const char *suffix = format_suffix(s->format);
-    bool bare = strcmp(suffix, ".jsonl") == 0 || strcmp(suffix, ".csv") == 0;
-    if (bare && s->schema == NULL)
-        return err_set(e, ERR_INVALID, "%s brings no schema: say which with --schema",
-                       s->format);
     return ERR_OK;
 }
 

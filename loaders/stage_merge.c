@@ -351,6 +351,31 @@ static enum err_kind run_dry(struct merging *m, struct err *e)
     }
 }
 
+/* While its output is there, its claim says what that is. */
+static enum err_kind is_needed(struct merging *m, int64_t seq, bool *yes, struct err *e)
+{
+    struct place_entry there;
+
+    arena_reset(&m->plan);
+    enum err_kind rc = read_claim(m, seq, e);
+    *yes = rc == ERR_OK;
+    if (rc == ERR_OK)
+        rc = place_stat(m->o->place, m->swap.into.final, &there, e);
+    if (rc == ERR_NOT_FOUND)
+        *yes = false;
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+static enum err_kind forget_merge(struct merging *m, int64_t seq, struct err *e)
+{
+    char name[STAGE_NAME], mark[STAGE_NAME + 8];
+
+    swap_name(name, seq);
+    done_name(mark, name);
+    TRY(place_remove(m->o->place, name, e));
+    return place_remove(m->o->place, mark, e);
+}
+
 /* The newest claim stays: it says which number comes next. */
 static enum err_kind clean(struct merging *m, struct err *e)
 {
@@ -358,17 +383,20 @@ static enum err_kind clean(struct merging *m, struct err *e)
     struct place_entry *all;
     size_t n;
     int64_t before = wall_ms() - m->o->clean_ms, newest = -1;
+    bool needed;
 
     enum err_kind rc = place_list(m->o->place, SWAP_DIR, NULL, &a, &all, &n, e);
     for (size_t i = rc == ERR_OK ? n : 0; i-- > 0 && newest < 0;)
         newest = stage_claim_first(all[i].name);
     for (size_t i = 0; rc == ERR_OK && i < n; i++) {
-        char name[STAGE_NAME];
-        if (strtoll(all[i].name, NULL, 10) >= newest || all[i].modified_ms > before)
+        int64_t seq = stage_claim_first(all[i].name);
+        if (seq < 0 || seq == newest || all[i].modified_ms > before)
             continue;
-        snprintf(name, sizeof name, SWAP_DIR "/%.255s", all[i].name);
-        rc = place_remove(m->o->place, name, e);
-        m->sums->cleaned += stage_claim_first(all[i].name) >= 0;
+        rc = is_needed(m, seq, &needed, e);
+        if (rc != ERR_OK || needed)
+            continue;
+        rc = forget_merge(m, seq, e);
+        m->sums->cleaned++;
     }
     arena_free(&a);
     return rc;
@@ -387,6 +415,10 @@ enum err_kind stage_merge(const struct merge_options *o, struct merge_sums *sums
     if (rc == ERR_OK && o->clean_ms >= 0 && !o->dry_run)
         rc = clean(&m, e);
     forget(&m);
+    size_t at = 0;
+    for (struct av_schema *s; (s = tab_each(&m.schemas, &at, NULL)) != NULL;)
+        av_schema_release(s);
+    tab_free(&m.schemas);
     arena_free(&m.plan);
     arena_free(&m.kept);
     free(m.shown);

@@ -16,11 +16,12 @@
 
 struct merge_options { // all borrowed
     struct place *place;
-    const char *dir;           // "" = the place itself; with what is below it
-    const char *topic;         // NULL = all, each into files of its own
-    const char *format, *to;   // of the inputs, of the output
-    const char *into;          // NULL = large files; else all into this one name
-    struct av_schema *schema;  // what json and csv are read as; NULL = the files' own
+    const char *dir;         // "" = the place itself; with what is below it
+    const char *topic;       // NULL = all, each into files of its own
+    const char *format, *to; // of the inputs, of the output
+    const char *into;        // NULL = large files; else all into this one name
+    struct av_schema
+        *schema; // what all are read as; NULL = what they bring or their claims say
     struct format_options how; // of the output; notes are ours
     int64_t max_bytes;         // inputs of one output
     const char *backup;        // directory the output goes to instead, with the time in

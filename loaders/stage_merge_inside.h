@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "base/tab.h"
 #include "loaders/etl_log.h"
 #include "loaders/stage_merge.h"
 #include "place/spool.h"
@@ -17,6 +18,8 @@ struct merging {
     struct swap swap;
     const char *topic;        // of its output
     struct av_schema *schema; // of its output, held
+    char key[STAGE_SCHEMA];   // of that
+    struct tab schemas;       // by key, held: of formats that bring none
     struct buf ticket, body;
     struct spool *spool; // the output's bytes, NULL = not made
     char final[STAGE_NAME];
@@ -44,9 +47,11 @@ struct merge_file { // a staged file as a source of records
     struct buf window;
     uint64_t at; // of the window's first byte
 };
-/* `schema` NULL: the file's own. */
+/* `schema`: what it is read as where its format brings none. */
 enum err_kind merge_file_open(struct merge_file *f, const struct merging *m,
-                              const struct swap_input *in, struct err *e) MUST_USE;
+                              const struct swap_input *in, struct av_schema *schema,
+                              struct err *e) MUST_USE;
+bool merge_is_bare(const char *format); // it brings none
 void merge_file_close(struct merge_file *f);
 /* The merged file into m->spool, then to the place. */
 enum err_kind merge_write(struct merging *m, struct err *e) MUST_USE;

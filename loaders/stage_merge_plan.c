@@ -90,13 +90,15 @@ static bool names(const struct stage_claim *c, const struct swap_input *in)
 /* The other files of the claim may not have their names yet: once we say `.done`, no
  * loader looks after them. */
 static enum err_kind settle_claim(struct merging *m, const struct swap_input *in,
-                                  bool *counts, struct err *e)
+                                  const char **key, bool *counts, struct err *e)
 {
     struct stage_claim c;
     struct arena a = {0};
 
     enum err_kind rc = files_read_claim(m->o->place, in->claim, &c, &a, e);
     *counts = rc == ERR_OK && names(&c, in);
+    if (*counts)
+        *key = arena_str(&m->plan, span_str(c.schema));
     if (*counts && !m->o->dry_run)
         rc = files_finish(m->o->place, &c, e);
     arena_free(&a);
@@ -104,16 +106,39 @@ static enum err_kind settle_claim(struct merging *m, const struct swap_input *in
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
+/* A merge that was forgotten: nobody knows. */
+static enum err_kind find_merge(struct merging *m, int64_t seq, const char **key,
+                                struct err *e)
+{
+    char name[STAGE_NAME];
+    struct buf body = BUF_INIT(PLACE_CLAIM);
+    struct arena a = {0};
+    struct swap s;
+
+    swap_name(name, seq);
+    enum err_kind rc = place_read(m->o->place, name, 0, PLACE_CLAIM, &body, e);
+    if (rc == ERR_OK)
+        rc = swap_read(&s, buf_span(&body), &a, e);
+    if (rc == ERR_OK)
+        *key = arena_str(&m->plan, span_str(s.schema));
+    arena_free(&a);
+    buf_free(&body);
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
 /* A loader's file without its claim does not count, and is left where it is. */
 static enum err_kind find_claim(struct merging *m, const struct swap_origin *origin,
-                                struct swap_input *in, bool *counts, struct err *e)
+                                struct swap_input *in, const char **key, bool *counts,
+                                struct err *e)
 {
     char claim[STAGE_NAME];
 
     in->claim = "";
+    *key = "";
     *counts = true;
     if (origin->merged)
-        return ERR_OK;
+        return merge_is_bare(m->o->format) ? find_merge(m, origin->merge, key, e)
+                                           : ERR_OK;
     if (origin->first >= 0)
         stage_claim_name(claim, origin->topic, origin->partition, origin->first);
     else
@@ -121,7 +146,7 @@ static enum err_kind find_claim(struct merging *m, const struct swap_origin *ori
     in->claim = arena_str(&m->plan, span_str(claim));
     *counts = false;
     if (claim[0] != '\0')
-        TRY(settle_claim(m, in, counts, e));
+        TRY(settle_claim(m, in, key, counts, e));
     if (!*counts)
         merge_say(m, "left alone, no whole claim names it: %s", in->name);
     return ERR_OK;
@@ -129,25 +154,74 @@ static enum err_kind find_claim(struct merging *m, const struct swap_origin *ori
 
 /* --- groups ----------------------------------------------------------------------- */
 
-static enum err_kind schema_of(struct merging *m, const struct swap_input *in,
-                               struct av_schema **held, struct span *text,
-                               struct err *e)
+static enum err_kind read_schema(struct merging *m, const char *key,
+                                 struct av_schema **out, struct err *e)
+{
+    const struct av_parse_limits limits = {.bytes = SCHEMA_MOST,
+                                           .keep_bad_defaults = true};
+    struct buf text = BUF_INIT(SCHEMA_MOST);
+    char name[STAGE_NAME];
+
+    stage_schema_name(name, key);
+    enum err_kind rc = place_read(m->o->place, name, 0, SCHEMA_MOST, &text, e);
+    if (rc == ERR_OK)
+        rc = av_schema_parse(out, buf_span(&text), NULL, 0, &limits, e);
+    if (rc == ERR_OK)
+        (void)tab_put(&m->schemas, span_str(key), *out);
+    buf_free(&text);
+    return rc == ERR_NOT_FOUND ? (e->kind = ERR_INTERNAL) : rc;
+}
+
+/* Of a format that brings none: what its claim says. */
+static enum err_kind schema_told(struct merging *m, const struct swap_input *in,
+                                 const char *key, struct av_schema **held,
+                                 struct err *e)
+{
+    struct place_entry there;
+
+    if (key[0] == '\0')
+        TRY(place_stat(m->o->place, in->name, &there, e)); // merged on meanwhile?
+    if (key[0] == '\0')
+        return err_set(e, ERR_INVALID,
+                       "%.150s: no claim says its schema: say which with --schema",
+                       in->name);
+    struct av_schema *s = tab_get(&m->schemas, span_str(key));
+    if (s == NULL && read_schema(m, key, &s, e) != ERR_OK)
+        return err_prefix(e, "the schema of %.120s", in->name);
+    *held = av_schema_retain(s);
+    return ERR_OK;
+}
+
+static enum err_kind schema_brought(struct merging *m, const struct swap_input *in,
+                                    struct av_schema **held, struct err *e)
 {
     struct merge_file f;
+
+    enum err_kind rc = merge_file_open(&f, m, in, NULL, e);
+    if (rc == ERR_OK)
+        *held = av_schema_retain(format_reader_schema(f.reader));
+    merge_file_close(&f);
+    return rc;
+}
+
+static enum err_kind schema_of(struct merging *m, const struct swap_input *in,
+                               const char *key, struct av_schema **held,
+                               struct span *text, struct err *e)
+{
     struct buf printed = BUF_INIT(SCHEMA_MOST);
 
+    *text = (struct span){0};
     if (m->o->schema != NULL) {
         *held = av_schema_retain(m->o->schema);
-        *text = (struct span){0};
         return ERR_OK;
     }
-    enum err_kind rc = merge_file_open(&f, m, in, e);
-    if (rc == ERR_OK) {
-        *held = av_schema_retain(format_reader_schema(f.reader));
-        av_print_normalized(&printed, *held);
-        *text = arena_copy(&m->plan, buf_span(&printed));
-    }
-    merge_file_close(&f);
+    if (merge_is_bare(m->o->format))
+        TRY(schema_told(m, in, key, held, e));
+    else
+        TRY(schema_brought(m, in, held, e));
+    av_print_normalized(&printed, *held);
+    *text = arena_copy(&m->plan, buf_span(&printed));
+    enum err_kind rc = buf_status(&printed, e);
     buf_free(&printed);
     return rc;
 }
@@ -230,14 +304,15 @@ static enum err_kind take_file(struct planning *p, const struct place_entry *one
     struct swap_input in = {.name = name, .bytes = one->bytes, .claim = ""};
     struct av_schema *held = NULL;
     struct span schema = {0};
+    const char *key;
     bool counts;
 
     if (!is_candidate(p->m, one, name, &origin))
         return ERR_OK;
-    TRY(find_claim(p->m, &origin, &in, &counts, e));
+    TRY(find_claim(p->m, &origin, &in, &key, &counts, e));
     if (!counts)
         return ERR_OK;
-    enum err_kind rc = schema_of(p->m, &in, &held, &schema, e);
+    enum err_kind rc = schema_of(p->m, &in, key, &held, &schema, e);
     if (rc == ERR_OK)
         (void)add_to(p, group_of(p, origin.topic, held, schema), &in);
     av_schema_release(held);

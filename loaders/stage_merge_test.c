@@ -5,6 +5,8 @@
  */
 #include "loaders/stage_merge.h"
 
+#include "loaders/stage_where.h"
+
 #include "place/place_inside.h"
 #include "tests/check.h"
 
@@ -20,9 +22,10 @@
 #define MOST 500 // rows of a place
 
 static char dir[100], url[120];
-static struct av_schema *schema;
-static struct place *place; // nobody counts its verbs
-static int64_t came;        // rows staged so far, their ids being 0 to came - 1
+static struct av_schema *schema; // what all is read as, NULL = what the claims say
+static char key[STAGE_SCHEMA];   // of SCHEMA
+static struct place *place;      // nobody counts its verbs
+static int64_t came;             // rows staged so far, their ids being 0 to came - 1
 
 /* --- a place that fails when it is told to ---------------------------------------- */
 
@@ -127,9 +130,20 @@ static struct place *open_place(void)
     return p;
 }
 
+static void put_file(const char *tmp, const char *final, struct span text,
+                     struct buf *ticket)
+{
+    struct place_bytes bytes = place_bytes_of(&text);
+    struct err e = {0};
+
+    CHECK_INT(place_write(place, tmp, final, &bytes, ticket, &e), ERR_OK);
+}
+
 static void enter(void)
 {
     static int count;
+    struct buf ticket = BUF_INIT(1000);
+    char name[STAGE_NAME];
     struct err e = {0};
 
     // thousands of fsyncs: in memory, where there is such a place
@@ -143,9 +157,12 @@ static void enter(void)
     came = 0;
     verbs_left = -1;
     meanwhile = NULL;
-    if (schema == NULL)
-        CHECK_INT(av_schema_parse(&schema, span_str(SCHEMA), NULL, 0, NULL, &e),
-                  ERR_OK);
+    stage_schema_key(key, span_str(SCHEMA));
+    stage_schema_name(name, key);
+    put_file("_tmp/schema", name, span_str(SCHEMA), &ticket);
+    CHECK_INT(place_finish(place, buf_span(&ticket), name, sizeof SCHEMA - 1, &e),
+              ERR_OK);
+    buf_free(&ticket);
 }
 
 static void leave(void)
@@ -155,15 +172,6 @@ static void leave(void)
     snprintf(command, sizeof command, "rm -rf %s", dir);
     CHECK_INT(system(command), 0);
     place_close(place);
-}
-
-static void put_file(const char *tmp, const char *final, struct span text,
-                     struct buf *ticket)
-{
-    struct place_bytes bytes = place_bytes_of(&text);
-    struct err e = {0};
-
-    CHECK_INT(place_write(place, tmp, final, &bytes, ticket, &e), ERR_OK);
 }
 
 static void put_claim(const struct stage_claim *c)
@@ -208,6 +216,7 @@ static void stage_rows(int32_t partition, bool finished)
                             .first = first,
                             .last = came - 1,
                             .loaded = EACH,
+                            .schema = key,
                             .files = &f,
                             .n_files = 1};
     put_claim(&c);
@@ -523,6 +532,79 @@ static void what_is_not_ours_is_left_alone(void)
     leave();
 }
 
+/* The file's k-th row is the k-th of what was staged. */
+static void check_rows(const struct stage_lies *l, int64_t first)
+{
+    struct buf text = BUF_INIT(1 << 20);
+    struct err e = {0};
+    const char *at;
+    int64_t row = 0;
+
+    CHECK_INT(place_read(place, l->name, 0, 1 << 20, &text, &e), ERR_OK);
+    CHECK_INT(text.n, l->bytes);
+    buf_put_u8(&text, 0);
+    at = (const char *)text.p;
+    for (; row < l->first && (at = strchr(at, '\n')) != NULL; at++)
+        row++;
+    for (int64_t i = 0; i < EACH && at != NULL; i++, at++) {
+        const char *id = strstr(at, "\"id\":");
+        CHECK_INT(id != NULL ? strtol(id + 5, NULL, 10) : -1, first + i);
+        at = strchr(at, '\n');
+    }
+    buf_free(&text);
+}
+
+static void rows_that_were_merged_are_found_where_they_went(void)
+{
+    struct stage_lies l;
+    struct err e = {0};
+
+    enter();
+    struct stage_where *w = stage_where_open(place);
+    for (int round = 0; round < 3; round++) {
+        stage_four();
+        for (int64_t first = 0; first < came; first += EACH) {
+            char name[STAGE_NAME];
+            snprintf(name, sizeof name, "t+%d+%020" PRId64 "+%020" PRId64 ".jsonl",
+                     (int)(first / EACH % 2), first, first + EACH - 1);
+            CHECK_INT(stage_where_find(w, name, &l, &e), ERR_OK);
+            CHECK_INT(l.merged, first < round * 4 * EACH);
+            CHECK(!l.merged || (l.rows == round * 4 * EACH &&
+                                strcmp(l.schema, key) == 0 && strlen(l.sha256) == 64));
+            check_rows(&l, first);
+        }
+        merge_all(-1);
+    }
+    CHECK_INT(stage_where_find(w, "t+9+0000000001.jsonl", &l, &e), ERR_NOT_FOUND);
+    stage_where_close(w);
+    leave();
+}
+
+static void what_has_no_schema_anywhere_is_not_merged(void)
+{
+    struct merge_sums sums;
+
+    enter();
+    key[0] = '\0'; // as an older loader's claims
+    stage_four();
+    struct merge_options o = {.place = place,
+                              .dir = "",
+                              .format = "json",
+                              .to = "json",
+                              .max_bytes = 1 << 20,
+                              .spool = "/tmp",
+                              .clean_ms = -1};
+    struct err e = {0};
+    CHECK_INT(stage_merge(&o, &sums, &e), ERR_INVALID);
+    CHECK(strstr(e.msg, "--schema") != NULL);
+    CHECK_INT(av_schema_parse(&schema, span_str(SCHEMA), NULL, 0, NULL, &e), ERR_OK);
+    merge_all(-1);
+    CHECK(lists_each_once(1));
+    av_schema_release(schema);
+    schema = NULL;
+    leave();
+}
+
 /* A crash, and nobody came for so long that the private bytes were swept. */
 static void swept_before_anybody_came_it_is_called_off(void)
 {
@@ -554,7 +636,8 @@ int main(void)
     RUN(a_loader_that_goes_on_is_not_disturbed);
     RUN(what_is_claimed_is_finished_before_it_is_merged);
     RUN(what_is_not_ours_is_left_alone);
+    RUN(rows_that_were_merged_are_found_where_they_went);
+    RUN(what_has_no_schema_anywhere_is_not_merged);
     RUN(swept_before_anybody_came_it_is_called_off);
-    av_schema_release(schema);
     return REPORT();
 }

@@ -1,6 +1,8 @@
 /* Reads the inputs of a merge, record by record, into one file. */
 #include "loaders/stage_merge_inside.h"
 
+#include "avro-core/canon.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -31,14 +33,21 @@ static enum err_kind read_at(void *ctx, uint64_t at, uint8_t *to, size_t n,
     return ERR_OK;
 }
 
+bool merge_is_bare(const char *format)
+{
+    const char *suffix = format_suffix(format);
+
+    return strcmp(suffix, ".jsonl") == 0 || strcmp(suffix, ".csv") == 0;
+}
+
 enum err_kind merge_file_open(struct merge_file *f, const struct merging *m,
-                              const struct swap_input *in, struct err *e)
+                              const struct swap_input *in, struct av_schema *schema,
+                              struct err *e)
 {
     struct format_options how = {0};
     struct place_entry there;
     struct format_source from = {read_at, f, (uint64_t)in->bytes};
-    const char *suffix = format_suffix(m->o->format);
-    bool bare = strcmp(suffix, ".jsonl") == 0 || strcmp(suffix, ".csv") == 0;
+    bool bare = merge_is_bare(m->o->format);
 
     *f = (struct merge_file){
         .place = m->o->place, .name = in->name, .window = BUF_INIT(SIZE_MAX / 4)};
@@ -46,8 +55,8 @@ enum err_kind merge_file_open(struct merge_file *f, const struct merging *m,
     if (there.bytes != in->bytes)
         return err_set(e, ERR_INTERNAL, "%.100s has changed while we looked at it",
                        in->name);
-    if (format_read(&f->reader, m->o->format, bare ? m->o->schema : NULL, &how, &from,
-                    e) != ERR_OK)
+    if (format_read(&f->reader, m->o->format, bare ? schema : NULL, &how, &from, e) !=
+        ERR_OK)
         return err_prefix(e, "%.120s", in->name);
     return ERR_OK;
 }
@@ -92,7 +101,7 @@ static enum err_kind copy_file(struct writing *w, struct swap_input *in, struct 
     struct av_plan *plan = NULL;
     int64_t before = w->rows;
 
-    enum err_kind rc = merge_file_open(&f, w->m, in, e);
+    enum err_kind rc = merge_file_open(&f, w->m, in, w->m->schema, e);
     if (rc == ERR_OK)
         rc = av_plan_new(&plan, format_reader_schema(f.reader), w->m->schema, e);
     if (rc == ERR_OK && (rc = copy_rows(w, &f, plan, e)) != ERR_OK)
@@ -160,10 +169,31 @@ static enum err_kind probe(struct merging *m, struct err *e)
     return ERR_OK;
 }
 
+/* So that whoever reads the output has it, though its format brings none. */
+static enum err_kind store_schema(struct merging *m, struct err *e)
+{
+    struct buf printed = BUF_INIT(PLACE_CLAIM), found = BUF_INIT(PLACE_CLAIM);
+    char name[STAGE_NAME], tmp[100];
+
+    av_print_alone(&printed, m->schema);
+    stage_schema_key(m->key, buf_span(&printed));
+    stage_schema_name(name, m->key);
+    merge_private_name(m, tmp);
+    enum err_kind rc = buf_status(&printed, e);
+    if (rc == ERR_OK)
+        rc = place_claim(m->o->place, name, tmp, buf_span(&printed), &found, e);
+    m->swap.schema = m->key;
+    buf_free(&printed);
+    buf_free(&found);
+    return rc == ERR_CONFLICT ? err_set(e, ERR_INTERNAL, "%.100s holds another", name)
+                              : rc;
+}
+
 enum err_kind merge_write(struct merging *m, struct err *e)
 {
     char tmp[100];
 
+    TRY(store_schema(m, e));
     TRY(probe(m, e));
     if (m->spool == NULL)
         TRY(make_output(m, e));

@@ -72,6 +72,8 @@ void swap_put(struct buf *out, const struct swap *s)
     buf_printf(out, ",\"bytes\":%" PRId64 ",\"rows\":%" PRId64 ",", s->into.bytes,
                s->into.rows);
     put_text(out, "sha256", span_str(s->into.sha256));
+    buf_put_str(out, ",");
+    put_text(out, "schema", span_str(s->schema));
     buf_put_str(out, "},\"inputs\":[");
     for (size_t i = 0; i < s->n; i++) {
         buf_put_str(out, i == 0 ? "{" : ",{");
@@ -106,9 +108,10 @@ static enum err_kind read_number(int64_t *out, const struct json *obj, const cha
     return ERR_OK;
 }
 
-static enum err_kind read_into(struct stage_file *f, const struct json *j,
-                               struct arena *a, struct err *e)
+static enum err_kind read_into(struct swap *s, const struct json *j, struct arena *a,
+                               struct err *e)
 {
+    struct stage_file *f = &s->into;
     const char *ticket = NULL;
 
     TRY(read_text(&f->final, j, "final", a, e));
@@ -116,7 +119,13 @@ static enum err_kind read_into(struct stage_file *f, const struct json *j,
     f->ticket = span_str(ticket);
     TRY(read_number(&f->bytes, j, "bytes", e));
     TRY(read_number(&f->rows, j, "rows", e));
-    return read_text(&f->sha256, j, "sha256", a, e);
+    TRY(read_text(&f->sha256, j, "sha256", a, e));
+    TRY(read_text(&s->schema, j, "schema", a, e));
+    if (strlen(s->schema) != STAGE_SCHEMA - 1 ||
+        strspn(s->schema, "0123456789abcdef") != STAGE_SCHEMA - 1)
+        return err_set(e, ERR_INTERNAL, "merge with a schema that is none: %.80s",
+                       s->schema);
+    return ERR_OK;
 }
 
 /* They are going to be removed: only what loaders and merges made. */
@@ -166,7 +175,7 @@ enum err_kind swap_read(struct swap *s, struct span text, struct arena *a,
     TRY(read_number(&r.seq, root, "seq", e));
     TRY(read_number(&r.made_ms, root, "made_ms", e));
     TRY(read_text(&r.by, root, "by", a, e));
-    TRY(read_into(&r.into, json_member(root, "into"), a, e));
+    TRY(read_into(&r, json_member(root, "into"), a, e));
     TRY(read_inputs(&r, json_member(root, "inputs"), a, e));
     *s = r;
     return ERR_OK;
@@ -187,7 +196,7 @@ static bool take_number(const char **at, size_t digits, int64_t *out)
 }
 
 /* "+merged-0000000017-1a2b3c4d.": true when that is it. */
-static bool is_merged(const char *at)
+static bool is_merged(const char *at, int64_t *seq)
 {
     static const char sign[] = "+merged-";
     size_t n;
@@ -196,8 +205,9 @@ static bool is_merged(const char *at)
         return false;
     at += sizeof sign - 1;
     n = strspn(at, "0123456789");
-    if (n < 10 || at[n] != '-')
+    if (n < 10 || n > 18 || at[n] != '-')
         return false;
+    *seq = strtoll(at, NULL, 10);
     at += n + 1;
     n = strspn(at, "0123456789abcdef");
     return n == 8 && at[n] == '.';
@@ -220,7 +230,7 @@ struct swap_origin swap_origin_of(const char *name)
     if (at == NULL || at == base || (size_t)(at - base) >= sizeof o.topic)
         return o;
     snprintf(o.topic, sizeof o.topic, "%.*s", (int)(at - base), base);
-    o.merged = is_merged(at);
+    o.merged = is_merged(at, &o.merge);
     if (o.merged || !take_number(&at, 0, &partition) || partition > INT32_MAX)
         return o;
     o.partition = (int32_t)partition;

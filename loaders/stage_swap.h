@@ -60,6 +60,7 @@ struct swap {
     int64_t seq;
     int64_t made_ms;        // wall clock
     const char *by;         // run: no two bodies are the same
+    const char *schema;     // of the output: stage_schema_name()
     struct stage_file into; // `rejects` is not used
     struct swap_input *inputs;
     size_t n;
@@ -82,6 +83,7 @@ struct swap_origin {
     int32_t partition;
     int64_t first; // -1 = `count` says which claim
     int64_t count;
+    int64_t merge; // which one made it
 };
 
 /* "weather+merged-0000000017-1a2b3c4d": a merge's, with as much of its run's id. */

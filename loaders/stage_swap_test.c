@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#define SCHEMA_KEY "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define FILES 3000
 #define SWAPS 1000
 #define CALLERS 3
@@ -347,6 +348,7 @@ static void a_claim_reads_back_as_it_was_written(void)
                               {"\"q\"/w+merged-0000000001-0123abcd.avro", 20, 2, ""}};
     struct swap s = {.seq = 7,
                      .made_ms = 5,
+                     .schema = SCHEMA_KEY,
                      .by = "me",
                      .into = {.final = "w+merged.avro",
                               .ticket = span_str("_tmp/x"),
@@ -385,8 +387,11 @@ static void a_merge_of_what_is_no_staged_file_is_refused(void)
 
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
         struct swap_input in = {inputs[i][0], 1, 1, inputs[i][1]};
-        struct swap s = {
-            .by = "me", .into = {.final = "w", .sha256 = ""}, .inputs = &in, .n = 1};
+        struct swap s = {.by = "me",
+                         .schema = SCHEMA_KEY,
+                         .into = {.final = "w", .sha256 = ""},
+                         .inputs = &in,
+                         .n = 1};
         struct buf text = BUF_INIT(4096);
         struct arena a = {0};
         struct err e = {0};
@@ -413,6 +418,7 @@ static void names_of_files_tell_whose_they_are(void)
     CHECK_INT(o.count, 17);
     o = swap_origin_of("dt=1/weather+merged-0000000017-00ab12cd.parquet");
     CHECK(o.merged && !o.loaders);
+    CHECK_INT(o.merge, 17);
     CHECK_STR(o.topic, "weather");
     CHECK(!swap_origin_of("weather+merged-0000000017-ab.parquet").merged);
     CHECK(!swap_origin_of("weather+merged-17-00ab12cd.parquet").merged);

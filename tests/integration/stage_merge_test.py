@@ -4,12 +4,17 @@ import random, signal
 from stage_world import *
 
 KILLS = int(os.environ.get("MERGE_KILLS", "10"))
-random.seed(7)
+MOMENT = {"f": 0.04, "s": 0.5, "h": 1.5}[PLACE[0]]  # what a merge of forty files takes
+
+
+def command(w, *more):
+    s3 = w.place.settings.get("sink__s3", {})
+    env = {**os.environ, **{"AVROGATE_S3_" + k.upper(): v for k, v in s3.items()}}
+    return dict(args=[AVROGATE, "stage", "merge", "--place", w.place.url, "--format", w.format, "-q", *more], env=env)
 
 
 def merge(w, *more, code=0):
-    r = subprocess.run([AVROGATE, "stage", "merge", "--place", w.place.url, "--format", w.format, "-q", *more],
-                       capture_output=True, text=True, timeout=60)
+    r = subprocess.run(**command(w, *more), capture_output=True, text=True, timeout=120)
     same(r.returncode, code, "exit of merge %s\n%s%s" % (" ".join(more), r.stdout, r.stderr))
     return r.stdout + r.stderr
 
@@ -36,7 +41,7 @@ def a_reader_that_honours_the_claim(w):
 
 
 def loaders_go_on_behind_what_was_merged():
-    for format, names in (("ocf", "offsets"), ("parquet", "count")):
+    for format, names in (("ocf", "offsets"), ("parquet", "count"), ("csv", "offsets")):
         w = Stage(format=format, parts=2, rotate__rows=100, names=names)
         w.produce(0, 2000)
         same(w.finish(batch__rows=50), 0, "exit")
@@ -74,22 +79,23 @@ def killed_at_any_moment_it_is_finished_by_the_next():
     same(w.finish(batch__rows=100), 0, "exit")
     dead = 0
     for i in range(KILLS):
-        p = subprocess.Popen([AVROGATE, "stage", "merge", "--place", w.place.url, "--format", "ocf", "-q",
-                              "--max-bytes", str(2000 * (i + 2))], stdout=subprocess.DEVNULL)
-        time.sleep(random.random() * 0.04)
+        p = subprocess.Popen(**command(w, "--max-bytes", str(2000 * (i + 2))), stdout=subprocess.DEVNULL)
+        time.sleep(MOMENT * i / KILLS * random.random())
         p.send_signal(signal.SIGKILL)
         dead += p.wait() != 0
-        same(a_reader_that_honours_the_claim(w), list(range(4000)), "what a reader sees after kill %d" % i)
+        same(a_reader_that_honours_the_claim(w) == list(range(4000)), True, "a reader sees each row once after kill %d" % i)
     same(dead > 0, True, "it was killed at least once")
-    two = [subprocess.Popen([AVROGATE, "stage", "merge", "--place", w.place.url, "--format", "ocf", "-q"],
-                            stdout=subprocess.DEVNULL) for _ in range(2)]
+    two = [subprocess.Popen(**command(w), stdout=subprocess.DEVNULL) for _ in range(2)]
     same([p.wait() for p in two], [0, 0], "two at once")
     same(len(lying(w)), 1, "files")
     holds(w, range(4000))
     w.close()
+    return "%d of %d killed" % (dead, KILLS)
 
 
 def what_no_claim_names_is_left_alone():
+    if PLACE != "file":
+        return "a stray file is put into a directory"
     w = Stage(format="ocf", parts=1, rotate__rows=100)
     w.produce(0, 300)
     same(w.finish(batch__rows=100), 0, "exit")
@@ -104,7 +110,6 @@ def what_no_claim_names_is_left_alone():
 
 def called_wrongly_it_says_so():
     w = Stage(format="csv", parts=1)
-    same("--schema" in merge(w, code=2), True, "csv without a schema")
     w.format = "ocf"
     same("wanted" in merge(w, "--into", "all.txt", code=2), True, "into what is no format")
     merge(w, "--to", "xls", code=2)
