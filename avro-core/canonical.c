@@ -48,7 +48,7 @@ static void put_symbols(struct canonical *c, const struct av_node *n)
 
 static void put_named(struct canonical *c, const struct av_node *n)
 {
-    if (!seen_add(&c->seen, &n->name)) {
+    if (!av_seen_add(&c->seen, &n->name)) {
         put_fullname(c->out, &n->name);
         return;
     }
@@ -107,5 +107,5 @@ void av_print_canonical(struct buf *out, const struct av_schema *s)
     struct canonical c = {.out = out};
 
     put_node(&c, av_schema_root(s));
-    seen_free(&c.seen);
+    av_seen_free(&c.seen);
 }

@@ -402,7 +402,7 @@ static void put_named(struct printer *p, const struct av_node *n, struct span sp
 {
     bool error = n->is_error && !p->normalized;
 
-    if (!seen_add(&p->seen, &n->name)) {
+    if (!av_seen_add(&p->seen, &n->name)) {
         put_qualified(p, &n->name, space);
         return;
     }
@@ -483,7 +483,7 @@ static void know_references(struct printer *p, const struct av_schema *s)
 
     for (size_t i = 0; (known = av_schema_known(s, i)) != NULL; i++)
         if (is_named(av_schema_root(known)))
-            seen_add(&p->seen, &av_schema_root(known)->name);
+            av_seen_add(&p->seen, &av_schema_root(known)->name);
 }
 
 static void print(struct buf *out, const struct av_schema *s, bool normalized,
@@ -494,7 +494,7 @@ static void print(struct buf *out, const struct av_schema *s, bool normalized,
     if (!alone)
         know_references(&p, s);
     put_node(&p, av_schema_root(s), (struct span){0});
-    seen_free(&p.seen);
+    av_seen_free(&p.seen);
 }
 
 void av_print(struct buf *out, const struct av_schema *s)

@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 
-bool seen_add(struct seen *s, const struct av_name *name)
+bool av_seen_add(struct seen *s, const struct av_name *name)
 {
     static char here; // any pointer will do
     struct buf full = BUF_INIT(name->space.n + 1 + name->base.n);
@@ -15,7 +15,7 @@ bool seen_add(struct seen *s, const struct av_name *name)
     return !before;
 }
 
-void seen_free(struct seen *s)
+void av_seen_free(struct seen *s)
 {
     tab_free(&s->names);
 }

@@ -15,5 +15,5 @@ struct seen {
 };
 
 /* True when `name` was not in it; it is then. */
-bool seen_add(struct seen *s, const struct av_name *name);
-void seen_free(struct seen *s);
+bool av_seen_add(struct seen *s, const struct av_name *name);
+void av_seen_free(struct seen *s);

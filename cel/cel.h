@@ -58,6 +58,13 @@ enum err_kind cel_rules_add(struct cel_rules *set, struct span text, enum cel_mo
  */
 void cel_rules_tag(struct cel_rules *set, struct span path, struct span tag);
 
+/*
+ * From now on a field of the record is a name by itself: `amount > 0` is
+ * `message.amount > 0`.  What `message`, `now` and a macro's variable name comes first,
+ * types after the fields.  Before the first cel_rules_add(); CEL_RECORD only.
+ */
+void cel_rules_bare(struct cel_rules *set);
+
 /* CEL_FIELD: asked only of fields with one of these tags; `n` 0: of all.  Copied. */
 void cel_rule_only(struct cel_rule *rule, const struct span *tags, size_t n);
 

@@ -307,6 +307,7 @@ struct cel_scope {
     const struct av_schema *schema; // its records are types; NULL for none
     struct span container;          // names are looked up within it first
     bool lenient;                   // what does not fit is dyn and an error when asked
+    const struct av_node *bare;     // the record whose fields are names, too; or NULL
 };
 
 /* Fills the tree's types.  `text` is for places. */
@@ -368,6 +369,7 @@ struct cel_rules {
     size_t n_slots, cap_slots;
     struct cel_rule *first; // newest first
     size_t n_regexes;
+    bool bare; // `amount` is `message.amount`
     struct cel_tag *tags, **tags_end;
     struct cel_visits
         *visits; // CEL_FIELD: what is known of each field; NULL: not asked

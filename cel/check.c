@@ -390,6 +390,32 @@ static const struct local *find_local(const struct checker *c, const struct cel_
     return l;
 }
 
+/* Is it a field of the record, and neither `message` nor `now`? */
+static bool is_bare_field(const struct checker *c, const struct cel_ast *a)
+{
+    if (c->scope->bare == NULL || a->rooted ||
+        cel_field_index(c->scope->bare, a->name) < 0)
+        return false;
+    for (size_t i = 0; i < c->scope->n; i++)
+        if (span_eq(c->scope->variables[i].name, a->name))
+            return false;
+    return true;
+}
+
+/* `amount` becomes `message.amount`. */
+static enum err_kind check_bare_field(struct checker *c, struct cel_ast *a)
+{
+    struct cel_ast *record = arena_alloc(c->arena, sizeof *record);
+
+    *record = (struct cel_ast){
+        .kind = AST_NAME, .at = a->at, .depth = a->depth, .name = span_str("message")};
+    a->args = arena_array(c->arena, 1, sizeof(struct cel_ast *));
+    a->args[0] = record;
+    a->n = 1;
+    a->kind = AST_SELECT;
+    return check(c, a);
+}
+
 static enum err_kind check_name(struct checker *c, struct cel_ast *a)
 {
     const struct local *l = find_local(c, a);
@@ -400,6 +426,8 @@ static enum err_kind check_name(struct checker *c, struct cel_ast *a)
         a->type = l->type;
         return ERR_OK;
     }
+    if (is_bare_field(c, a))
+        return check_bare_field(c, a);
     if (resolve(c, a, a->name, a->rooted))
         return ERR_OK;
     return no(c, a, "nothing is called", a->name, "");

@@ -54,6 +54,8 @@ static void record_scope(struct cel_scope *out, struct cel_variable room[2],
                                     cel_type_of_node(a, av_schema_root(set->schema))};
     room[1] = (struct cel_variable){NAMED("now"), cel_type_of(CEL_TIMESTAMP)};
     *out = (struct cel_scope){.variables = room, .n = 2, .schema = set->schema};
+    if (set->bare && av_schema_root(set->schema)->type == AV_RECORD)
+        out->bare = av_schema_root(set->schema);
 }
 
 static void field_scope(struct cel_scope *out,
@@ -146,6 +148,11 @@ void cel_rules_tag(struct cel_rules *set, struct span path, struct span tag)
     t->tag = arena_copy(&set->arena, tag);
     *set->tags_end = t;
     set->tags_end = &t->next;
+}
+
+void cel_rules_bare(struct cel_rules *set)
+{
+    set->bare = true;
 }
 
 void cel_rule_only(struct cel_rule *rule, const struct span *tags, size_t n)

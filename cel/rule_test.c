@@ -432,8 +432,51 @@ static void a_field_is_found_where_it_stands(void)
     cel_house_close(&h);
 }
 
+static void a_field_may_be_a_name_by_itself(void)
+{
+    static const struct {
+        const char *rule, *says;
+    } cases[] = {
+        {"id + message.id == 2 * id", "true"},
+        {"address.city + status", "\"ChurNEW\""},
+        {"has(address.city) && note != null", "true"},
+        {"items.exists(count, count.qty == 3) && count == 3", "true"},
+        {"[1].exists(id, id == 1)", "true"},
+        {"now == message.at || type(id) == int", "true"},
+    };
+    struct cel_house h;
+    struct cel_rules *set;
+    struct cel_rule *rule;
+    struct err e = {0};
+    struct buf out = BUF_INIT(1000);
+
+    cel_house_open(&h, CEL_FULL);
+    CHECK(cel_rules_new(&set, h.schema, &e) == ERR_OK);
+    cel_rules_bare(set);
+    struct cel_run *run = cel_run_new();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CHECK_INT(cel_rules_add(set, span_str(cases[i].rule), CEL_RECORD, &rule, &e),
+                  ERR_OK);
+        CHECK_STR(e.msg, "");
+        cel_begin(run, set, buf_span(&h.datum), CEL_NOW);
+        buf_reset(&out);
+        cel_show(run, rule, &out);
+        CHECK_SPAN(buf_span(&out), cases[i].says);
+    }
+    CHECK_INT(cel_rules_add(set, span_str("nobody == 1"), CEL_RECORD, &rule, &e),
+              ERR_INVALID);
+    CHECK_STR(e.msg, "1:1: nothing is called \"nobody\"");
+    CHECK_INT(cel_rules_add(set, span_str(".id == 1"), CEL_RECORD, &rule, &e),
+              ERR_INVALID);
+    cel_run_free(run);
+    cel_rules_free(set);
+    cel_house_close(&h);
+    buf_free(&out);
+}
+
 int main(void)
 {
+    RUN(a_field_may_be_a_name_by_itself);
     RUN(each_avro_type_is_its_cel_type);
     RUN(decimals_are_exact);
     RUN(a_long_decimal_is_no_double);

@@ -54,7 +54,8 @@ static const struct conf_program program = {
         "  rejects   records that were set aside, and why\n"
         "  verify    per partition: ranges without gap or overlap, records in = loaded "
         "+ "
-        "set aside +\n            duplicate, the runs' sums, the rows of the table\n\n"
+        "set aside +\n            duplicate + filtered, the runs' sums, the rows of "
+        "the table\n\n"
         "Exit status of verify: 0 proved, 1 something does not add up, 2 called "
         "wrongly,\n"
         "3 it could not be looked at.",
@@ -82,7 +83,8 @@ static const char runs_table_sql[] =
 static const char runs_sql[] =
     "SELECT start_time, end_time, job_name, status, records_processed, error_message, "
     "run_id, source, topic, target, \"partition\", first_offset, last_offset, "
-    "partitions, records_rejected, records_duplicate, batches, bytes, "
+    "partitions, records_rejected, records_duplicate, records_filtered, batches, "
+    "bytes, "
     "to_jsonb(schema_ids) AS schema_ids, instance, program" OF_RUNS;
 
 static const char failures_sql[] =
@@ -96,7 +98,8 @@ static const char failures_sql[] =
 
 static const char rejects_sql[] =
     "SELECT rejected::timestamptz(0), pipeline AS job_name, topic, part, record_offset "
-    "AS \"offset\", stage, sqlstate, column_name AS \"column\", constraint_name AS "
+    "AS \"offset\", stage, rule, pointer, sqlstate, column_name AS \"column\", "
+    "constraint_name AS "
     "\"constraint\", schema_id, error, octet_length(record_value) AS bytes FROM "
     "etl_reject WHERE ($1::text IS NULL OR pipeline = $1) AND ($2::text IS NULL OR "
     "topic "
@@ -109,8 +112,9 @@ static const char proof_sql[] =
     "AS "
     "first_offset, max(last_offset) AS last_offset, count(*) AS batches, "
     "sum(rows_in)::bigint AS rows_in, sum(rows_loaded)::bigint AS loaded, "
-    "sum(rows_rejected)::bigint AS rejected, sum(rows_duplicate)::bigint AS duplicate "
-    "FROM etl_batch b WHERE ($1::text IS NULL OR pipeline = $1) AND ($2::text IS NULL "
+    "sum(rows_rejected)::bigint AS rejected, sum(rows_duplicate)::bigint AS duplicate, "
+    "sum(rows_filtered)::bigint AS filtered FROM etl_batch b WHERE ($1::text IS NULL "
+    "OR pipeline = $1) AND ($2::text IS NULL "
     "OR "
     "topic = $2) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
 
@@ -125,11 +129,11 @@ static const struct check {
      "topic, part, generation, expected, found) FROM etl_gap WHERE ($1::text IS NULL "
      "OR "
      "pipeline = $1) AND ($2::text IS NULL OR topic = $2)"},
-    {"records in = loaded + set aside + duplicate",
-     "SELECT format('%s/%s@%s: %s in, %s + %s + %s accounted for', topic, part, "
-     "first_offset, rows_in, rows_loaded, rows_rejected, rows_duplicate) FROM "
-     "etl_batch "
-     "WHERE rows_in <> rows_loaded + rows_rejected + rows_duplicate AND ($1::text IS "
+    {"records in = loaded + set aside + duplicate + filtered",
+     "SELECT format('%s/%s@%s: %s in, %s + %s + %s + %s accounted for', topic, part, "
+     "first_offset, rows_in, rows_loaded, rows_rejected, rows_duplicate, "
+     "rows_filtered) FROM etl_batch WHERE rows_in <> rows_loaded + rows_rejected + "
+     "rows_duplicate + rows_filtered AND ($1::text IS "
      "NULL OR pipeline = $1) AND ($2::text IS NULL OR topic = $2)"},
     {"positions stand where the ranges end",
      "SELECT format('%s/%s: the position is %s, the ranges end at %s', o.topic, "

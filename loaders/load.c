@@ -84,9 +84,9 @@ static void answer_state(struct http_req *r, int status, const struct loader_sta
 
     buf_printf(&body,
                "{\"phase\":\"%s\",\"run_id\":\"%s\",\"loaded\":%" PRId64
-               ",\"rejected\":%" PRId64 ",\"lag\":%" PRId64
+               ",\"rejected\":%" PRId64 ",\"filtered\":%" PRId64 ",\"lag\":%" PRId64
                ",\"partitions\":%zu,\"stopped\":%zu,\"waits\":",
-               phases[s->phase], s->run_id, s->loaded, s->rejected, s->lag,
+               phases[s->phase], s->run_id, s->loaded, s->rejected, s->filtered, s->lag,
                s->partitions, s->stopped);
     if (s->why[0] == '\0')
         buf_put_str(&body, "null");
@@ -176,9 +176,13 @@ static bool watch(struct loader *l, const struct loader_settings *s,
 
 static void sum_up(const struct loader_settings *s, const struct loader_state *st)
 {
-    printf("%s: %" PRId64 " rows loaded, %" PRId64 " set aside, %" PRId64
+    char filtered[40] = "";
+
+    if (s->transform.root != NULL)
+        snprintf(filtered, sizeof filtered, " %" PRId64 " filtered,", st->filtered);
+    printf("%s: %" PRId64 " rows loaded, %" PRId64 " set aside,%s %" PRId64
            " batches, run %s\n",
-           s->job, st->loaded, st->rejected, st->batches, st->run_id);
+           s->job, st->loaded, st->rejected, filtered, st->batches, st->run_id);
     if (st->failed)
         fprintf(stderr, "avrogate load: %s\n", st->why);
 }

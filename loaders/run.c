@@ -31,6 +31,7 @@ struct loader {
 
     // the pump's thread
     struct rc *rc;
+    struct transform *transform; // NULL = none
     struct sift *sift;
     struct source *source;
     struct sink *sink;
@@ -243,16 +244,23 @@ static enum err_kind open_source(struct loader *l, struct err *e)
     return ERR_OK;
 }
 
-/* The table may exist before the first record: best effort, the pump does it anyway. */
-static void shape_early(struct loader *l, struct pump *p)
+/* The table may exist before the first record: best effort, the pump does it anyway.
+ * But transforms that do not fit the schema need not wait for a record. */
+static enum err_kind shape_early(struct loader *l, struct pump *p, struct err *e)
 {
-    struct err e = {0};
+    struct err why = {0};
 
-    if (sift_latest(l->sift, &e) != ERR_OK ||
-        l->sink->ops->shape(l->sink, sift_reader(l->sift), &e) != ERR_OK)
-        log_err(LOG_INFO, "no table yet", &e);
-    else
+    if (sift_latest(l->sift, &why) == ERR_OK &&
+        l->sink->ops->shape(l->sink, sift_reader(l->sift), &why) == ERR_OK) {
         p->shape = sift_shape(l->sift);
+        return ERR_OK;
+    }
+    if (sift_misfits(l->sift)) {
+        *e = why;
+        return ERR_INVALID;
+    }
+    log_err(LOG_INFO, "no table yet", &why);
+    return ERR_OK;
 }
 
 /* --- running -----------------------------------------------------------------------
@@ -266,6 +274,7 @@ static void note_moved(struct loader *l, const struct pump_moved *m, int64_t us)
     l->state.loaded += (int64_t)r->loaded;
     l->state.rejected += (int64_t)r->rejected;
     l->state.duplicate += (int64_t)r->duplicate;
+    l->state.filtered += (int64_t)r->filtered;
     l->state.bytes += (int64_t)r->bytes;
     l->state.batches++;
     l->state.why[0] = '\0';
@@ -273,6 +282,7 @@ static void note_moved(struct loader *l, const struct pump_moved *m, int64_t us)
     count_rows(l, "loaded", r->loaded);
     count_rows(l, "rejected", r->rejected);
     count_rows(l, "duplicate", r->duplicate);
+    count_rows(l, "filtered", r->filtered);
     count(l, &batches_total, 1);
     count(l, &bytes_total, (long long)r->bytes);
     stats_observe(&write_seconds, stats_child(&write_seconds, &l->s.job), us);
@@ -421,7 +431,7 @@ static enum err_kind up_and_run(struct loader *l, enum ending *ending, struct er
     TRY(insist(l, "sink waits", begin_sink, false, e));
     TRY(insist(l, "source waits", open_source, true, e));
     p.source = l->source;
-    shape_early(l, &p);
+    TRY(shape_early(l, &p, e));
     enum err_kind rc = run(l, &p, ending, e);
     pump_end(&p);
     return rc;
@@ -520,6 +530,9 @@ static enum err_kind open_registry(struct loader *l, struct err *e)
                               .timeout_ms = l->s.registry_timeout_ms,
                               .keys = l->s.tombstones == 1};
 
+    if (l->s.transform.root != NULL)
+        TRY(transform_read(&l->transform, &l->s.transform, e));
+    so.transform = l->transform;
     TRY(rc_open(&l->rc, &o, e));
     return sift_open(&l->sift, l->rc, &so, e);
 }
@@ -620,6 +633,7 @@ static void free_loader(struct loader *l)
     if (l->sink != NULL)
         l->sink->ops->close(l->sink);
     sift_close(l->sift);
+    transform_free(l->transform);
     if (l->rc != NULL)
         rc_close(l->rc);
     pthread_mutex_destroy(&l->lock);

@@ -25,6 +25,7 @@ struct loader_settings { // filled by the rows of loader_rows
     const char *bootstrap, *topic, *group, *subject;
     int start;
     struct conf_pairs kafka;
+    struct conf_tree transform;
     int64_t batch_rows, batch_bytes, batch_age_ms, memory, unknown_ms;
 
     const char *url, *table;
@@ -72,7 +73,7 @@ struct loader_state {
     bool failed;   // LOADER_ENDED: `why` says what a person must do
     char why[240]; // while it waits: for what
     const char *run_id;
-    int64_t loaded, rejected, duplicate, bytes, batches; // of this run
+    int64_t loaded, rejected, duplicate, filtered, bytes, batches; // of this run
     int64_t lag, held; // records behind; bytes read ahead
     size_t partitions, stopped;
 };

@@ -39,6 +39,8 @@ const struct conf_row loader_rows[] = {
      .help = "where a partition starts that this job never saw"},
     {"kafka", CONF_PAIRS, AT(kafka), .help = "any librdkafka property"},
 
+    {"transform", CONF_TREE, AT(transform),
+     .help = "steps that make other records of the records: docs/transforms.md"},
     {"batch.rows", CONF_INT, AT(batch_rows), .fallback = "50000", .min = 1,
      .max = 10000000, .help = "most records of one transaction"},
     {"batch.bytes", CONF_BYTES, AT(batch_bytes), .fallback = "8MiB", .min = 1,

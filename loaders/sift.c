@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/tab.h"
+#include "format/rewrite.h"
 #include "wire/frame.h"
 
 #include <inttypes.h>
@@ -29,23 +30,47 @@ struct sift {
     struct tab writers;
     struct tab keys;     // the same for keys; each is read as it was written
     struct writer *last; // of the record before: nearly always the next one's too
+    // with transforms
+    struct transform_program *program; // for the reader
+    struct av_plan *made;              // of what it makes
+    struct transform_run *run;
+    struct transform_result result;
+    struct buf resolved; // a record in the reader's schema, where its own is another
+    struct rewrite rewrite;
+    int32_t partition; // of the prepared batch
+    int64_t now;
+    bool misfits;
 };
 
-enum err_kind sift_open(struct sift **out, struct rc *rc, const struct sift_options *o,
-                        struct err *e)
+static void forget_program(struct sift *s)
 {
-    struct sift *s = mem_alloc(sizeof *s);
+    transform_program_free(s->program);
+    av_plan_free(s->made);
+    s->program = NULL;
+    s->made = NULL;
+}
 
-    *s = (struct sift){.rc = rc, .o = *o};
-    if (o->shape_text != NULL) {
-        if (av_schema_parse(&s->reader.schema, span_str(o->shape_text), NULL, 0, NULL,
-                            e) != ERR_OK) {
-            free(s);
-            return e->kind;
-        }
-        s->shape = 1;
+/* The transforms for this reader; nothing has changed when they do not fit it. */
+static enum err_kind use_transform(struct sift *s, struct av_schema *reader,
+                                   struct err *e)
+{
+    struct transform_program *program = NULL;
+    struct av_plan *made = NULL;
+
+    if (s->o.transform == NULL)
+        return ERR_OK;
+    enum err_kind rc = transform_compile(&program, s->o.transform, reader, e);
+    if (rc == ERR_OK)
+        rc =
+            av_plan_new(&made, transform_schema(program), transform_schema(program), e);
+    s->misfits = rc != ERR_OK;
+    if (rc != ERR_OK) {
+        transform_program_free(program);
+        return e->kind = ERR_INVALID;
     }
-    *out = s;
+    forget_program(s);
+    s->program = program;
+    s->made = made;
     return ERR_OK;
 }
 
@@ -79,16 +104,52 @@ void sift_close(struct sift *s)
         return;
     forget_writers(s);
     forget_all(&s->keys);
-    if (s->o.shape_text != NULL)
+    if (s->o.shape_text != NULL && s->reader.schema != NULL)
         av_schema_release(s->reader.schema);
     else if (s->reader.schema != NULL)
         rc_schema_free(&s->reader);
+    forget_program(s);
+    transform_run_free(s->run);
+    rewrite_free(&s->rewrite);
+    buf_free(&s->resolved);
     free(s);
+}
+
+static enum err_kind open_shape(struct sift *s, struct err *e)
+{
+    if (s->o.shape_text == NULL)
+        return ERR_OK;
+    TRY(av_schema_parse(&s->reader.schema, span_str(s->o.shape_text), NULL, 0, NULL,
+                        e));
+    s->shape = 1;
+    return use_transform(s, s->reader.schema, e);
+}
+
+enum err_kind sift_open(struct sift **out, struct rc *rc, const struct sift_options *o,
+                        struct err *e)
+{
+    struct sift *s = mem_alloc(sizeof *s);
+
+    *s = (struct sift){.rc = rc, .o = *o, .resolved = BUF_INIT(TRANSFORM_BYTES)};
+    rewrite_init(&s->rewrite, &s->resolved);
+    if (o->transform != NULL)
+        s->run = transform_run_new();
+    if (open_shape(s, e) != ERR_OK) {
+        sift_close(s);
+        return e->kind;
+    }
+    *out = s;
+    return ERR_OK;
 }
 
 struct av_schema *sift_reader(const struct sift *s)
 {
-    return s->reader.schema;
+    return s->program != NULL ? transform_schema(s->program) : s->reader.schema;
+}
+
+bool sift_misfits(const struct sift *s)
+{
+    return s->misfits;
 }
 
 uint64_t sift_shape(const struct sift *s)
@@ -98,17 +159,24 @@ uint64_t sift_shape(const struct sift *s)
 
 int32_t sift_reader_id(const struct sift *s)
 {
-    return s->o.shape_text != NULL ? 0 : s->reader.id;
+    return s->o.shape_text != NULL || s->program != NULL ? 0 : s->reader.id;
 }
 
-static void adopt(struct sift *s, struct rc_schema *latest)
+/* Takes `latest` over, whatever comes of it. */
+static enum err_kind adopt(struct sift *s, struct rc_schema *latest, struct err *e)
 {
+    if (use_transform(s, latest->schema, e) != ERR_OK) {
+        err_prefix(e, "%.60s version %" PRId32, s->o.subject, latest->version);
+        rc_schema_free(latest);
+        return e->kind;
+    }
     if (s->reader.schema != NULL)
         rc_schema_free(&s->reader);
     s->reader = *latest;
     s->shape++;
     log_event(LOG_INFO, "reader schema", LOG_S("subject", s->o.subject),
               LOG_I("id", latest->id), LOG_I("version", latest->version), LOG_END);
+    return ERR_OK;
 }
 
 static enum err_kind ask_latest(struct sift *s, struct rc_schema *out, struct err *e)
@@ -144,10 +212,9 @@ enum err_kind sift_latest(struct sift *s, struct err *e)
                        "the registry is away: its latest is not "
                        "known");
     }
-    if (s->reader.schema != NULL && latest.id == s->reader.id)
-        rc_schema_free(&latest);
-    else
-        adopt(s, &latest);
+    if (s->reader.schema == NULL || latest.id != s->reader.id)
+        return adopt(s, &latest, e);
+    rc_schema_free(&latest);
     return ERR_OK;
 }
 
@@ -249,9 +316,10 @@ static enum err_kind meet(struct sift *s, struct writer *w, struct err *e)
     enum err_kind rc = sift_latest(s, e);
     if (rc == ERR_NOT_FOUND && s->reader.schema == NULL) {
         struct rc_schema own = rc_schema_copy(&w->held); // no such subject: its own
-        adopt(s, &own);
-        return ERR_OK;
+        return adopt(s, &own, e);
     }
+    if (s->misfits)
+        return rc;
     if (rc != ERR_OK && rc != ERR_NOT_FOUND)
         return rc == ERR_UNAVAILABLE ? rc
                                      : err_set(e, ERR_UNAVAILABLE, "latest schema");
@@ -338,6 +406,8 @@ enum err_kind sift_prepare(struct sift *s, const struct batch *b, struct err *e)
     struct err ignored = {0};
     int32_t last = -1;
 
+    s->partition = b->partition;
+    s->now = wall_ms() * 1000000;
     for (size_t i = 0; i < b->n; i++) {
         const struct record *r = &b->records[i];
         struct err one = {0};
@@ -395,37 +465,72 @@ enum err_kind sift_key(struct sift *s, const struct record *r, struct av_visitor
     return av_decode_all(w->plan, f.body, NULL, v, e);
 }
 
-enum err_kind sift_find(struct sift *s, const struct record *r,
-                        const struct av_plan **plan, struct span *datum, int32_t *id,
-                        const char **stage, struct err *e)
+/* Its datum, as the reader has it. */
+static enum err_kind resolve(struct sift *s, const struct writer *w, struct span *datum,
+                             struct err *e)
+{
+    if (w->held.schema == s->reader.schema ||
+        (s->o.schemas == NULL && w->held.id == s->reader.id))
+        return ERR_OK;
+    buf_reset(&s->resolved);
+    rewrite_reset(&s->rewrite);
+    TRY(av_decode_all(w->plan, *datum, NULL, &s->rewrite.visitor, e));
+    TRY(buf_status(&s->resolved, e));
+    *datum = buf_span(&s->resolved);
+    return ERR_OK;
+}
+
+static enum err_kind transform(struct sift *s, const struct writer *w,
+                               const struct record *r, struct sifted *out,
+                               struct err *e)
+{
+    static const enum sift_fate fates[] = {[TRANSFORM_KEPT] = SIFT_ROW,
+                                           [TRANSFORM_FILTERED] = SIFT_FILTERED,
+                                           [TRANSFORM_REPEATED] = SIFT_REPEATED};
+    struct transform_origin o = {s->partition, r->offset, s->now};
+    struct transform_result *t = &s->result;
+
+    TRY(resolve(s, w, &out->datum, e));
+    enum err_kind rc = transform_apply(s->run, s->program, &o, out->datum, t, e);
+    if (t->step != NULL) {
+        out->rule = t->step;
+        out->pointer = t->pointer;
+        out->stage = rc == ERR_OK ? out->stage : "transform";
+    }
+    out->fate = fates[t->fate];
+    out->datum = t->datum;
+    out->plan = s->made;
+    return rc;
+}
+
+enum err_kind sift_find(struct sift *s, const struct record *r, struct sifted *out,
+                        struct err *e)
 {
     struct frame f;
 
-    *id = -1;
-    *stage = "tombstone";
+    *out = (struct sifted){.id = -1, .stage = "tombstone", .rule = "", .pointer = ""};
     if (r->value.p == NULL)
         return err_set(e, ERR_INVALID, "a tombstone: there is no row in it");
-    *stage = "frame";
+    out->stage = "frame";
     TRY(frame_read(&f, r->value, e));
-    *id = f.schema_id;
-    *stage = "schema";
+    out->id = f.schema_id;
+    out->stage = "schema";
     struct writer *w = writer_of(s, f.schema_id);
     if (w == NULL || w->why[0] != '\0' || w->plan == NULL)
         return err_set(e, ERR_INVALID, "%s",
                        w == NULL || w->why[0] == '\0' ? "its schema was not prepared"
                                                       : w->why);
-    *stage = "decode";
-    *plan = w->plan;
-    *datum = f.body;
-    return ERR_OK;
+    out->stage = "decode";
+    out->plan = w->plan;
+    out->datum = f.body;
+    return s->program == NULL ? ERR_OK : transform(s, w, r, out, e);
 }
 
 enum err_kind sift_record(struct sift *s, const struct record *r, struct av_visitor *v,
-                          int32_t *id, const char **stage, struct err *e)
+                          struct sifted *out, struct err *e)
 {
-    const struct av_plan *plan = NULL;
-    struct span datum;
-
-    TRY(sift_find(s, r, &plan, &datum, id, stage, e));
-    return av_decode_all(plan, datum, NULL, v, e);
+    TRY(sift_find(s, r, out, e));
+    if (out->fate != SIFT_ROW)
+        return ERR_OK;
+    return av_decode_all(out->plan, out->datum, NULL, v, e);
 }

@@ -1,7 +1,11 @@
 /*
  * sift.h - from a framed record to calls on a visitor, in the schema of the table.
  *
- * The reader's schema is the latest of the subject.  When a record comes whose writer
+ *      frame ── schema by id ──> datum ── resolved ──> the latest's ── transforms ──>
+ * the table's
+ *
+ * The schema is the latest of the subject, or what the pipeline's transforms make of it
+ * (transform/transform.h).  When a record comes whose writer
  * knows fields that the reader does not, the latest is asked for again: it becomes the
  * reader, sift_shape() changes, and the sink brings its table along (sink.h).
  *
@@ -19,6 +23,7 @@
 #include "avro-core/decode.h"
 #include "loaders/batch.h"
 #include "registry-client/registry_client.h"
+#include "transform/transform.h"
 
 struct sift;
 
@@ -37,6 +42,25 @@ struct sift_options {
     const char *shape_text; // a fixed reader instead of the latest, NULL = latest
     bool keys;              // make ready for the keys of tombstones, too
     const struct sift_schemas *schemas; // instead of the registry, NULL = that
+    const struct transform *transform;  // NULL = none; borrowed
+};
+
+enum sift_fate {
+    SIFT_ROW,      // it is to be loaded
+    SIFT_FILTERED, // a transform let it go
+    SIFT_REPEATED, // a transform has seen its key before
+};
+
+/* What became of a record.  Borrowed until the sift's next one. */
+struct sifted {
+    enum sift_fate fate;
+    int32_t id;          // its schema's, -1 when it has none
+    const char *stage;   // at what it failed: "frame", "schema", "decode", "transform",
+                         // "tombstone"; a literal
+    const char *rule;    // the transform that failed or let it go, "" = none
+    const char *pointer; // and at which field, "" = at none
+    const struct av_plan *plan; // SIFT_ROW: how to read it ...
+    struct span datum;          // ... and what
 };
 
 /* Borrows `rc`. */
@@ -46,20 +70,23 @@ void sift_close(struct sift *s);
 
 /*
  * Makes ready for every record of `b`.  ERR_UNAVAILABLE: the registry is away, or has
- * not known an id for long enough yet; call again later.  Nothing else stops it: a
- * schema that does not parse or resolve sets its records aside.
+ * not known an id for long enough yet; call again later.  A schema that does not parse
+ * or resolve stops nothing: it sets its records aside.  ERR_INVALID: the transforms do
+ * not fit the latest schema, and a person must see to it (sift_misfits()).
  */
 enum err_kind sift_prepare(struct sift *s, const struct batch *b,
                            struct err *e) MUST_USE;
 
 /* Asks for the latest schema of the subject without waiting for a record.
- * ERR_NOT_FOUND: the subject is not registered yet. */
+ * ERR_NOT_FOUND: the subject is not registered yet.  ERR_INVALID as above. */
 enum err_kind sift_latest(struct sift *s, struct err *e) MUST_USE;
+bool sift_misfits(const struct sift *s);
 
-/* The reader's schema (NULL before the first), and a number that rises when it does. */
+/* The schema of what comes out (NULL before the first), and a number that rises when it
+ * does. */
 struct av_schema *sift_reader(const struct sift *s);
 uint64_t sift_shape(const struct sift *s);
-/* The reader's id in the registry, 0 = it has none. */
+/* The id in the registry of what comes out, 0 = it has none. */
 int32_t sift_reader_id(const struct sift *s);
 
 /* A tombstone's key.  The schema of a framed one, NULL when it is not framed;
@@ -71,13 +98,11 @@ enum err_kind sift_key(struct sift *s, const struct record *r, struct av_visitor
                        struct err *e) MUST_USE;
 
 /*
- * Decodes one record of a prepared batch.  *id is its schema's, -1 when it has none.
- * ERR_INVALID, ERR_LIMIT: set it aside, *stage says at what it failed ("frame",
- * "schema", "decode", ...; a literal).
+ * Decodes one record of a prepared batch; `v` is called only for a SIFT_ROW.
+ * ERR_INVALID, ERR_LIMIT: set it aside, *out says at what it failed.
  */
 enum err_kind sift_record(struct sift *s, const struct record *r, struct av_visitor *v,
-                          int32_t *id, const char **stage, struct err *e) MUST_USE;
-/* The same without decoding: how to read it, and what (borrowed from the record). */
-enum err_kind sift_find(struct sift *s, const struct record *r,
-                        const struct av_plan **plan, struct span *datum, int32_t *id,
-                        const char **stage, struct err *e) MUST_USE;
+                          struct sifted *out, struct err *e) MUST_USE;
+/* The same without decoding. */
+enum err_kind sift_find(struct sift *s, const struct record *r, struct sifted *out,
+                        struct err *e) MUST_USE;

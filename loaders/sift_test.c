@@ -1,5 +1,6 @@
 #include "loaders/sift.h"
 
+#include "base/conf.h"
 #include "tests/fakes/batches.h"
 
 #define V1                                                                       \
@@ -37,11 +38,13 @@ static void begin(int64_t unknown_ms)
 
 static enum err_kind see(const struct batch *b, size_t i, const char **stage)
 {
-    int32_t id;
+    struct sifted got;
 
     n_seen = 0;
     e = (struct err){0};
-    return sift_record(s, &b->records[i], &eye, &id, stage, &e);
+    enum err_kind rc = sift_record(s, &b->records[i], &eye, &got, &e);
+    *stage = got.stage;
+    return rc;
 }
 
 static void reads_every_record_in_the_latest_schema(void)
@@ -176,8 +179,71 @@ static void takes_the_writers_own_where_no_subject_is(void)
     sift_close(s);
 }
 
+static const struct conf_row steps_rows[] = {
+    {"transform", CONF_TREE, 0, .help = "steps"}, {0}};
+
+#define V3                                                                        \
+    "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"key\",\"type\":" \
+    "\"long\"}]}"
+
+static void transforms_stand_between_the_latest_and_the_table(void)
+{
+    struct conf conf = {0};
+    struct conf_tree steps = {0};
+    struct transform *t = NULL;
+    struct sift_options o = {.subject = "t-value", .timeout_ms = 10};
+    struct batch *b = batch_new("t", 0, 0);
+    struct sifted got;
+
+    fake_registry_reset();
+    e = (struct err){0};
+    CHECK_INT(
+        conf_read_text(&conf, steps_rows, "p",
+                       span_str("transform:\n- rename: {id: n}\n- filter: \"100 / "
+                                "n > 10\"\n"),
+                       &steps, &e),
+        ERR_OK);
+    CHECK_INT(transform_read(&t, &steps, &e), ERR_OK);
+    o.transform = t;
+    CHECK_INT(sift_open(&s, NULL, &o, &e), ERR_OK);
+    int32_t v1 = fake_register(V1), v2 = fake_register(V2);
+    add_json(b, v1, "{\"id\":1}"); // another schema than the latest
+    add_json(b, v2, "{\"id\":50,\"q\":3}");
+    add_json(b, v2, "{\"id\":0,\"q\":3}");
+    CHECK_INT(sift_prepare(s, b, &e), ERR_OK);
+    CHECK_SPAN(av_schema_root(sift_reader(s))->fields[0].name, "n");
+    n_seen = 0;
+    CHECK_INT(sift_record(s, &b->records[0], &eye, &got, &e), ERR_OK);
+    CHECK_INT(got.fate, SIFT_ROW);
+    CHECK_INT(n_seen, 2);
+    CHECK_INT(seen[1], 7);
+    CHECK_INT(sift_record(s, &b->records[1], &eye, &got, &e), ERR_OK);
+    CHECK_INT(got.fate, SIFT_FILTERED);
+    CHECK_STR(got.rule, "2:filter");
+    CHECK_INT(n_seen, 2); // nobody was told of it
+    CHECK_INT(sift_record(s, &b->records[2], &eye, &got, &e), ERR_INVALID);
+    CHECK_STR(got.stage, "transform");
+    CHECK_STR(got.rule, "2:filter");
+    CHECK_STR(e.msg, "transform 2:filter: divide by zero");
+    b->records[1].value.n--;
+    CHECK_INT(sift_record(s, &b->records[1], &eye, &got, &e), ERR_INVALID);
+    CHECK_STR(got.stage, "decode");
+    // a version comes that the steps do not fit
+    int32_t v3 = fake_register(V3);
+    add_json(b, v3, "{\"key\":1}");
+    CHECK_INT(sift_prepare(s, b, &e), ERR_INVALID);
+    CHECK(sift_misfits(s));
+    CHECK_STR(e.msg, "t-value version 0: transform 1:rename: there is no field \"id\", "
+                     "only: key");
+    batch_free(b);
+    sift_close(s);
+    transform_free(t);
+    conf_free(&conf);
+}
+
 int main(void)
 {
+    RUN(transforms_stand_between_the_latest_and_the_table);
     RUN(reads_every_record_in_the_latest_schema);
     RUN(asks_the_registry_once_for_each_id);
     RUN(an_outage_sets_nothing_aside);

@@ -42,7 +42,7 @@ struct claim {
 };
 
 struct receipt {
-    size_t loaded, rejected, duplicate; // together: the records of the batch
+    size_t loaded, rejected, duplicate, filtered; // together: the records of the batch
     size_t bytes;
     bool again; // it was there already: the answer had been lost
     bool busy;  // with ERR_UNAVAILABLE: only a lock or a deadlock, try soon

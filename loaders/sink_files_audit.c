@@ -31,7 +31,8 @@ static void put_batch(struct buf *sql, const struct files *f,
     buf_put_str(
         sql, "INSERT INTO etl_batch (pipeline, topic, part, generation, first_offset, "
              "last_offset, run_id, rows_in, rows_loaded, rows_rejected, "
-             "rows_duplicate, bytes, target, schema_ids, started, duration_us, "
+             "rows_duplicate, rows_filtered, bytes, target, schema_ids, started, "
+             "duration_us, "
              "instance, epoch) VALUES (");
     etl_put_text(sql, c->job);
     buf_put_str(sql, ", ");
@@ -39,8 +40,11 @@ static void put_batch(struct buf *sql, const struct files *f,
     buf_printf(sql, ", %" PRId32 ", 0, %" PRId64 ", %" PRId64 ", ", c->partition,
                c->first, c->last);
     etl_put_text(sql, c->run);
-    buf_printf(sql, "::uuid, %" PRId64 ", %" PRId64 ", %" PRId64 ", 0, %" PRId64 ", ",
-               c->loaded + c->rejected, c->loaded, c->rejected, c->bytes);
+    buf_printf(sql,
+               "::uuid, %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64
+               ", %" PRId64 ", ",
+               c->loaded + c->rejected + c->duplicate + c->filtered, c->loaded,
+               c->rejected, c->duplicate, c->filtered, c->bytes);
     etl_put_text(sql, place_shown(f->place));
     buf_put_str(sql, ", ");
     put_ids(sql, c);
@@ -60,10 +64,12 @@ static void put_run(struct buf *sql, const struct stage_claim *c)
     buf_printf(sql,
                "UPDATE etl_log l SET changed = clock_timestamp(), records_processed = "
                "records_processed + %" PRId64 ", records_rejected = records_rejected + "
-               "%" PRId64 ", batches = batches + 1, bytes = bytes + %" PRId64
+               "%" PRId64 ", records_duplicate = records_duplicate + %" PRId64
+               ", records_filtered = records_filtered + %" PRId64
+               ", batches = batches + 1, bytes = bytes + %" PRId64
                ", last_sign = CASE WHEN end_time IS NULL THEN clock_timestamp() ELSE "
                "last_sign END",
-               c->loaded, c->rejected, c->bytes);
+               c->loaded, c->rejected, c->duplicate, c->filtered, c->bytes);
     buf_printf(sql,
                ", partitions = l.partitions || jsonb_build_object('%" PRId32
                "', jsonb_build_array(least((l.partitions -> '%" PRId32

@@ -44,9 +44,10 @@ struct files_range {
     int64_t end; // what comes next begins here; stage.next = nothing is held
     struct files_window **windows;
     size_t n_windows;
-    struct files_window *last;    // of the record before
-    struct files_window *rejects; // NULL = none
-    int64_t loaded, rejected, bytes, mark, opened_ms, started_ms, count;
+    struct files_window *last;                     // of the record before
+    struct files_window *rejects;                  // NULL = none
+    int64_t loaded, rejected, duplicate, filtered; // records
+    int64_t bytes, mark, opened_ms, started_ms, count;
     int32_t ids[STAGE_IDS];
     size_t n_ids;
     size_t runs;           // bytes of all windows' runs

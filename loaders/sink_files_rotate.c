@@ -136,6 +136,8 @@ static void fill_claim(const struct files *f, const struct files_range *r,
         .count = r->count,
         .loaded = r->loaded,
         .rejected = r->rejected,
+        .duplicate = r->duplicate,
+        .filtered = r->filtered,
         .bytes = r->bytes,
         .mark = r->mark,
         .n_ids = r->n_ids,
@@ -292,6 +294,8 @@ static void report(struct files_range *r, bool lost)
         return;
     r->report.receipt = (struct receipt){.loaded = (size_t)r->loaded,
                                          .rejected = (size_t)r->rejected,
+                                         .duplicate = (size_t)r->duplicate,
+                                         .filtered = (size_t)r->filtered,
                                          .bytes = (size_t)r->bytes};
     r->last_receipt = r->report.receipt;
     r->last_first = r->stage.first;

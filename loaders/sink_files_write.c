@@ -32,7 +32,7 @@ void files_forget(struct files_range *r)
     free_window(r->rejects);
     r->n_windows = 0;
     r->last = r->rejects = NULL;
-    r->loaded = r->rejected = r->bytes = 0;
+    r->loaded = r->rejected = r->duplicate = r->filtered = r->bytes = 0;
     r->n_ids = r->runs = 0;
     r->sealed = false;
     r->end = r->stage.next;
@@ -172,18 +172,28 @@ static void put_bytes(struct buf *out, const char *name, struct span x)
     buf_put_u8(out, '"');
 }
 
-static void put_reject(struct buf *out, const struct record *r, int32_t id,
-                       const char *stage, const struct err *why)
+static void put_named(struct buf *out, const char *name, const char *text)
+{
+    if (text[0] == '\0')
+        return;
+    buf_printf(out, ",\"%s\":", name);
+    json_put_string(out, span_str(text));
+}
+
+static void put_reject(struct buf *out, const struct record *r,
+                       const struct sifted *got, const struct err *why)
 {
     struct buf clean = BUF_INIT(4096);
 
     etl_put_clean(&clean, span_str(why->msg));
     buf_printf(out, "{\"offset\":%" PRId64 ",\"time_ms\":%" PRId64 ",\"stage\":\"%s\"",
-               r->offset, r->timestamp_ms, stage);
+               r->offset, r->timestamp_ms, got->stage);
+    put_named(out, "rule", got->rule);
+    put_named(out, "pointer", got->pointer);
     buf_put_str(out, ",\"error\":");
     json_put_string(out, buf_span(&clean));
-    if (id >= 0)
-        buf_printf(out, ",\"schema_id\":%" PRId32, id);
+    if (got->id >= 0)
+        buf_printf(out, ",\"schema_id\":%" PRId32, got->id);
     put_bytes(out, "key", r->key);
     put_bytes(out, "value", r->value);
     buf_put_str(out, "}\n");
@@ -191,7 +201,7 @@ static void put_reject(struct buf *out, const struct record *r, int32_t id,
 }
 
 static enum err_kind set_aside(struct files *f, struct files_range *r,
-                               const struct record *rec, int32_t id, const char *stage,
+                               const struct record *rec, const struct sifted *got,
                                const struct err *why, struct err *e)
 {
     struct buf line = BUF_INIT(SIZE_MAX);
@@ -203,7 +213,7 @@ static enum err_kind set_aside(struct files *f, struct files_range *r,
         r->rejects->ticket = BUF_INIT(PLACE_CLAIM);
         r->rejects->spool = spool_open(f->o.spool, SPOOL_MEMORY);
     }
-    put_reject(&line, rec, id, stage, why);
+    put_reject(&line, rec, got, why);
     enum err_kind rc = spool_put(r->rejects->spool, buf_span(&line), e);
     buf_free(&line);
     r->rejects->rows++;
@@ -265,22 +275,24 @@ static void note_offset(struct files_range *r, struct files_window *w, int64_t o
 /* ERR_INVALID, ERR_LIMIT: it is to be set aside, and *why says so instead of *e. */
 static enum err_kind add_record(struct files *f, struct files_range *r,
                                 struct sift *sift, const struct record *rec,
-                                int32_t *id, const char **stage, struct err *why,
-                                struct err *e)
+                                struct sifted *got, struct err *why, struct err *e)
 {
-    const struct av_plan *plan;
-    struct span datum;
     struct files_window *w = NULL;
 
-    TRY(sift_find(sift, rec, &plan, &datum, id, stage, why));
-    note_id(r, *id);
+    TRY(sift_find(sift, rec, got, why));
+    note_id(r, got->id);
+    r->filtered += got->fate == SIFT_FILTERED;
+    r->duplicate += got->fate == SIFT_REPEATED;
+    if (got->fate != SIFT_ROW)
+        return ERR_OK;
     buf_reset(&f->dir);
-    TRY(windows_of(&f->windows, plan, datum, rec->timestamp_ms, &f->dir, why));
+    TRY(windows_of(&f->windows, got->plan, got->datum, rec->timestamp_ms, &f->dir,
+                   why));
     TRY(buf_status(&f->dir, why));
     enum err_kind rc = window_of(f, r, buf_span(&f->dir), &w, e);
     if (rc != ERR_OK)
         return ERR_INTERNAL; // *e tells: not this record's fault
-    rc = format_append(w->writer, plan, datum, NULL, why);
+    rc = format_append(w->writer, got->plan, got->datum, NULL, why);
     if (rc == ERR_OK) {
         w->rows++;
         note_offset(r, w, rec->offset);
@@ -299,18 +311,17 @@ static enum err_kind add_all(struct files *f, struct files_range *r,
     int64_t bad = r->rejected;
 
     for (size_t i = 0; i < b->n; i++) {
-        const char *stage = "crash";
-        int32_t id = -1;
+        struct sifted got = {.id = -1, .stage = "crash", .rule = "", .pointer = ""};
         enum err_kind rc =
             b->undecoded
                 ? err_set(&why, ERR_INVALID, "the loader died of it: not looked at")
-                : add_record(f, r, sift, &b->records[i], &id, &stage, &why, e);
+                : add_record(f, r, sift, &b->records[i], &got, &why, e);
         if (rc == ERR_OK)
             continue;
         if (!err_blames_input(rc))
             return e->kind;
         f->run_rejected++;
-        TRY(set_aside(f, r, &b->records[i], id, stage, &why, e));
+        TRY(set_aside(f, r, &b->records[i], &got, &why, e));
     }
     return check_share(f, b, r->rejected - bad, &why, e);
 }

@@ -11,7 +11,8 @@
 struct reject { // a record of the batch at hand that is set aside
     size_t record;
     int32_t schema_id;
-    const char *stage; // a literal
+    const char *stage;         // a literal
+    struct span rule, pointer; // "" = none; in the batch's arena below
     char sqlstate[6];
     char column[COLUMN_NAME], constraint[COLUMN_NAME];
     struct span error; // in the batch's arena below
@@ -58,7 +59,8 @@ struct postgres {
     size_t n_rows, cap_rows;
     struct reject *rejects;
     size_t n_rejects, cap_rejects;
-    struct arena arena; // texts of the rejects
+    size_t filtered, repeated; // records of the batch that transforms let go
+    struct arena arena;        // texts of the rejects
     int32_t ids[IDS_MOST];
     size_t n_ids;
     size_t run_rejected; // of the whole run

@@ -78,12 +78,17 @@ static void put_clean(struct buf *out, struct span text)
     copy_close(out, at);
 }
 
-static void put_text_or_null(struct buf *out, const char *text)
+static void put_span_or_null(struct buf *out, struct span text)
 {
-    if (text[0] == '\0')
+    if (text.n == 0)
         copy_null(out);
     else
-        put_clean(out, span_str(text));
+        put_clean(out, text);
+}
+
+static void put_text_or_null(struct buf *out, const char *text)
+{
+    put_span_or_null(out, span_str(text));
 }
 
 static void put_bytes_or_null(struct buf *out, struct span x)
@@ -112,7 +117,8 @@ static void put_run_id(struct buf *out, const char *id)
 static const char reject_copy[] =
     "COPY etl_reject (pipeline, topic, part, generation, record_offset, run_id, "
     "rejected, record_time, stage, error, sqlstate, column_name, constraint_name, "
-    "schema_id, record_key, record_value, headers) FROM STDIN (FORMAT binary)";
+    "schema_id, record_key, record_value, headers, rule, pointer) FROM STDIN (FORMAT "
+    "binary)";
 
 static void put_reject(struct buf *out, const struct postgres *p, const struct batch *b,
                        const struct reject *r)
@@ -120,7 +126,7 @@ static void put_reject(struct buf *out, const struct postgres *p, const struct b
     const struct record *rec = &b->records[r->record];
     struct err never = {0};
 
-    copy_row(out, 17);
+    copy_row(out, 19);
     put_clean(out, span_str(p->o.job));
     put_clean(out, span_str(b->topic));
     (void)!copy_int4(out, b->partition, &never);
@@ -141,6 +147,8 @@ static void put_reject(struct buf *out, const struct postgres *p, const struct b
     put_bytes_or_null(out, rec->key);
     put_bytes_or_null(out, rec->value);
     put_headers(out, rec->headers);
+    put_span_or_null(out, r->rule);
+    put_span_or_null(out, r->pointer);
 }
 
 static enum err_kind write_rejects(struct postgres *p, const struct batch *b,
@@ -249,28 +257,36 @@ static void note_id(struct postgres *p, int32_t id)
         p->ids[p->n_ids++] = id;
 }
 
+static enum err_kind decode(struct postgres *p, struct sift *sift,
+                            const struct record *rec, struct sifted *got, struct err *e)
+{
+    rows_begin(&p->rows);
+    enum err_kind rc = sift_record(sift, rec, &p->rows.visitor, got, e);
+    if (rc != ERR_OK || got->fate != SIFT_ROW) {
+        rows_take_back(&p->rows);
+        if (rc != ERR_OK && p->rows.refused)
+            got->stage = "value";
+        return rc;
+    }
+    got->stage = "value";
+    return rows_end(&p->rows, e);
+}
+
 /* A record's row, and what a stage wants behind it. */
 static enum err_kind put_row(struct postgres *p, struct sift *sift,
-                             const struct record *rec, int32_t *id, const char **stage,
+                             const struct record *rec, struct sifted *got,
                              struct err *e)
 {
     bool deletion = p->o.deletes && rec->value.p == NULL;
     size_t at = p->rows.out.n;
 
     if (deletion) {
-        *stage = "tombstone";
+        got->stage = "tombstone";
         TRY(postgres_put_deletion(p, sift, rec, e));
     } else {
-        rows_begin(&p->rows);
-        enum err_kind rc = sift_record(sift, rec, &p->rows.visitor, id, stage, e);
-        if (rc != ERR_OK) {
-            rows_take_back(&p->rows);
-            if (p->rows.refused)
-                *stage = "value";
-            return rc;
-        }
-        *stage = "value";
-        TRY(rows_end(&p->rows, e));
+        TRY(decode(p, sift, rec, got, e));
+        if (got->fate != SIFT_ROW)
+            return ERR_OK;
     }
     if (p->stage[0] != '\0')
         merge_put_extra(&p->rows.out, rec->offset, deletion, rec->timestamp_ms);
@@ -281,26 +297,37 @@ static enum err_kind put_row(struct postgres *p, struct sift *sift,
     return e->kind;
 }
 
+static void set_aside(struct postgres *p, size_t i, const struct sifted *got,
+                      const struct err *why)
+{
+    struct reject *r = add_reject(p, i, got->id, got->stage, why->msg);
+
+    r->rule = arena_copy(&p->arena, span_str(got->rule));
+    r->pointer = arena_copy(&p->arena, span_str(got->pointer));
+    snprintf(r->column, sizeof r->column, "%s", rows_failed_at(&p->rows));
+}
+
 static void encode(struct postgres *p, const struct batch *b, struct sift *sift,
                    size_t i)
 {
-    const char *stage = "value";
+    struct sifted got = {.id = -1, .stage = "value", .rule = "", .pointer = ""};
     struct err e = {0};
-    int32_t id = -1;
     size_t at = p->rows.out.n;
 
     if (b->undecoded) {
         add_reject(p, i, -1, "crash", "the loader died on this record again and again");
         return;
     }
-    if (put_row(p, sift, &b->records[i], &id, &stage, &e) != ERR_OK) {
-        struct reject *r = add_reject(p, i, id, stage, e.msg);
-        snprintf(r->column, sizeof r->column, "%s", rows_failed_at(&p->rows));
+    if (put_row(p, sift, &b->records[i], &got, &e) != ERR_OK) {
+        set_aside(p, i, &got, &e);
         return;
     }
-    add_row(p, at, i, id);
-    if (id >= 0 && (p->n_ids == 0 || p->ids[p->n_ids - 1] != id))
-        note_id(p, id);
+    p->filtered += got.fate == SIFT_FILTERED;
+    p->repeated += got.fate == SIFT_REPEATED;
+    if (got.fate == SIFT_ROW)
+        add_row(p, at, i, got.id);
+    if (got.id >= 0 && (p->n_ids == 0 || p->ids[p->n_ids - 1] != got.id))
+        note_id(p, got.id);
 }
 
 static enum err_kind send(struct postgres *p, size_t *sent, bool *copying,
@@ -329,10 +356,9 @@ static enum err_kind stream(struct postgres *p, const struct batch *b,
             continue;
         if (p->table.n == 0 && !b->undecoded) { // no schema was ever readable
             struct err why = {0};
-            const char *stage = "schema";
-            int32_t id = -1;
-            (void)!sift_record(sift, &b->records[i], NULL, &id, &stage, &why);
-            add_reject(p, i, id, stage, why.msg);
+            struct sifted got;
+            (void)!sift_find(sift, &b->records[i], &got, &why);
+            add_reject(p, i, got.id, got.stage, why.msg);
             continue;
         }
         encode(p, b, sift, i);
@@ -509,19 +535,19 @@ static void put_batch(struct buf *sql, const struct postgres *p, const struct ba
                       const struct receipt *r, int64_t us)
 {
     buf_put_str(
-        sql,
-        "INSERT INTO etl_batch (pipeline, topic, part, generation, first_offset, "
-        "last_offset, run_id, rows_in, rows_loaded, rows_rejected, "
-        "rows_duplicate, rows_added, bytes, target, schema_ids, started, duration_us, "
-        "instance, epoch) VALUES (");
+        sql, "INSERT INTO etl_batch (pipeline, topic, part, generation, first_offset, "
+             "last_offset, run_id, rows_in, rows_loaded, rows_rejected, "
+             "rows_duplicate, rows_filtered, rows_added, bytes, target, schema_ids, "
+             "started, duration_us, "
+             "instance, epoch) VALUES (");
     etl_put_text(sql, p->o.job);
     buf_put_str(sql, ", ");
     etl_put_text(sql, b->topic);
     buf_printf(sql,
                ", %" PRId32 ", %" PRId32 ", %" PRId64 ", %" PRId64
-               ", '%s', %zu, %zu, %zu, %zu, %" PRId64 ", %zu, ",
+               ", '%s', %zu, %zu, %zu, %zu, %zu, %" PRId64 ", %zu, ",
                b->partition, b->generation, b->first, b->next - 1, p->run.id, b->n,
-               r->loaded, r->rejected, r->duplicate,
+               r->loaded, r->rejected, r->duplicate, r->filtered,
                p->stage[0] == '\0' ? (int64_t)r->loaded : p->grown, b->bytes);
     etl_put_text(sql, p->o.table);
     buf_put_str(sql, ", ");
@@ -555,13 +581,14 @@ static void put_run(struct buf *sql, const struct postgres *p, const struct batc
         "NULL, last_sign = clock_timestamp(), changed = clock_timestamp(), "
         "records_processed = "
         "records_processed + %zu, records_rejected = records_rejected + %zu, "
-        "records_duplicate = records_duplicate + %zu, batches = batches + 1, "
+        "records_duplicate = records_duplicate + %zu, records_filtered = "
+        "records_filtered + %zu, batches = batches + 1, "
         "bytes = bytes + %zu, partitions = partitions || "
         "jsonb_build_object('%" PRId32
         "', jsonb_build_array(coalesce(partitions -> '%" PRId32
         "' -> 0, to_jsonb(%" PRId64 "::bigint)), %" PRId64 "::bigint))",
-        r->loaded, r->rejected, r->duplicate, b->bytes, b->partition, b->partition,
-        b->first, b->next - 1);
+        r->loaded, r->rejected, r->duplicate, r->filtered, b->bytes, b->partition,
+        b->partition, b->first, b->next - 1);
     put_only_partition(sql, b);
     if (p->n_ids > 0) {
         buf_put_str(sql, ", schema_ids = (SELECT array_agg(DISTINCT x ORDER BY x) FROM "
@@ -589,8 +616,11 @@ static enum err_kind close_transaction(struct postgres *p, const struct batch *b
     const char *text;
 
     r->rejected = p->n_rejects;
-    r->loaded = p->stage[0] != '\0' ? p->applied : b->n - p->n_rejects - p->repeats.n;
-    r->duplicate = b->n - r->loaded - r->rejected;
+    r->filtered = p->filtered;
+    r->loaded = p->stage[0] != '\0'
+                    ? p->applied
+                    : b->n - p->n_rejects - p->repeats.n - p->filtered - p->repeated;
+    r->duplicate = b->n - r->loaded - r->rejected - r->filtered;
     r->bytes = b->bytes;
     buf_reset(&p->sql);
     put_position(&p->sql, p, b);
@@ -612,6 +642,7 @@ static void start_over(struct postgres *p)
     rows_reset(&p->rows);
     arena_reset(&p->arena);
     p->n_rows = p->n_rejects = p->n_ids = p->applied = 0;
+    p->filtered = p->repeated = 0;
     p->grown = 0;
     tab_free(&p->repeats);
     p->repeats = (struct tab){0};
@@ -625,9 +656,8 @@ static enum err_kind recall(struct postgres *p, const struct batch *b,
     const char *text;
 
     buf_reset(&p->sql);
-    buf_put_str(&p->sql,
-                "SELECT rows_loaded, rows_rejected, rows_duplicate, bytes FROM "
-                "etl_batch WHERE");
+    buf_put_str(&p->sql, "SELECT rows_loaded, rows_rejected, rows_duplicate, bytes, "
+                         "rows_filtered FROM etl_batch WHERE");
     postgres_put_where(&p->sql, p, b->topic, b->partition);
     buf_printf(&p->sql,
                " AND generation = %" PRId32 " AND first_offset = %" PRId64
@@ -644,6 +674,7 @@ static enum err_kind recall(struct postgres *p, const struct batch *b,
                           .rejected = (size_t)number(rows, 0, 1),
                           .duplicate = (size_t)number(rows, 0, 2),
                           .bytes = (size_t)number(rows, 0, 3),
+                          .filtered = (size_t)number(rows, 0, 4),
                           .again = true};
     PQclear(rows);
     return pg_run(&p->pg, "ROLLBACK", e);

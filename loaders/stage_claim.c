@@ -54,20 +54,26 @@ static const struct {
     size_t at;
     bool text;
     int64_t least;
+    bool optional; // numbers: 0 when it is missing
 } members[] = {
-#define T(name_)                                             \
-    {                                                        \
-#name_, offsetof(struct stage_claim, name_), true, 0 \
+#define T(name_)                                                    \
+    {                                                               \
+#name_, offsetof(struct stage_claim, name_), true, 0, false \
     }
-#define N(name_, least_)                                           \
-    {                                                              \
-#name_, offsetof(struct stage_claim, name_), false, least_ \
+#define N(name_, least_)                                                  \
+    {                                                                     \
+#name_, offsetof(struct stage_claim, name_), false, least_, false \
     }
-    T(job),      T(topic),     T(cluster),     N(first, 0),      N(last, 0),
-    N(count, 0), N(loaded, 0), N(rejected, 0), N(bytes, 0),      N(mark, -1),
-    T(instance), T(run),       N(epoch, 0),    N(started_ms, 0), N(us, 0),
+#define O(name_)                                                    \
+    {                                                               \
+#name_, offsetof(struct stage_claim, name_), false, 0, true \
+    }
+    T(job),       T(topic),         T(cluster),  N(first, 0),  N(last, 0),  N(count, 0),
+    N(loaded, 0), N(rejected, 0),   N(bytes, 0), N(mark, -1),  T(instance), T(run),
+    N(epoch, 0),  N(started_ms, 0), N(us, 0),    O(duplicate), O(filtered),
 #undef T
 #undef N
+#undef O
 };
 #define N_MEMBERS (sizeof members / sizeof members[0])
 
@@ -301,6 +307,8 @@ enum err_kind stage_claim_read(struct stage_claim *c, struct span text, struct a
     r.partition = (int32_t)partition;
     for (size_t i = 0; i < N_MEMBERS; i++) {
         char *at = (char *)&r + members[i].at;
+        if (members[i].optional && json_member(root, members[i].name) == NULL)
+            continue;
         if (members[i].text)
             TRY(read_text((const char **)at, root, members[i].name, a, e));
         else

@@ -40,6 +40,7 @@ struct stage_claim {
     int64_t first, last; // offsets, both inside
     int64_t count;       // of claims of this partition before it
     int64_t loaded, rejected, bytes;
+    int64_t duplicate, filtered; // by transforms; 0 in claims of before there were any
     int64_t mark;           // record_mark() of the record at `last`, -1 = not known
     int32_t ids[STAGE_IDS]; // of the writers
     size_t n_ids;

@@ -73,13 +73,13 @@ static enum err_kind memory_write(struct sink *s, const struct batch *b,
     if (m->fail_before > 0 && --m->fail_before == 0)
         return err_set(e, ERR_UNAVAILABLE, "never arrived");
     for (size_t i = 0; i < b->n; i++) {
-        const char *stage;
-        int32_t id;
+        struct sifted got;
         struct err why = {0};
-        bool bad =
-            sift_record(sift, &b->records[i], &blind, &id, &stage, &why) != ERR_OK;
+        bool bad = sift_record(sift, &b->records[i], &blind, &got, &why) != ERR_OK;
         r->rejected += bad;
-        r->loaded += !bad;
+        r->loaded += !bad && got.fate == SIFT_ROW;
+        r->filtered += !bad && got.fate == SIFT_FILTERED;
+        r->duplicate += !bad && got.fate == SIFT_REPEATED;
     }
     r->bytes = b->bytes;
     m->rows += r->loaded;
