@@ -53,7 +53,7 @@ start() {
   mkdir -p "$W"
   local java; java=$(find_java)
   local options=(-Dapicurio.rest.mutability.artifact-version-content.enabled=false
-    -Dquarkus.management.enabled=false -Dquarkus.http.access-log.enabled=false)
+    -Dquarkus.management.host=127.0.0.1 -Dquarkus.management.port=0 -Dquarkus.http.access-log.enabled=false)
   if [ "$STORE" = kafka ]; then
     options+=(-Dapicurio.storage.kind=kafkasql "-Dapicurio.kafkasql.bootstrap.servers=${REG_BOOTSTRAP:-127.0.0.1:19092}"
       "-Dapicurio.kafkasql.topic=${REG_TOPIC:-kafkasql-journal}" "-Dapicurio.kafkasql.snapshots.topic=${REG_TOPIC:-kafkasql}-snapshots"
