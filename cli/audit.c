@@ -46,10 +46,11 @@ static const struct conf_row rows[] = {
 
 static const struct conf_program program = {
     .name = "avrogate audit",
-    .operands = "runs|failures|rejects|verify",
+    .operands = "runs|phases|failures|rejects|verify",
     .about =
         "Shows what the loaders wrote down, and proves that it adds up.\n\n"
         "  runs      etl_log: each run of each job\n"
+        "  phases    what runs did one after the other: collect, merge, load, clean\n"
         "  failures  runs that failed or broke off, and tries that were repeated\n"
         "  rejects   records that were set aside, and why\n"
         "  verify    per partition: ranges without gap or overlap, records in = loaded "
@@ -86,6 +87,15 @@ static const char runs_sql[] =
     "partitions, records_rejected, records_duplicate, records_filtered, batches, "
     "bytes, "
     "to_jsonb(schema_ids) AS schema_ids, instance, program" OF_RUNS;
+
+static const char phases_sql[] =
+    "SELECT p.start_time::timestamptz(0), p.end_time::timestamptz(0), p.job_name, "
+    "p.number, p.phase, p.status, p.rows_in, p.rows_out, p.files_in, p.files_out, "
+    "p.bytes_in, p.bytes_out, p.run_id, p.load_run, p.error_message FROM etl_phase p "
+    "LEFT JOIN etl_log l USING (run_id) WHERE ($1::text IS NULL OR p.job_name = $1) "
+    "AND ($2::text IS NULL OR l.topic = $2) AND ($3::bigint IS NULL OR "
+    "coalesce(p.end_time, now()) >= now() - $3::bigint * interval '1 ms') ORDER BY "
+    "p.start_time DESC LIMIT $4::bigint";
 
 static const char failures_sql[] =
     "SELECT * FROM (SELECT end_time::timestamptz(0) AS at, job_name, topic, status AS "
@@ -174,6 +184,15 @@ static const struct check {
      "($1::text IS NULL OR pipeline = $1) AND ($2::text IS NULL OR topic = $2)"},
 };
 
+/* Databases of before have no such table. */
+static const struct check phases_check = {"phases belong to runs and end with them",
+     "SELECT format('phase %s of run %s, %s, is %s, and the run is %s', p.number, "
+     "p.run_id, p.phase, p.status, coalesce(l.status, 'not in etl_log')) FROM "
+     "etl_phase p LEFT JOIN etl_log l USING (run_id) WHERE (l.run_id IS NULL OR "
+     "(p.status = 'running' AND l.status <> 'running') OR (p.status = 'failed' AND "
+     "l.status = 'success')) AND ($1::text IS NULL OR p.job_name = $1) AND ($2::text "
+     "IS NULL OR l.topic = $2)"};
+
 struct audit {
     struct settings s;
     struct pg pg;
@@ -206,6 +225,11 @@ static enum err_kind show(struct audit *a, const char *sql, int n_args, struct e
 static enum err_kind do_runs(struct audit *a, struct err *e)
 {
     return show(a, a->form == AUDIT_TABLE ? runs_table_sql : runs_sql, 4, e);
+}
+
+static enum err_kind do_phases(struct audit *a, struct err *e)
+{
+    return show(a, phases_sql, 4, e);
 }
 
 static enum err_kind do_failures(struct audit *a, struct err *e)
@@ -250,6 +274,17 @@ static void say(struct audit *a, enum verdict v, const char *what, const char *w
                    why == NULL ? "" : ": ", why == NULL ? "" : why);
     }
     a->wrong += v == WRONG;
+}
+
+static enum err_kind has_table(struct audit *a, const char *name, bool *yes,
+                               struct err *e)
+{
+    PGresult *r = NULL;
+
+    TRY(pg_ask_with(&a->pg, &r, "SELECT to_regclass($1) IS NOT NULL", 1, &name, e));
+    *yes = PQgetvalue(r, 0, 0)[0] == 't';
+    PQclear(r);
+    return ERR_OK;
 }
 
 static enum err_kind run_check(struct audit *a, const struct check *c, struct err *e)
@@ -329,12 +364,7 @@ static enum err_kind check_target(struct audit *a, const char *target,
 /* etl_copy.h: the targets stand elsewhere. */
 static enum err_kind is_copy(struct audit *a, bool *yes, struct err *e)
 {
-    PGresult *r = NULL;
-
-    TRY(pg_ask(&a->pg, &r, "SELECT to_regclass('etl_is_copy') IS NOT NULL", e));
-    *yes = PQgetvalue(r, 0, 0)[0] == 't';
-    PQclear(r);
-    return ERR_OK;
+    return has_table(a, "etl_is_copy", yes, e);
 }
 
 /* All jobs that feed a table count, whatever was asked for. */
@@ -427,6 +457,8 @@ static enum err_kind check_asked(struct audit *a, struct err *e)
 
 static enum err_kind do_verify(struct audit *a, struct err *e)
 {
+    bool phases;
+
     TRY(check_asked(a, e));
     if (a->form == AUDIT_TABLE) {
         TRY(show(a, proof_sql, 2, e));
@@ -434,6 +466,9 @@ static enum err_kind do_verify(struct audit *a, struct err *e)
     }
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
         TRY(run_check(a, &checks[i], e));
+    TRY(has_table(a, "etl_phase", &phases, e));
+    if (phases)
+        TRY(run_check(a, &phases_check, e));
     TRY(check_targets(a, e));
     return check_kafka(a, e);
 }
@@ -445,10 +480,8 @@ static const struct question {
     const char *name;
     enum err_kind (*ask)(struct audit *a, struct err *e);
 } questions[] = {
-    {"runs", do_runs},
-    {"failures", do_failures},
-    {"rejects", do_rejects},
-    {"verify", do_verify},
+    {"runs", do_runs},       {"phases", do_phases}, {"failures", do_failures},
+    {"rejects", do_rejects}, {"verify", do_verify},
 };
 
 static const struct question *find_question(const struct conf *c)
@@ -523,8 +556,9 @@ int cmd_audit(int argc, char **argv)
     }
     const struct question *q = find_question(&conf);
     if (outcome == CONF_RUN && q == NULL) {
-        fprintf(stderr,
-                "avrogate audit: what? one of runs, failures, rejects, verify\n");
+        fprintf(
+            stderr,
+            "avrogate audit: what? one of runs, phases, failures, rejects, verify\n");
         code = 2;
     } else if (outcome == CONF_RUN) {
         code = ask(&a, q);

@@ -29,7 +29,7 @@ static const struct command commands[] = {
     {"schema", "canonical form, check, compatibility of schema files", cmd_schema},
     {"avro", "decode and encode Avro, convert files of records: Parquet, CSV",
      cmd_avro},
-    {"audit", "questions to ETL_Log: runs, failures, rejects, verify", cmd_audit},
+    {"audit", "questions to ETL_Log: runs, phases, failures, rejects, verify", cmd_audit},
     {"dlq", "dead letters: ls, show, export, replay", cmd_dlq},
     {"dev", "all of it in one process with an embedded Kafka, to try things out",
      cmd_dev},

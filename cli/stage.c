@@ -4,7 +4,7 @@
 #include "cli/avro_inside.h"
 #include "cli/progress.h"
 #include "format/format.h"
-#include "loaders/etl_log.h"
+#include "loaders/etl_phase.h"
 #include "loaders/migrate.h"
 #include "loaders/stage_merge.h"
 
@@ -14,7 +14,7 @@
 
 struct settings {
     const char *place, *dir, *topic, *format, *to, *into, *backup, *schema, *codec;
-    const char *spool, *ca, *audit;
+    const char *spool, *ca, *audit, *job;
     const char *s3_endpoint, *s3_region, *s3_access_key, *s3_secret_key, *s3_token;
     const char *hdfs_user, *hdfs_token;
     struct conf_list hdfs_redirects, bloom;
@@ -57,7 +57,8 @@ static const struct conf_row rows[] = {
      .help = "where a merged file waits until the place has it"},
     {"quiet", CONF_BOOL, AT(quiet), .letter = 'q', .help = "no progress"},
     {"audit.url", CONF_TEXT, AT(audit), .flag = "audit", .argument = "postgresql://...",
-     .help = "write the run into etl_log there"},
+     .help = "write the run into etl_log and etl_phase there"},
+    {"job", CONF_TEXT, AT(job), .fallback = "stage merge", .help = "as which job"},
     {"timeout", CONF_DURATION, AT(timeout_ms), .fallback = "30s", .min = 100,
      .max = 600000, .help = "wait for one answer of the place"},
     {"ca", CONF_TEXT, AT(ca), .argument = "PATH",
@@ -113,6 +114,7 @@ struct merge_run {
     struct av_schema *schema;
     struct pg pg;
     struct run run;
+    struct etl_phase phase;
 };
 
 static void say(void *arg, const char *line)
@@ -220,13 +222,29 @@ static enum err_kind audit_begin(struct merge_run *r, struct err *e)
     if (!has_audit(r))
         return ERR_OK;
     pg_init(&r->pg, r->s.audit, "avrogate stage merge");
-    run_init(&r->run, "stage merge");
-    r->run.topic = r->s.topic;
+    run_init(&r->run, r->s.job);
+    if (r->s.topic != NULL)
+        r->run.topic = r->s.topic;
     r->run.source = place_shown(r->place);
     r->run.target = r->s.into != NULL ? r->s.into : place_shown(r->place);
     TRY(migrate(&r->pg, e));
     TRY(run_lock(&r->pg, &r->run, e));
-    return run_begin(&r->pg, &r->run, e);
+    TRY(run_begin(&r->pg, &r->run, e));
+    return phase_begin(&r->pg, &r->run, &r->phase, e);
+}
+
+static enum err_kind end_rows(struct merge_run *r, const char *status, const char *why,
+                              struct err *e)
+{
+    struct etl_phase *p = &r->phase;
+
+    p->rows_in = p->rows_out = r->sums.rows;
+    p->files_in = r->sums.inputs;
+    p->files_out = r->sums.merges;
+    p->bytes_in = r->sums.bytes_in;
+    p->bytes_out = r->sums.bytes_out;
+    TRY(phase_end(&r->pg, &r->run, p, status, why, e));
+    return run_end(&r->pg, &r->run, status, why, e);
 }
 
 static enum err_kind audit_end(struct merge_run *r, enum err_kind rc, struct err *e)
@@ -235,8 +253,8 @@ static enum err_kind audit_end(struct merge_run *r, enum err_kind rc, struct err
 
     if (!has_audit(r))
         return rc;
-    enum err_kind ended = run_end(&r->pg, &r->run, rc == ERR_OK ? "success" : "failed",
-                                  rc == ERR_OK ? NULL : e->msg, &why);
+    enum err_kind ended = end_rows(r, rc == ERR_OK ? "success" : "failed",
+                                   rc == ERR_OK ? NULL : e->msg, &why);
     if (rc == ERR_OK && ended != ERR_OK)
         *e = why;
     return rc == ERR_OK ? ended : rc;
@@ -292,7 +310,7 @@ static int run_merge(struct merge_run *r)
 int cmd_stage(int argc, char **argv)
 {
     struct conf conf = {0};
-    struct merge_run r = {0};
+    struct merge_run r = {.phase = {.number = 1, .name = "merge"}};
     enum conf_outcome outcome;
     struct err e = {0};
     int code = 0;

@@ -90,6 +90,12 @@ static const char mark_the_dead[] =
     "saying why') FROM gone WHERE l.run_id = gone.run_id AND "
     "pg_try_advisory_xact_lock(hashtextextended('avrogate run ' || gone.run_id, 0))";
 
+/* ... and what they were at. */
+static const char mark_their_phases[] =
+    "UPDATE etl_phase p SET status = l.status, end_time = greatest(p.start_time, "
+    "l.end_time), error_message = l.error_message FROM etl_log l WHERE p.job_name = $1 "
+    "AND p.status = 'running' AND l.run_id = p.run_id AND l.status <> 'running'";
+
 enum err_kind run_begin(struct pg *pg, const struct run *r, struct err *e)
 {
     const char *const job[] = {r->job};
@@ -97,11 +103,22 @@ enum err_kind run_begin(struct pg *pg, const struct run *r, struct err *e)
                                r->target, r->instance, AVROGATE_VERSION};
 
     TRY(pg_ask_with(pg, NULL, mark_the_dead, 1, job, e));
+    TRY(pg_ask_with(pg, NULL, mark_their_phases, 1, job, e));
     return pg_ask_with(pg, NULL,
                        "INSERT INTO etl_log (run_id, job_name, status, source, topic, "
                        "target, instance, program) VALUES ($1, $2, 'running', $3, $4, "
                        "$5, $6, 'avrogate ' || $7) ON CONFLICT (run_id) DO NOTHING",
                        7, row, e);
+}
+
+enum err_kind run_reopen(struct pg *pg, const struct run *r, struct err *e)
+{
+    return pg_runf(
+        pg, e,
+        "UPDATE etl_log SET status = 'running', end_time = NULL, last_sign = "
+        "clock_timestamp(), changed = clock_timestamp(), error_message = "
+        "NULL WHERE run_id = '%s'",
+        r->id);
 }
 
 enum err_kind run_end(struct pg *pg, const struct run *r, const char *status,

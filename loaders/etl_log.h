@@ -29,6 +29,8 @@ void run_init(struct run *r, const char *job);
 enum err_kind run_lock(struct pg *pg, const struct run *r, struct err *e) MUST_USE;
 /* Marks what died, and writes our row. */
 enum err_kind run_begin(struct pg *pg, const struct run *r, struct err *e) MUST_USE;
+/* A run that was ended goes on: its row says `running` again. */
+enum err_kind run_reopen(struct pg *pg, const struct run *r, struct err *e) MUST_USE;
 /* `status` "success", "failed" or "interrupted"; `why` NULL = nothing to say. */
 enum err_kind run_end(struct pg *pg, const struct run *r, const char *status,
                       const char *why, struct err *e) MUST_USE;

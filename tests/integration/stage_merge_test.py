@@ -108,6 +108,25 @@ def what_no_claim_names_is_left_alone():
     w.close()
 
 
+def a_merge_is_in_etl_log():
+    url = make_database(SERVER, "merge")
+    w = Stage(format="ocf", parts=2, rotate__rows=100, audit=url)
+    w.produce(0, 1000)
+    same(w.finish(batch__rows=100), 0, "exit")
+    for _ in range(2):
+        merge(w, "--audit", url, "--topic", w.name)
+    same(w.ask("SELECT status, records_processed, error_message FROM etl_log WHERE job_name = 'stage merge' AND topic = %s", w.name),
+         [("success", 0, None)] * 2, "runs")
+    same(w.ask("SELECT number, phase, p.status, rows_in, rows_out, files_out, bytes_in > 0, bytes_out > 0, files_in > 2 "
+               "FROM etl_phase p JOIN etl_log l USING (run_id) WHERE l.topic = %s ORDER BY p.start_time", w.name),
+         [(1, "merge", "success", 1000, 1000, 1, True, True, True), (1, "merge", "success", 0, 0, 0, False, False, False)], "phases")
+    code, out, err = w.audit("phases", "--job", "stage merge", "--json")
+    same((code, out.count('"phase":"merge"')), (0, 2), "audit phases\n" + err)
+    code, out, err = w.audit("verify", "--topic", w.name)
+    same((code, "phases belong to runs" in out), (0, True), "audit verify says\n" + out + err)
+    w.close()
+
+
 def called_wrongly_it_says_so():
     w = Stage(format="csv", parts=1)
     w.format = "ocf"
@@ -117,4 +136,4 @@ def called_wrongly_it_says_so():
 
 
 run_all([loaders_go_on_behind_what_was_merged, killed_at_any_moment_it_is_finished_by_the_next,
-         what_no_claim_names_is_left_alone, called_wrongly_it_says_so], workers=4)
+         what_no_claim_names_is_left_alone, a_merge_is_in_etl_log, called_wrongly_it_says_so], workers=5)
