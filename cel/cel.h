@@ -75,6 +75,16 @@ enum cel_yield {
 };
 enum cel_yield cel_rule_yield(const struct cel_rule *rule);
 
+/* What a CEL_RECORD rule's value is as Avro, as far as its types tell. */
+struct cel_result {
+    struct span type; // JSON, without its null: "\"long\"", "{\"type\":\"array\",..."
+    const struct av_node *record; // or a record of the set's schema; neither: unknown
+    bool nullable;
+};
+/* Borrowed from the rule.  Timestamps are timestamp-micros; decimals, durations, uints
+ * and what only the data will say have no type of their own. */
+struct cel_result cel_rule_result(const struct cel_rule *rule);
+
 /* Where a thread asks: its memory and what it remembers of the record in hand.  One
  * thread at a time; serves any rules, one set after the other. */
 struct cel_run;
@@ -123,6 +133,16 @@ bool cel_locate(struct cel_run *run, size_t i, struct span *out);
  */
 void cel_transform(struct cel_run *run, const struct cel_rule *rule, struct buf *out,
                    struct cel_outcome *outcome);
+
+/*
+ * Appends the value of a CEL_RECORD rule as Avro binary of `type`, which is no union
+ * with null: *is_null says that the value is null (or the guard no) and nothing was
+ * appended.  A record fits its own type in the set's schema.  CEL_ERRS: nothing is
+ * appended.
+ */
+void cel_compute(struct cel_run *run, const struct cel_rule *rule,
+                 const struct av_node *type, struct buf *out, bool *is_null,
+                 struct cel_outcome *outcome);
 
 /* Appends one line's text: true, false, "error: why", or the value as JSON; of a
  * CEL_FIELD transform the whole new record. */

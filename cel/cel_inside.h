@@ -139,6 +139,8 @@ const struct cel_type *cel_type_join(struct arena *a, const struct cel_type *x,
 const struct cel_type *cel_type_sure(const struct cel_type *t);
 void cel_type_put(struct buf *out, const struct cel_type *t);
 const char *cel_kind_name(enum cel_kind k);
+/* What values of it are as Avro; texts in the arena. */
+struct cel_result cel_type_result(const struct cel_type *t, struct arena *a);
 void cel_node_name_put(struct buf *out, const struct av_node *n); // com.shop.Order
 
 /* Tokens: lex.c */
@@ -381,6 +383,7 @@ struct cel_rule {
     size_t n_only;
     enum cel_mode mode;
     enum cel_yield yield;
+    struct cel_result result;
     bool has_guard;
     struct cel_plan guard, body;
     struct cel_rule *next;

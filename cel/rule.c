@@ -111,6 +111,8 @@ static enum err_kind compile(struct cel_rule *r, struct cel_rules *set,
     TRY(cel_type_check(parsed.body, &scope, text, a, e));
     r->yield = yield_of(parsed.body->type);
     r->has_guard = parsed.guard != NULL;
+    r->result = cel_type_result(parsed.body->type, &set->arena);
+    r->result.nullable |= r->has_guard;
     if (r->has_guard)
         TRY(cel_plan_make(&r->guard, parsed.guard, set, text, &set->arena, e));
     return cel_plan_make(&r->body, parsed.body, set, text, &set->arena, e);
@@ -168,6 +170,11 @@ void cel_rule_only(struct cel_rule *rule, const struct span *tags, size_t n)
 enum cel_yield cel_rule_yield(const struct cel_rule *rule)
 {
     return rule->yield;
+}
+
+struct cel_result cel_rule_result(const struct cel_rule *rule)
+{
+    return rule->result;
 }
 
 /* Runs */
@@ -340,6 +347,23 @@ void cel_transform(struct cel_run *run, const struct cel_rule *rule, struct buf 
         fail_with(outcome, cel_fail("the new record is too large"));
     if (outcome->verdict != CEL_HOLDS)
         buf_cut(out, start);
+}
+
+void cel_compute(struct cel_run *run, const struct cel_rule *rule,
+                 const struct av_node *type, struct buf *out, bool *is_null,
+                 struct cel_outcome *outcome)
+{
+    struct cel_value v, why;
+
+    *outcome = (struct cel_outcome){.verdict = CEL_HOLDS};
+    *is_null = false;
+    cel_ask(run);
+    if (!value_of(run, rule, &v, outcome))
+        *is_null = outcome->verdict != CEL_ERRS; // its guard said no
+    else if (v.kind == CEL_NULL)
+        *is_null = true;
+    else if (!cel_fit(run, v, type, out, &why))
+        fail_with(outcome, why);
 }
 
 /* A line for a person */

@@ -145,6 +145,7 @@ static void use_schema(struct compiler *c, struct av_schema *take)
         c->columns[i].name = root->fields[i].name;
         c->columns[i].field = &root->fields[i];
         c->columns[i].type = (struct span){0};
+        c->columns[i].node = NULL;
     }
     c->view = NULL;
     c->rules = NULL;

@@ -151,6 +151,13 @@ void tr_schema_put_type(struct buf *out, const struct av_node *n)
     av_seen_free(&p.seen);
 }
 
+static void put_nullable(struct printer *p, const struct av_node *n, enum tr_null null)
+{
+    buf_put_str(p->out, null != TR_NEVER_NULL ? "[\"null\"," : "");
+    put_type(p, n);
+    buf_put_str(p->out, null != TR_NEVER_NULL ? "]" : "");
+}
+
 static void put_column(struct printer *p, const struct column *c)
 {
     if (c->field != NULL) {
@@ -160,7 +167,10 @@ static void put_column(struct printer *p, const struct column *c)
     buf_put_str(p->out, "{\"name\":");
     json_put_string(p->out, c->name);
     buf_put_str(p->out, ",\"type\":");
-    buf_put(p->out, c->type);
+    if (c->node != NULL)
+        put_nullable(p, c->node, c->null);
+    else
+        buf_put(p->out, c->type);
     buf_put_u8(p->out, '}');
 }
 

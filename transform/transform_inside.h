@@ -42,6 +42,39 @@ enum err_kind tr_given_known(const struct given *g, const char *known,
 enum err_kind tr_given_refuse(const struct given *g, struct err *e, const char *fmt,
                               ...) PRINTF_LIKE(3, 4);
 
+/* --- types: type.c ---------------------------------------------------------------- */
+
+struct tr_type {
+    enum av_type type;
+    enum av_logical logical;
+    int precision, scale;
+    char name[40]; // "decimal(12,2)"
+};
+
+enum err_kind tr_type_read(struct tr_type *out, const char *text,
+                           struct err *e) MUST_USE;
+
+enum tr_null { TR_NEVER_NULL, TR_NULL_FIRST, TR_NULL_LAST };
+
+struct span tr_type_json(const struct tr_type *t, enum tr_null null, struct arena *a);
+
+/* ["null", T] taken apart; another type is itself. */
+struct tr_nullable {
+    const struct av_node *value;
+    enum tr_null null;
+};
+struct tr_nullable tr_nullable_of(const struct av_node *n);
+void tr_put_branch(struct buf *out, enum tr_null null, bool is_null);
+/* Takes the branch off a value that was walked; true: it is null. */
+bool tr_take_branch(struct span *value, enum tr_null null);
+int64_t tr_per_second(enum av_logical l); // of a time's or timestamp's unit
+/* How values of this type alone are decoded. */
+enum err_kind tr_plan_of(struct av_plan **out, const struct av_node *n,
+                         struct err *e) MUST_USE;
+/* "null" or "reject", the usual. */
+enum err_kind tr_read_else(bool *else_null, const char *text, const struct given *g,
+                           struct err *e) MUST_USE;
+
 /* --- steps ------------------------------------------------------------------------ */
 
 struct verb;
@@ -63,8 +96,10 @@ struct transform {
 
 struct column { // a field of the record between two steps
     struct span name;
-    const struct av_field *field; // its type, default and more; NULL: `type`
-    struct span type;             // JSON
+    const struct av_field *field; // its type, default and more; or
+    struct span type;             // JSON; or
+    const struct av_node *node;   // a record of the schema before
+    enum tr_null null;            // of `node`
     size_t reg;
 };
 
@@ -127,6 +162,7 @@ struct verb {
     enum err_kind (*compile)(struct compiler *c, const struct step *s, struct err *e);
 };
 
+extern const struct verb tr_verb_cast, tr_verb_compute;
 extern const struct verb tr_verb_select, tr_verb_drop, tr_verb_rename, tr_verb_filter;
 
 /* The column called so, NULL when there is none; tr_column_must() says which there are.
