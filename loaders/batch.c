@@ -99,3 +99,12 @@ int64_t record_mark(const struct record *r)
 
     return (int64_t)((value ^ (key << 31 | key >> 33) ^ time) & INT64_MAX);
 }
+
+int64_t batch_mark(const struct batch *b)
+{
+    if (b->marked)
+        return b->mark;
+    return b->n > 0 && b->records[b->n - 1].offset == b->next - 1
+               ? record_mark(&b->records[b->n - 1])
+               : -1;
+}

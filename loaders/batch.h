@@ -36,6 +36,8 @@ struct batch {
     int32_t generation; // of the topic: 1 more each time somebody declared it new
     bool trial;         // we died here before: say so before touching it
     bool undecoded;     // ... and even one at a time: set it aside without looking
+    bool marked;        // `mark` says what batch_mark() would have to find out
+    int64_t mark;       // of the record at next - 1, -1 = not known
     int64_t born_ms;    // clock_ms() when its first record came
     struct arena arena;
 };
@@ -52,6 +54,9 @@ void batch_add(struct batch *b, const struct record *r);
 
 /* What the batch costs in memory, bookkeeping included. */
 size_t batch_cost(const struct batch *b);
+
+/* record_mark() of the record at next - 1, -1 = not known: a hole has none. */
+int64_t batch_mark(const struct batch *b);
 
 /* One header behind the others in `out`: name, 0, length (BE 32, all ones = null),
  * value. */

@@ -19,9 +19,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ROWS_MOST 160
+#define ROWS_MOST 240
 #define ASK_MS 10000
 #define NONE (-1)
+#define PARTITIONS_MOST 10000
 
 struct control_settings {
     struct loader_settings load; // first: the pipeline file's rows
@@ -96,16 +97,83 @@ static struct stand *stand_of(struct control *c, int64_t partition)
     return partition >= 0 && partition < c->n ? &c->stands[partition] : NULL;
 }
 
+static void new_stands(struct control *c, int32_t n)
+{
+    c->n = n;
+    c->stands = arena_array(&c->a, (size_t)n + 1, sizeof *c->stands);
+    for (int32_t i = 0; i < n; i++)
+        c->stands[i] = (struct stand){.partition = i, .next = NONE, .owner = ""};
+}
+
+/* What another loader staged is what there is: from its first claim to its last. */
+static enum err_kind ask_stand(struct control *c, struct place *from, int32_t partition,
+                               struct err *e)
+{
+    const char *topic = c->s.load.topic;
+    struct stage_claim newest;
+    struct place_entry *all;
+    struct arena a = {0};
+    char dir[STAGE_NAME];
+    bool any = false;
+    size_t n = 0;
+
+    stage_claims_dir(dir, topic, partition);
+    enum err_kind rc = place_list(from, dir, NULL, &a, &all, &n, e);
+    if (rc == ERR_OK)
+        rc = files_newest(from, topic, partition, &newest, &any, &a, e);
+    if (rc == ERR_OK && any) {
+        c->stands[partition].low = stage_claim_first(all[0].name);
+        c->stands[partition].high = newest.last + 1;
+    }
+    arena_free(&a);
+    return rc;
+}
+
+static enum err_kind ask_stands(struct control *c, struct place *from, struct err *e)
+{
+    struct place_entry *all;
+    char dir[STAGE_NAME];
+    size_t n;
+    int32_t most = -1;
+
+    snprintf(dir, sizeof dir, "_claims/%.255s", c->s.load.topic);
+    TRY(place_list(from, dir, NULL, &c->a, &all, &n, e));
+    for (size_t i = 0; i < n; i++) {
+        int32_t id = stage_claims_partition(all[i].name);
+        most = id > most ? id : most;
+    }
+    if (most < 0)
+        return err_set(e, ERR_NOT_FOUND, "nothing of topic %.80s is staged at %.120s",
+                       c->s.load.topic, place_shown(from));
+    if (most > PARTITIONS_MOST)
+        return err_set(e, ERR_LIMIT, "partition %" PRId32 ", the most is %d", most,
+                       PARTITIONS_MOST);
+    new_stands(c, most + 1);
+    for (int32_t i = 0; i < c->n; i++)
+        TRY(ask_stand(c, from, i, e));
+    return ERR_OK;
+}
+
+static enum err_kind ask_stage(struct control *c, struct err *e)
+{
+    struct place_settings s = loader_source_place(&c->s.load);
+    struct place *from;
+
+    TRY(place_open(&from, &s, e));
+    enum err_kind rc = ask_stands(c, from, e);
+    place_close(from);
+    return rc;
+}
+
 static enum err_kind ask_kafka(struct control *c, struct err *e)
 {
     const struct loader_settings *l = &c->s.load;
 
     TRY(kf_admin_open(&c->kafka, l->bootstrap, &l->kafka, e));
     TRY(kf_topic_partitions(c->kafka, l->topic, &c->n, ASK_MS, e));
-    c->stands = arena_array(&c->a, (size_t)c->n + 1, sizeof *c->stands);
+    new_stands(c, c->n);
     for (int32_t i = 0; i < c->n; i++) {
         struct stand *t = &c->stands[i];
-        *t = (struct stand){.partition = i, .next = NONE, .owner = ""};
         TRY(kf_offsets(c->kafka, l->topic, i, &t->low, &t->high, ASK_MS, e));
     }
     return ERR_OK;
@@ -177,6 +245,10 @@ static enum err_kind open_ledger(struct control *c, struct err *e)
 {
     struct loader_settings *l = &c->s.load;
 
+    if (l->topic == NULL || l->bootstrap == NULL)
+        return err_set(e, ERR_INVALID, "%s is missing",
+                       l->bootstrap == NULL ? "source.kafka.bootstrap"
+                                            : "source.kafka.topic");
     if ((l->place == NULL) == (l->url == NULL))
         return err_set(e, ERR_INVALID,
                        "wanted one sink: sink.postgres.url or sink.files.place");
@@ -190,7 +262,7 @@ static enum err_kind open_ledger(struct control *c, struct err *e)
 
 static enum err_kind look(struct control *c, struct err *e)
 {
-    TRY(ask_kafka(c, e));
+    TRY(c->s.load.stage.place != NULL ? ask_stage(c, e) : ask_kafka(c, e));
     return c->place != NULL ? ask_claims(c, e) : ask_warehouse(c, e);
 }
 
@@ -393,6 +465,10 @@ static enum err_kind find_target(struct control *c, struct stand *t, struct err 
     if (*rest != '\0' || rest == to) {
         if (moment_instant(&ms, span_str(to), 1000, false) != MOMENT_FITS)
             return refuse_to(to, e);
+        if (c->kafka == NULL)
+            return err_set(e, ERR_INVALID,
+                           "--to %.60s: staged files tell no times, wanted an offset",
+                           to);
         return kf_offset_at(c->kafka, c->s.load.topic, t->partition, ms, &t->target,
                             ASK_MS, e);
     }
@@ -589,7 +665,13 @@ int control_run(int argc, char **argv)
         conf_free(&conf);
         return 2;
     }
-    int code = outcome == CONF_RUN ? run_word(w, &c) : 0;
+    int code = 0;
+    char *topic = NULL;
+    if (outcome == CONF_RUN) {
+        topic = loader_use_stage(&c.s.load);
+        code = run_word(w, &c);
+    }
+    free(topic);
     conf_free(&conf);
     return code;
 }

@@ -9,6 +9,7 @@
 #include "loaders/sink_files.h"
 #include "loaders/sink_postgres.h"
 #include "loaders/source_kafka.h"
+#include "loaders/source_stage.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -26,6 +27,7 @@
 struct loader {
     struct loader_settings s;
     char *group, *subject;
+    char *topic; // of the stage's place
     pthread_t thread;
     bool joined; // by whoever ends it
 
@@ -33,6 +35,7 @@ struct loader {
     struct rc *rc;
     struct transform *transform; // NULL = none
     struct sift *sift;
+    struct stage_schemas *schemas; // NULL = the registry's
     struct source *source;
     struct sink *sink;
     struct etl_copy *copy; // NULL = nobody wants one
@@ -84,6 +87,13 @@ static struct stats_metric held_bytes = {
     .kind = STATS_GAUGE,
     .labels = "job",
 };
+static struct stats_metric aside_records = {
+    .name = "avrogate_loader_aside_records",
+    .help =
+        "Records of this run's claims that had been set aside when they were staged",
+    .kind = STATS_GAUGE,
+    .labels = "job",
+};
 static struct stats_metric stopped_partitions = {
     .name = "avrogate_loader_stopped_partitions",
     .help = "Partitions that stand still until a person acts",
@@ -119,9 +129,9 @@ static struct stats_metric write_seconds = {
 static void add_metrics(void)
 {
     static struct stats_metric *const all[] = {
-        &rows_total,  &batches_total,      &failures_total,     &bytes_total,
-        &lag_records, &held_bytes,         &stopped_partitions, &write_seconds,
-        &paused_jobs, &partition_position, &partition_lag};
+        &rows_total,    &batches_total, &failures_total,     &bytes_total,
+        &lag_records,   &held_bytes,    &stopped_partitions, &write_seconds,
+        &aside_records, &paused_jobs,   &partition_position, &partition_lag};
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         stats_add(all[i]);
@@ -220,8 +230,84 @@ static enum err_kind begin_sink(struct loader *l, struct err *e)
     return l->sink->ops->begin(l->sink, e);
 }
 
+struct place_settings loader_source_place(const struct loader_settings *s)
+{
+    return (struct place_settings){
+        .url = s->stage.place,
+        .timeout_ms = s->stage.timeout_ms,
+        .ca_file = s->stage.ca,
+        .hdfs = {s->stage.hdfs_user, s->stage.hdfs_token, s->stage.hdfs_redirects},
+        .s3 = {s->stage.s3_endpoint, s->stage.s3_region, s->stage.s3_access_key,
+               s->stage.s3_secret_key, s->stage.s3_token, 0},
+    };
+}
+
+/* "2/3" is the share 1 of 3. */
+static enum err_kind read_share(const char *text, int32_t *share, int32_t *shares,
+                                struct err *e)
+{
+    int i = 0, n = 0, end = 0;
+
+    if (sscanf(text, "%5d/%5d%n", &i, &n, &end) != 2 || text[end] != '\0' || i < 1 ||
+        i > n)
+        return err_set(e, ERR_INVALID,
+                       "source.stage.share \"%.20s\", wanted 1/3, 2/3 "
+                       "or the like",
+                       text);
+    *share = i - 1;
+    *shares = n;
+    return ERR_OK;
+}
+
+static enum err_kind stage_options(const struct loader *l,
+                                   struct stage_source_options *o, struct err *e)
+{
+    const struct loader_settings *s = &l->s;
+
+    *o = (struct stage_source_options){
+        .place = loader_source_place(s),
+        .topic = s->topic,
+        .format = s->stage.format,
+        .spool = s->stage.spool,
+        .interval_ms = s->stage.interval_ms,
+        .batch_rows = s->batch_rows,
+        .batch_bytes = s->batch_bytes,
+        .batch_age_ms = s->batch_age_ms,
+        .memory = s->memory,
+        .until_end = s->until_end,
+        .ordered = s->place == NULL && s->mode != MERGE_APPEND,
+        .schemas = l->schemas,
+    };
+    if (s->stage.format != NULL && format_suffix(s->stage.format) == NULL)
+        return err_set(e, ERR_INVALID,
+                       "source.stage.format \"%.40s\", wanted one of %s",
+                       s->stage.format, format_names);
+    return read_share(s->stage.share, &o->share, &o->shares, e);
+}
+
+static void set_source(struct loader *l, struct source *source)
+{
+    pthread_mutex_lock(&l->lock);
+    l->source = source;
+    l->has_source = true;
+    pthread_mutex_unlock(&l->lock);
+}
+
+static enum err_kind open_stage(struct loader *l, struct err *e)
+{
+    struct stage_source_options o;
+    struct source *source;
+
+    TRY(stage_options(l, &o, e));
+    TRY(stage_source_open(&source, &o, l->sink, e));
+    set_source(l, source);
+    return ERR_OK;
+}
+
 static enum err_kind open_source(struct loader *l, struct err *e)
 {
+    if (l->s.stage.place != NULL)
+        return open_stage(l, e);
     struct kafka_source_options o = {
         .bootstrap = l->s.bootstrap,
         .topic = l->s.topic,
@@ -237,10 +323,7 @@ static enum err_kind open_source(struct loader *l, struct err *e)
     struct source *source;
 
     TRY(kafka_source_open(&source, &o, l->sink, e));
-    pthread_mutex_lock(&l->lock);
-    l->source = source;
-    l->has_source = true;
-    pthread_mutex_unlock(&l->lock);
+    set_source(l, source);
     return ERR_OK;
 }
 
@@ -295,25 +378,28 @@ static void note_moved(struct loader *l, const struct pump_moved *m, int64_t us)
 }
 
 /* Under the lock. */
-static void note_source(struct loader *l, const struct kafka_source_state *k)
+static void note_source(struct loader *l, const struct source_state *k)
 {
     l->state.partitions = k->assigned;
     l->state.stopped = k->stopped;
     l->state.lag = k->lag;
     l->state.held = k->held;
+    l->state.aside = k->aside;
     if (k->assigned > 0 && l->state.phase == LOADER_STARTING)
         l->state.phase = LOADER_RUNNING;
     stats_set(stats_child(&lag_records, &l->s.job), k->lag);
     stats_set(stats_child(&held_bytes, &l->s.job), k->held);
+    if (l->s.stage.place != NULL)
+        stats_set(stats_child(&aside_records, &l->s.job), k->aside);
     stats_set(stats_child(&stopped_partitions, &l->s.job), (long long)k->stopped);
 }
 
 enum ending { NOT_YET, REACHED, EXPIRED, TOLD, STUCK };
 
-static enum ending look(struct loader *l, struct pump *p, struct kafka_source_state *k,
+static enum ending look(struct loader *l, struct pump *p, struct source_state *k,
                         int64_t *drain_ms)
 {
-    kafka_source_state(l->source, k);
+    l->source->ops->state(l->source, k);
     p->all = k->drained || k->read_all; // nothing follows what the sink holds
     pthread_mutex_lock(&l->lock);
     note_source(l, k);
@@ -328,7 +414,7 @@ static enum ending look(struct loader *l, struct pump *p, struct kafka_source_st
         return NOT_YET;
     if (*drain_ms == 0) {
         *drain_ms = clock_ms() + DRAIN_MS;
-        kafka_source_drain(l->source);
+        l->source->ops->drain(l->source);
         return NOT_YET;
     }
     return (k->drained && p->empty) || clock_ms() > *drain_ms ? EXPIRED : NOT_YET;
@@ -393,7 +479,7 @@ static bool is_paused(struct loader *l)
     if (l->looked_ms != 0 && clock_ms() - l->looked_ms < PAUSE_LOOK_MS)
         return l->paused;
     l->looked_ms = clock_ms();
-    kafka_source_each(l->source, tell_partition, l);
+    l->source->ops->each(l->source, tell_partition, l);
     if (l->sink->ops->paused != NULL &&
         l->sink->ops->paused(l->sink, &p, &later) == ERR_OK)
         note_paused(l, &p);
@@ -408,7 +494,7 @@ static void note_settled(void *arg, const struct pump_moved *m)
 static enum err_kind run(struct loader *l, struct pump *p, enum ending *ending,
                          struct err *e)
 {
-    struct kafka_source_state k;
+    struct source_state k;
     int64_t drain_ms = 0;
 
     while ((*ending = look(l, p, &k, &drain_ms)) == NOT_YET)
@@ -458,7 +544,7 @@ static void close_source(struct loader *l)
     l->source = NULL;
     pthread_mutex_unlock(&l->lock);
     if (source != NULL)
-        kafka_source_close(source);
+        source->ops->close(source);
 }
 
 /* error_message of the run, "" = none. */
@@ -533,7 +619,10 @@ static enum err_kind open_registry(struct loader *l, struct err *e)
     if (l->s.transform.root != NULL)
         TRY(transform_read(&l->transform, &l->s.transform, e));
     so.transform = l->transform;
-    TRY(rc_open(&l->rc, &o, e));
+    if (l->schemas != NULL)
+        so.schemas = stage_schemas_sift(l->schemas);
+    if (o.n_urls > 0)
+        TRY(rc_open(&l->rc, &o, e));
     return sift_open(&l->sift, l->rc, &so, e);
 }
 
@@ -634,12 +723,14 @@ static void free_loader(struct loader *l)
         l->sink->ops->close(l->sink);
     sift_close(l->sift);
     transform_free(l->transform);
+    stage_schemas_close(l->schemas);
     if (l->rc != NULL)
         rc_close(l->rc);
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->changed);
     free(l->group);
     free(l->subject);
+    free(l->topic);
     free(l);
 }
 
@@ -655,8 +746,32 @@ static char *or_made(const char *given, const char *base, const char *suffix)
     return text;
 }
 
+static enum err_kind check_source(struct loader *l, struct err *e)
+{
+    const struct loader_settings *s = &l->s;
+    struct stage_source_options o;
+
+    if (s->stage.place != NULL && s->bootstrap != l->s.stage.place)
+        return err_set(e, ERR_INVALID,
+                       "wanted one source: source.kafka.bootstrap or "
+                       "source.stage.place");
+    if (s->stage.place != NULL)
+        return stage_options(l, &o, e);
+    const char *missing = s->registry.n == 0     ? "registry"
+                          : s->bootstrap == NULL ? "source.kafka.bootstrap"
+                          : s->topic == NULL     ? "source.kafka.topic"
+                                                 : NULL;
+    if (missing != NULL)
+        return err_set(e, ERR_INVALID, "%s is missing%s", missing,
+                       s->bootstrap == NULL && s->registry.n > 0
+                           ? " (or source.stage.place)"
+                           : "");
+    return ERR_OK;
+}
+
 static enum err_kind open_parts(struct loader *l, struct err *e)
 {
+    TRY(check_source(l, e));
     TRY(open_registry(l, e));
     TRY(open_sink(l, e));
     if (l->s.audit_url != NULL && l->s.place == NULL)
@@ -665,6 +780,33 @@ static enum err_kind open_parts(struct loader *l, struct err *e)
     if (pthread_create(&l->thread, NULL, work, l) != 0)
         return err_set(e, ERR_UNAVAILABLE, "no thread for the loader");
     return ERR_OK;
+}
+
+/* The last part of "webhdfs://nn1:9870/stage/weather/". */
+static char *topic_of(const char *place)
+{
+    size_t n = strlen(place);
+
+    while (n > 0 && place[n - 1] == '/')
+        n--;
+    size_t at = n;
+    while (at > 0 && place[at - 1] != '/')
+        at--;
+    return mem_str(span_of(place + at, n - at));
+}
+
+char *loader_use_stage(struct loader_settings *s)
+{
+    char *topic;
+
+    if (s->stage.place == NULL)
+        return NULL;
+    topic = s->stage.topic != NULL ? mem_str(span_str(s->stage.topic))
+                                   : topic_of(s->stage.place);
+    s->topic = topic;
+    if (s->bootstrap == NULL)
+        s->bootstrap = s->stage.place;
+    return topic;
 }
 
 static struct loader *new_loader(const struct loader_settings *s)
@@ -676,8 +818,11 @@ static struct loader *new_loader(const struct loader_settings *s)
     pthread_once(&once, add_metrics);
     l->s = *s;
     l->began_ms = clock_ms();
+    l->topic = loader_use_stage(&l->s);
+    if (l->topic != NULL)
+        l->schemas = stage_schemas_open();
     l->group = or_made(s->group, s->job, "");
-    l->subject = or_made(s->subject, s->topic, "-value");
+    l->subject = or_made(s->subject, l->s.topic == NULL ? "" : l->s.topic, "-value");
     pthread_mutex_init(&l->lock, NULL);
     pthread_condattr_init(&a);
     pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
@@ -699,12 +844,24 @@ enum err_kind loader_open(struct loader **out, const struct loader_settings *s,
     return ERR_OK;
 }
 
+static enum err_kind learn_stage(const struct loader *l, struct err *e)
+{
+    struct stage_source_options o;
+
+    if (l->s.stage.place == NULL)
+        return ERR_OK;
+    TRY(stage_options(l, &o, e));
+    return stage_source_learn(&o, e);
+}
+
 static enum err_kind plan(struct loader *l, struct buf *statements, struct err *e)
 {
     if (l->s.place != NULL)
         return err_set(e, ERR_INVALID, "a plan is of a table: sink.postgres");
+    TRY(check_source(l, e));
     TRY(open_registry(l, e));
     TRY(open_sink(l, e));
+    TRY(learn_stage(l, e));
     TRY(sift_latest(l->sift, e));
     return postgres_plan(l->sink, sift_reader(l->sift), statements, e);
 }
@@ -721,11 +878,11 @@ enum err_kind loader_plan(const struct loader_settings *s, struct buf *statement
 
 void loader_state(struct loader *l, struct loader_state *out)
 {
-    struct kafka_source_state k;
+    struct source_state k;
 
     pthread_mutex_lock(&l->lock);
     if (l->has_source) { // the pump may be in a write that hangs
-        kafka_source_state(l->source, &k);
+        l->source->ops->state(l->source, &k);
         note_source(l, &k);
     }
     *out = l->state;
@@ -737,7 +894,7 @@ int64_t loader_loaded(struct loader *l, int32_t partition)
     // Under the lock, so that the source is not closed meanwhile; its own lock is held
     // for moments only.
     pthread_mutex_lock(&l->lock);
-    int64_t next = l->has_source ? kafka_source_loaded(l->source, partition) : -1;
+    int64_t next = l->has_source ? l->source->ops->loaded(l->source, partition) : -1;
     pthread_mutex_unlock(&l->lock);
     return next;
 }

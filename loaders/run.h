@@ -26,6 +26,13 @@ struct loader_settings { // filled by the rows of loader_rows
     int start;
     struct conf_pairs kafka;
     struct conf_tree transform;
+    struct { // instead of Kafka: what another loader staged
+        const char *place, *topic, *format, *share, *spool, *ca;
+        int64_t interval_ms, timeout_ms;
+        const char *s3_endpoint, *s3_region, *s3_access_key, *s3_secret_key, *s3_token;
+        const char *hdfs_user, *hdfs_token;
+        struct conf_list hdfs_redirects;
+    } stage;
     int64_t batch_rows, batch_bytes, batch_age_ms, memory, unknown_ms;
 
     const char *url, *table;
@@ -60,6 +67,12 @@ extern const struct conf_row loader_rows[];
 /* The settings of its place, sink.files'. */
 struct place_settings loader_place(const struct loader_settings *s);
 
+/* The same of source.stage. */
+struct place_settings loader_source_place(const struct loader_settings *s);
+/* Where source.stage is given: topic and bootstrap as everybody asks for them.  What it
+ * returns (NULL = nothing) is to be freed behind the settings. */
+char *loader_use_stage(struct loader_settings *s);
+
 struct loader;
 
 enum loader_phase {
@@ -75,6 +88,7 @@ struct loader_state {
     const char *run_id;
     int64_t loaded, rejected, duplicate, filtered, bytes, batches; // of this run
     int64_t lag, held; // records behind; bytes read ahead
+    int64_t aside;     // records the stage had set aside
     size_t partitions, stopped;
 };
 

@@ -334,9 +334,7 @@ static void note_batch(struct files_range *r, const struct batch *b)
     }
     r->end = b->next;
     r->bytes += (int64_t)b->bytes;
-    r->mark = -1;
-    if (b->n > 0 && b->records[b->n - 1].offset == b->next - 1)
-        r->mark = record_mark(&b->records[b->n - 1]);
+    r->mark = batch_mark(b);
 }
 
 /* Part of the batch may be in the files: what is gathered is given up, and with it the

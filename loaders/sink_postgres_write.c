@@ -522,8 +522,9 @@ static void put_position(struct buf *sql, const struct postgres *p,
                "UPDATE etl_offsets SET next_offset = %" PRId64
                ", trying = false, updated = clock_timestamp()",
                b->next);
-    if (b->n > 0 && b->records[b->n - 1].offset == b->next - 1)
-        buf_printf(sql, ", mark = %" PRId64, record_mark(&b->records[b->n - 1]));
+    int64_t mark = batch_mark(b);
+    if (mark >= 0)
+        buf_printf(sql, ", mark = %" PRId64, mark);
     else
         buf_put_str(sql, ", mark = NULL"); // a hole has no fingerprint
     buf_put_str(sql, " WHERE");

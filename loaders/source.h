@@ -13,6 +13,18 @@ struct source {
     const struct source_ops *ops;
 };
 
+struct source_state {
+    bool finished;   // all that was there at the start is loaded, by us or others
+    bool drained;    // drain() was called and nothing is left to load
+    bool read_all;   // nothing more of our partitions is to come before that end
+    size_t assigned; // partitions in hand
+    size_t stopped;  // ... of which so many stand still for good
+    char why[240];   // the first of those, in words
+    int64_t lag;     // records between what is loaded and the ends last seen
+    int64_t held;    // bytes read ahead
+    int64_t aside;   // records that somebody before us had set aside
+};
+
 struct source_ops {
     const char *name;
 
@@ -36,4 +48,20 @@ struct source_ops {
     /* Somebody else owns its partition by now: forget what was read of it and ask
      * again where to start.  Takes the batch. */
     void (*drop)(struct source *s, struct batch *b);
+
+    void (*state)(struct source *s, struct source_state *out); // any thread
+    /* Of each partition in hand its number, how far it is loaded, and the end last
+     * seen.  Any thread. */
+    void (*each)(struct source *s,
+                 void (*tell)(void *arg, int32_t partition, int64_t loaded,
+                              int64_t end),
+                 void *arg);
+    /* How far a partition is loaded: the next offset, -1 when it is not ours.  Any
+     * thread. */
+    int64_t (*loaded)(struct source *s, int32_t partition);
+    /* Reads no more; what was read is sealed and may still be loaded. */
+    void (*drain)(struct source *s);
+    /* Gives all partitions back and ends the thread.  Nobody may be in next() any
+     * more. */
+    void (*close)(struct source *s);
 };

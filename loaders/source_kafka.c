@@ -714,14 +714,6 @@ static void lost(struct source *s, int32_t partition, int64_t epoch)
     pthread_mutex_unlock(&k->lock);
 }
 
-static const struct source_ops kafka_ops = {.name = "kafka",
-                                            .next = next,
-                                            .done = done,
-                                            .drop = drop,
-                                            .held = held,
-                                            .kept = kept,
-                                            .lost = lost};
-
 /* --- opening, asking, closing ------------------------------------------------------
  */
 
@@ -827,6 +819,82 @@ static enum err_kind join(struct kafka_source *k, struct err *e)
     return ERR_OK;
 }
 
+static void state(struct source *s, struct source_state *out)
+{
+    struct kafka_source *k = of_source(s);
+
+    *out = (struct source_state){0};
+    pthread_mutex_lock(&k->lock);
+    out->finished = k->finished;
+    out->drained = k->drain && k->n_queue == 0 && k->in_hand == 0 && k->open_cost == 0;
+    out->read_all = k->read_all && k->n_queue == 0 && k->in_hand == 0;
+    out->assigned = k->n_parts;
+    out->stopped = k->n_stopped;
+    out->held = k->queued_cost + k->open_cost;
+    memcpy(out->why, k->why, sizeof out->why);
+    for (size_t i = 0; i < k->n_parts; i++)
+        if (k->parts[i]->end > k->parts[i]->loaded)
+            out->lag += k->parts[i]->end - k->parts[i]->loaded;
+    pthread_mutex_unlock(&k->lock);
+}
+
+static void each(struct source *s,
+                 void (*tell)(void *arg, int32_t partition, int64_t loaded,
+                              int64_t end),
+                 void *arg)
+{
+    struct kafka_source *k = of_source(s);
+
+    pthread_mutex_lock(&k->lock);
+    for (size_t i = 0; i < k->n_parts; i++)
+        tell(arg, k->parts[i]->id, k->parts[i]->loaded, k->parts[i]->end);
+    pthread_mutex_unlock(&k->lock);
+}
+
+static int64_t loaded_of(struct source *s, int32_t partition)
+{
+    struct kafka_source *k = of_source(s);
+
+    pthread_mutex_lock(&k->lock);
+    const struct part *p = find(k, partition);
+    int64_t next_offset = p == NULL ? -1 : p->loaded;
+    pthread_mutex_unlock(&k->lock);
+    return next_offset;
+}
+
+static void drain(struct source *s)
+{
+    struct kafka_source *k = of_source(s);
+
+    pthread_mutex_lock(&k->lock);
+    k->drain = true;
+    pthread_mutex_unlock(&k->lock);
+}
+
+static void close_source(struct source *s)
+{
+    struct kafka_source *k = of_source(s);
+
+    pthread_mutex_lock(&k->lock);
+    k->quit = true;
+    pthread_mutex_unlock(&k->lock);
+    pthread_join(k->thread, NULL);
+    free_source(k);
+}
+
+static const struct source_ops kafka_ops = {.name = "kafka",
+                                            .next = next,
+                                            .done = done,
+                                            .drop = drop,
+                                            .held = held,
+                                            .kept = kept,
+                                            .lost = lost,
+                                            .state = state,
+                                            .each = each,
+                                            .loaded = loaded_of,
+                                            .drain = drain,
+                                            .close = close_source};
+
 enum err_kind kafka_source_open(struct source **out,
                                 const struct kafka_source_options *o, struct sink *sink,
                                 struct err *e)
@@ -843,67 +911,4 @@ enum err_kind kafka_source_open(struct source **out,
     }
     *out = &k->source;
     return ERR_OK;
-}
-
-void kafka_source_state(struct source *s, struct kafka_source_state *out)
-{
-    struct kafka_source *k = of_source(s);
-
-    *out = (struct kafka_source_state){0};
-    pthread_mutex_lock(&k->lock);
-    out->finished = k->finished;
-    out->drained = k->drain && k->n_queue == 0 && k->in_hand == 0 && k->open_cost == 0;
-    out->read_all = k->read_all && k->n_queue == 0 && k->in_hand == 0;
-    out->assigned = k->n_parts;
-    out->stopped = k->n_stopped;
-    out->held = k->queued_cost + k->open_cost;
-    memcpy(out->why, k->why, sizeof out->why);
-    for (size_t i = 0; i < k->n_parts; i++)
-        if (k->parts[i]->end > k->parts[i]->loaded)
-            out->lag += k->parts[i]->end - k->parts[i]->loaded;
-    pthread_mutex_unlock(&k->lock);
-}
-
-void kafka_source_each(struct source *s,
-                       void (*tell)(void *arg, int32_t partition, int64_t loaded,
-                                    int64_t end),
-                       void *arg)
-{
-    struct kafka_source *k = of_source(s);
-
-    pthread_mutex_lock(&k->lock);
-    for (size_t i = 0; i < k->n_parts; i++)
-        tell(arg, k->parts[i]->id, k->parts[i]->loaded, k->parts[i]->end);
-    pthread_mutex_unlock(&k->lock);
-}
-
-int64_t kafka_source_loaded(struct source *s, int32_t partition)
-{
-    struct kafka_source *k = of_source(s);
-
-    pthread_mutex_lock(&k->lock);
-    const struct part *p = find(k, partition);
-    int64_t next_offset = p == NULL ? -1 : p->loaded;
-    pthread_mutex_unlock(&k->lock);
-    return next_offset;
-}
-
-void kafka_source_drain(struct source *s)
-{
-    struct kafka_source *k = of_source(s);
-
-    pthread_mutex_lock(&k->lock);
-    k->drain = true;
-    pthread_mutex_unlock(&k->lock);
-}
-
-void kafka_source_close(struct source *s)
-{
-    struct kafka_source *k = of_source(s);
-
-    pthread_mutex_lock(&k->lock);
-    k->quit = true;
-    pthread_mutex_unlock(&k->lock);
-    pthread_join(k->thread, NULL);
-    free_source(k);
 }

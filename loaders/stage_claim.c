@@ -15,6 +15,13 @@ void stage_claims_dir(char out[STAGE_NAME], const char *topic, int32_t partition
     snprintf(out, STAGE_NAME, "_claims/%.255s/%05" PRId32, topic, partition);
 }
 
+int32_t stage_claims_partition(const char *name)
+{
+    size_t n = strspn(name, "0123456789");
+
+    return n >= 5 && n <= 9 && name[n] == '\0' ? (int32_t)strtol(name, NULL, 10) : -1;
+}
+
 void stage_hints_dir(char out[STAGE_NAME], const char *topic, int32_t partition)
 {
     snprintf(out, STAGE_NAME, "_claims/%.255s/%05" PRId32 ".from", topic, partition);

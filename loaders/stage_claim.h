@@ -54,6 +54,8 @@ struct stage_claim {
 
 /* "_claims/weather/00003" */
 void stage_claims_dir(char out[STAGE_NAME], const char *topic, int32_t partition);
+/* Below "_claims/weather": the partition, -1 when it is another name ("00003.from"). */
+int32_t stage_claims_partition(const char *name);
 /* Below that directory: the offset of a claim's name, -1 when it is none. */
 int64_t stage_claim_first(const char *name);
 void stage_claim_name(char out[STAGE_NAME], const char *topic, int32_t partition,

@@ -8,7 +8,8 @@
 
 struct memory_sink {
     struct sink sink;
-    int64_t next, epoch;
+    int64_t next, epoch, mark;
+    bool marked;
     size_t rows, rejects, taken;
     struct receipt last;
     int fail_before, lose_after; // so many writes from now
@@ -23,7 +24,8 @@ static enum err_kind memory_take(struct sink *s, const char *topic, int32_t part
     (void)topic, (void)partition, (void)cluster, (void)e;
     if (m->epoch == 0)
         m->next = low;
-    *out = (struct claim){.next = m->next, .epoch = ++m->epoch, .mark = -1};
+    *out = (struct claim){
+        .next = m->next, .epoch = ++m->epoch, .mark = m->marked ? m->mark : -1};
     return ERR_OK;
 }
 
@@ -85,6 +87,8 @@ static enum err_kind memory_write(struct sink *s, const struct batch *b,
     m->rows += r->loaded;
     m->rejects += r->rejected;
     m->next = b->next;
+    m->mark = batch_mark(b);
+    m->marked = true;
     m->last = *r;
     if (m->lose_after > 0 && --m->lose_after == 0)
         return err_set(e, ERR_UNAVAILABLE, "done, but nobody heard");
