@@ -81,7 +81,7 @@ def a_reset_asks_first_and_is_seen_by_a_job_that_runs():
 
 
 def a_reset_finds_its_offset_by_name_and_by_time():
-    w = World(URL, parts=1)
+    w = World(URL, parts=1, config={"retention.ms": "-1"})  # records of years ago, which Kafka would delete
     for i in range(3):
         w.produce(100 * i, 100 * i + 100, timestamp=1700000000000 + i * 60000)
     same(w.finish(), 0, "loaded")

@@ -209,15 +209,17 @@ def a_server_that_cannot_write_is_waited_for():
     """Disk full, out of memory, a standby, a broken disk: as a trigger says so, with the server's codes."""
     w = World(URL, parts=1, batch__age="50ms")
     w.ask("CREATE TABLE %(t)s (id bigint, station text, at timestamptz); CREATE TABLE %(t)s_says (code text);"
-          "CREATE FUNCTION %(t)s_fails() RETURNS trigger LANGUAGE plpgsql AS $$DECLARE c text; BEGIN SELECT code INTO c "
-          "FROM %(t)s_says; IF c IS NOT NULL THEN RAISE EXCEPTION 'so says the test' USING ERRCODE = c; END IF; RETURN "
+          "CREATE SEQUENCE %(t)s_tries; CREATE FUNCTION %(t)s_fails() RETURNS trigger LANGUAGE plpgsql AS $$DECLARE c text; BEGIN SELECT code INTO c "
+          "FROM %(t)s_says; IF c IS NOT NULL THEN PERFORM nextval('%(t)s_tries'); RAISE EXCEPTION 'so says the test' USING ERRCODE = c; END IF; RETURN "
           "NEW; END$$; CREATE TRIGGER fails BEFORE INSERT ON %(t)s FOR EACH ROW EXECUTE FUNCTION %(t)s_fails()"
           % {"t": w.name})
     p, codes = w.start(), ["53100", "53200", "25006", "58030", "40001", "57014", "57P03"]
+    tries = lambda: w.one("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM %s_tries" % w.name)
     for i, code in enumerate(codes):
+        before = tries()
         w.ask("INSERT INTO %s_says VALUES (%%s)" % w.name, code)
         w.produce(i * 100, (i + 1) * 100)
-        time.sleep(0.4)
+        wait("it was tried while the server says " + code, lambda: tries() > before, 30)
         same(w.rows(), i * 100, "rows while it says " + code)
         w.ask("DELETE FROM %s_says" % w.name)
         w.wait_for((i + 1) * 100, 30)
