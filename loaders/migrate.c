@@ -37,15 +37,15 @@ static enum err_kind apply(struct pg *pg, const struct migration *m, struct err 
     return err_prefix(e, "migration %s", m->name);
 }
 
+const char migrate_version_table[] =
+    "CREATE TABLE IF NOT EXISTS etl_version (number integer PRIMARY KEY, name text NOT "
+    "NULL, applied timestamptz NOT NULL DEFAULT clock_timestamp())";
+
 static enum err_kind apply_missing(struct pg *pg, struct err *e)
 {
     int version;
 
-    TRY(pg_run(
-        pg,
-        "CREATE TABLE IF NOT EXISTS etl_version (number integer PRIMARY KEY, name "
-        "text NOT NULL, applied timestamptz NOT NULL DEFAULT clock_timestamp())",
-        e));
+    TRY(pg_run(pg, migrate_version_table, e));
     TRY(version_of(pg, &version, e));
     if (version > migrations[n_migrations - 1].number)
         return err_set(

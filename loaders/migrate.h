@@ -17,5 +17,6 @@ struct migration {
 
 extern const struct migration migrations[];
 extern const size_t n_migrations;
+extern const char migrate_version_table[]; // the statement that makes etl_version
 
 enum err_kind migrate(struct pg *pg, struct err *e) MUST_USE;

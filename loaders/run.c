@@ -7,6 +7,7 @@
 #include "loaders/etl_copy.h"
 #include "loaders/pump.h"
 #include "loaders/sink_files.h"
+#include "loaders/sink_odbc.h"
 #include "loaders/sink_postgres.h"
 #include "loaders/source_kafka.h"
 #include "loaders/source_stage.h"
@@ -26,7 +27,7 @@
 
 struct loader {
     struct loader_settings s;
-    char *group, *subject;
+    char *group, *subject, *dsn;
     char *topic; // of the stage's place
     pthread_t thread;
     bool joined; // by whoever ends it
@@ -683,13 +684,65 @@ static enum err_kind check_mode(const struct loader_settings *s, struct err *e)
     return ERR_OK;
 }
 
+static char *or_made(const char *given, const char *base, const char *suffix)
+{
+    struct buf b = BUF_INIT(1000);
+
+    if (given != NULL && given[0] != '\0')
+        return mem_str(span_str(given));
+    buf_printf(&b, "%s%s", base, suffix);
+    char *text = mem_str(buf_span(&b));
+    buf_free(&b);
+    return text;
+}
+
+static bool is_odbc(const struct loader_settings *s)
+{
+    return s->odbc_connection != NULL || s->odbc_dsn != NULL;
+}
+
+static enum err_kind open_odbc(struct loader *l, struct err *e)
+{
+    const struct loader_settings *s = &l->s;
+
+    if (s->odbc_connection != NULL && s->odbc_dsn != NULL)
+        return err_set(e, ERR_INVALID,
+                       "sink.odbc.connection and .dsn: wanted one of them");
+    if (s->odbc_table == NULL)
+        return err_set(e, ERR_INVALID, "sink.odbc.table is missing");
+    if (s->odbc_connection == NULL)
+        l->dsn = or_made(NULL, "DSN=", s->odbc_dsn);
+    struct odbc_options o = {
+        .connection = s->odbc_connection != NULL ? s->odbc_connection : l->dsn,
+        .dialect = s->odbc_dialect,
+        .table = s->odbc_table,
+        .job = s->job,
+        .topic = s->topic,
+        .source = s->bootstrap,
+        .reject_limit = s->odbc_reject_limit,
+        .reject_floor = s->odbc_reject_floor,
+        .isolate = s->batch_rows < 10000 ? s->batch_rows : 10000,
+        .evolve = s->odbc_evolve,
+        .mode = (enum apply_mode)s->odbc_mode,
+        .keys = {s->odbc_key.items, s->odbc_key.n, false},
+        .array = s->odbc_array,
+        .lock_timeout_ms = s->odbc_lock_timeout_ms,
+        .statement_timeout_ms = s->odbc_statement_timeout_ms,
+    };
+
+    return odbc_sink_open(&l->sink, &o, e);
+}
+
 static enum err_kind open_sink(struct loader *l, struct err *e)
 {
-    if ((l->s.place == NULL) == (l->s.url == NULL))
+    if ((l->s.place != NULL) + (l->s.url != NULL) + is_odbc(&l->s) != 1)
         return err_set(e, ERR_INVALID,
-                       "wanted one sink: sink.postgres.url or sink.files.place");
+                       "wanted one sink: sink.postgres.url, sink.files.place, or "
+                       "sink.odbc.connection or .dsn");
     if (l->s.place != NULL)
         return open_files(l, e);
+    if (is_odbc(&l->s))
+        return open_odbc(l, e);
     if (l->s.table == NULL)
         return err_set(e, ERR_INVALID, "sink.postgres.table is missing");
     TRY(check_mode(&l->s, e));
@@ -731,19 +784,8 @@ static void free_loader(struct loader *l)
     free(l->group);
     free(l->subject);
     free(l->topic);
+    free(l->dsn);
     free(l);
-}
-
-static char *or_made(const char *given, const char *base, const char *suffix)
-{
-    struct buf b = BUF_INIT(1000);
-
-    if (given != NULL && given[0] != '\0')
-        return mem_str(span_str(given));
-    buf_printf(&b, "%s%s", base, suffix);
-    char *text = mem_str(buf_span(&b));
-    buf_free(&b);
-    return text;
 }
 
 static enum err_kind check_source(struct loader *l, struct err *e)
@@ -774,6 +816,10 @@ static enum err_kind open_parts(struct loader *l, struct err *e)
     TRY(check_source(l, e));
     TRY(open_registry(l, e));
     TRY(open_sink(l, e));
+    if (l->s.audit_url != NULL && is_odbc(&l->s))
+        return err_set(e, ERR_INVALID,
+                       "audit.url: an ODBC sink's audit is in its own "
+                       "database alone");
     if (l->s.audit_url != NULL && l->s.place == NULL)
         TRY(etl_copy_open(&l->copy, l->s.url, l->s.audit_url, l->s.job, e));
     l->state.run_id = l->sink->ops->run_id(l->sink);
@@ -857,12 +903,15 @@ static enum err_kind learn_stage(const struct loader *l, struct err *e)
 static enum err_kind plan(struct loader *l, struct buf *statements, struct err *e)
 {
     if (l->s.place != NULL)
-        return err_set(e, ERR_INVALID, "a plan is of a table: sink.postgres");
+        return err_set(e, ERR_INVALID,
+                       "a plan is of a table: sink.postgres or sink.odbc");
     TRY(check_source(l, e));
     TRY(open_registry(l, e));
     TRY(open_sink(l, e));
     TRY(learn_stage(l, e));
     TRY(sift_latest(l->sift, e));
+    if (is_odbc(&l->s))
+        return odbc_sink_plan(l->sink, sift_reader(l->sift), statements, e);
     return postgres_plan(l->sink, sift_reader(l->sift), statements, e);
 }
 

@@ -1,7 +1,7 @@
 /*
  * run.h - a loader: a pipeline file's settings, a source, a sink, and the threads.
  *
- *      reader (source_kafka.c) --queue--> pump (here) --> Postgres, or staged files
+ *      reader (source_kafka.c) --queue--> pump (here) --> Postgres, ODBC, or files
  *
  * The pump's thread brings everything up, waiting for what is away, and takes it down
  * again; loader_state() tells how it stands.  Any thread may call these.  What a user
@@ -42,6 +42,14 @@ struct loader_settings { // filled by the rows of loader_rows
     bool evolve, allow_unsafe;
     double reject_limit;
     int64_t reject_floor, lock_timeout_ms, statement_timeout_ms;
+
+    const char *odbc_connection, *odbc_dsn, *odbc_dialect, *odbc_table;
+    int odbc_mode;
+    struct conf_list odbc_key;
+    int64_t odbc_array, odbc_reject_floor, odbc_lock_timeout_ms;
+    int64_t odbc_statement_timeout_ms;
+    bool odbc_evolve;
+    double odbc_reject_limit;
 
     const char *place, *format, *spool, *codec;
     struct conf_pairs partition_by;

@@ -124,6 +124,40 @@ const struct conf_row loader_rows[] = {
     {"sink.postgres.statement_timeout", CONF_DURATION, AT(statement_timeout_ms),
      .fallback = "5m", .min = 1000, .max = DAY_MS, .help = "longest statement"},
 
+    {"sink.odbc.connection", CONF_TEXT, AT(odbc_connection), .secret = true,
+     .help = "the driver manager's connection string: Driver=...;Server=...;UID=...;"
+             "PWD=..."},
+    {"sink.odbc.dsn", CONF_TEXT, AT(odbc_dsn),
+     .help = "... or a data source of odbc.ini"},
+    {"sink.odbc.dialect", CONF_TEXT, AT(odbc_dialect), .fallback = "auto",
+     .help = "auto (what the driver says), postgres, sqlite, sqlserver, snowflake or "
+             "generic (SQL:2003)"},
+    {"sink.odbc.table", CONF_TEXT, AT(odbc_table),
+     .help = "table, schema.table or database.schema.table"},
+    {"sink.odbc.mode", CONF_CHOICE, AT(odbc_mode), .fallback = "append",
+     .choices = "append|insert_ignore|upsert",
+     .help = "what becomes of a record: a row each; the first or the last of a key"},
+    {"sink.odbc.key", CONF_LIST, AT(odbc_key), .max = 16, .argument = "FIELD",
+     .help = "fields that make a row the same row, for every mode but append"},
+    {"sink.odbc.array", CONF_INT, AT(odbc_array), .fallback = "1000", .min = 1,
+     .max = 100000,
+     .help =
+         "most rows handed to the driver at once; 1 where it cannot be trusted with "
+         "more"},
+    {"sink.odbc.evolve", CONF_BOOL, AT(odbc_evolve), .fallback = "true",
+     .help = "create the table and alter it as the schema grows"},
+    {"sink.odbc.reject_limit", CONF_REAL, AT(odbc_reject_limit), .fallback = "10",
+     .help = "stop when more than so many per cent of a batch cannot be loaded; 100 = "
+             "never"},
+    {"sink.odbc.reject_floor", CONF_INT, AT(odbc_reject_floor), .fallback = "100",
+     .min = 0, .max = INT64_C(1) << 40, .help = "rejects of a run that never stop it"},
+    {"sink.odbc.lock_timeout", CONF_DURATION, AT(odbc_lock_timeout_ms),
+     .fallback = "5s", .min = 10, .max = 600000,
+     .help = "wait for a lock, then try again"},
+    {"sink.odbc.statement_timeout", CONF_DURATION, AT(odbc_statement_timeout_ms),
+     .fallback = "5m", .min = 1000, .max = DAY_MS,
+     .help = "longest statement, where the driver or the database can be told"},
+
     {"sink.files.place", CONF_TEXT, AT(place), .flag = "place", .argument = "URL",
      .help = "where files are staged: file:///DIR, webhdfs://HOST:PORT/DIR, "
              "s3://BUCKET/PREFIX"},

@@ -1,0 +1,57 @@
+/*
+ * dialect_sql.h - statements, composed of a dialect's words.
+ *
+ *      the target    CREATE TABLE, ALTER TABLE t ADD c, the stage beside it
+ *      rows          INSERT INTO t (..) VALUES (?, CAST(? AS uuid)), (..) ..
+ *      their keys    from the stage to the target: ON CONFLICT, or MERGE
+ *      the ledger    etl_offsets, etl_log, etl_batch, etl_reject, etl_attempt
+ *
+ * Of the records of a key in one batch the last one counts (APPLY_UPSERT) or the first
+ * (APPLY_IGNORE), by the column avrogate_seq that the stage has behind the target's.
+ *
+ * Pure: it writes SQL.
+ */
+#pragma once
+
+#include "loaders/dialect.h"
+
+#define STAGE_SEQ "avrogate_seq"
+
+void dialect_put_create(struct buf *sql, const struct dialect *d, const struct table *t,
+                        const char *quoted);
+/* One column more, with the field's default for the rows that are there. */
+void dialect_put_add(struct buf *sql, const struct dialect *d, const char *quoted,
+                     const struct column *c);
+/* The column's type as we would make it now; `relax` only lets it be NULL. */
+void dialect_put_alter(struct buf *sql, const struct dialect *d, const char *quoted,
+                       const struct column *c, bool relax);
+void dialect_put_stage(struct buf *sql, const struct dialect *d, const struct table *t,
+                       const char *stage);
+
+/* INSERT for `rows` rows, into the stage (with avrogate_seq) or the target. */
+void dialect_put_insert(struct buf *sql, const struct dialect *d, const struct table *t,
+                        const char *into, bool is_stage, size_t rows);
+/* Nothing, or a refusal: would the target take such rows? */
+void dialect_put_probe(struct buf *sql, const struct dialect *d, const struct table *t,
+                       const char *quoted);
+/* How many keys the stage has, and how many of them the target. */
+void dialect_put_count(struct buf *sql, const struct dialect *d, const struct table *t,
+                       const char *quoted, const char *stage);
+
+/* put_apply and put_once of the two families.  `keys`: the first so many columns are
+ * the key. */
+void dialect_conflict_apply(struct buf *sql, const struct dialect *d,
+                            enum apply_mode mode, const struct table *t,
+                            const char *quoted, const char *stage);
+void dialect_merge_apply(struct buf *sql, const struct dialect *d, enum apply_mode mode,
+                         const struct table *t, const char *quoted, const char *stage);
+void dialect_conflict_once(struct buf *sql, const struct dialect *d, const char *table,
+                           const char *const *columns, const char *const *values,
+                           size_t n, size_t keys);
+void dialect_merge_once(struct buf *sql, const struct dialect *d, const char *table,
+                        const char *const *columns, const char *const *values, size_t n,
+                        size_t keys);
+
+/* The ledger's tables, one statement each; false past the last. */
+bool dialect_put_ledger(struct buf *sql, const struct dialect *d, size_t i,
+                        const char **table);

@@ -1,0 +1,242 @@
+/* The ledger's tables, and the run's row in etl_log. */
+#include "loaders/sink_odbc_inside.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "loaders/migrate.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A run that says `running` and gave no sign for so long is not believed. */
+#define SILENT_MS (INT64_C(86400) * 1000)
+
+/* --- tables ----------------------------------------------------------------------- */
+
+static bool is_there(struct odbc_sink *s, const char *table)
+{
+    struct buf sql = BUF_INIT(1000);
+    struct odbc_answer a;
+    struct err ignored = {0};
+
+    buf_printf(&sql, "SELECT * FROM %s WHERE 1 = 0", table);
+    enum err_kind rc = odbc_ask_buf(&s->ledger, &sql, &a, &ignored);
+    if (rc == ERR_OK)
+        odbc_answer_free(&a);
+    buf_free(&sql);
+    return rc == ERR_OK;
+}
+
+static enum err_kind make(struct odbc_sink *s, struct buf *sql, const char *table,
+                          struct err *e)
+{
+    if (odbc_run_buf(&s->ledger, sql, NULL, e) == ERR_OK) {
+        log_event(LOG_INFO, "table created", LOG_S("table", table), LOG_END);
+        return ERR_OK;
+    }
+    if (e->kind != ERR_UNAVAILABLE && is_there(s, table))
+        return ERR_OK; // another instance was first
+    return err_prefix(e, "%s", table);
+}
+
+static enum err_kind make_tables(struct odbc_sink *s, struct err *e)
+{
+    struct buf sql = BUF_INIT(1 << 16);
+    const char *table;
+    enum err_kind rc = ERR_OK;
+
+    for (size_t i = 0; rc == ERR_OK; i++) {
+        buf_reset(&sql);
+        if (!dialect_put_ledger(&sql, s->d, i, &table))
+            break;
+        if (!is_there(s, table))
+            rc = make(s, &sql, table, e);
+    }
+    buf_free(&sql);
+    return rc;
+}
+
+static enum err_kind version_of(struct odbc_sink *s, int64_t *out, struct err *e)
+{
+    struct odbc_answer a;
+
+    TRY(odbc_ask(&s->ledger, "SELECT coalesce(max(number), 0) FROM etl_version", &a,
+                 e));
+    *out = odbc_number(&a, 0);
+    odbc_answer_free(&a);
+    return ERR_OK;
+}
+
+/* In a PostgreSQL database they are the Postgres sink's own: what reads the audit there
+ * need not know who wrote it. */
+static enum err_kind migrate_all(struct odbc_sink *s, struct err *e)
+{
+    struct err ignored = {0};
+    int64_t version;
+
+    if (version_of(s, &version, &ignored) == ERR_OK &&
+        version == migrations[n_migrations - 1].number)
+        return ERR_OK;
+    TRY(odbc_begin(&s->ledger, e));
+    TRY(odbc_run(&s->ledger, "SELECT pg_advisory_xact_lock(6021023)", NULL, e));
+    TRY(odbc_run(&s->ledger, migrate_version_table, NULL, e));
+    TRY(version_of(s, &version, e));
+    for (size_t i = 0; i < n_migrations; i++) {
+        if (migrations[i].number <= version)
+            continue;
+        TRY(odbc_run(&s->ledger, migrations[i].sql, NULL, e));
+        struct buf sql = BUF_INIT(1000);
+        buf_printf(&sql, "INSERT INTO etl_version (number, name) VALUES (%d, '%s')",
+                   migrations[i].number, migrations[i].name);
+        enum err_kind rc = odbc_run_buf(&s->ledger, &sql, NULL, e);
+        buf_free(&sql);
+        TRY(rc);
+    }
+    return odbc_commit(&s->ledger, e);
+}
+
+static enum err_kind need_tables(struct odbc_sink *s, struct err *e)
+{
+    if (!s->d->migrated)
+        return make_tables(s, e);
+    enum err_kind rc = migrate_all(s, e);
+    if (rc != ERR_OK)
+        odbc_rollback(&s->ledger);
+    return rc;
+}
+
+/* --- runs that are over, and did not say so ----------------------------------------
+ */
+
+static enum err_kind mark(struct odbc_sink *s, const char *run, struct err *e)
+{
+    struct buf sql = BUF_INIT(4000);
+
+    buf_printf(&sql,
+               "UPDATE etl_log SET status = 'interrupted', end_time = CASE WHEN "
+               "last_sign > start_time THEN last_sign ELSE start_time END, changed = "
+               "%s, error_message = COALESCE(error_message, 'the process ended without "
+               "saying why') WHERE run_id = '%s' AND status = 'running'",
+               s->d->now, run);
+    enum err_kind rc = odbc_run_buf(&s->ledger, &sql, NULL, e);
+    buf_free(&sql);
+    return rc;
+}
+
+/* Of this host, and no such process; elsewhere nobody can know but by its silence. */
+static bool is_dead(const char *instance)
+{
+    char host[80] = "";
+    const char *colon = strrchr(instance, ':');
+
+    if (colon == NULL || gethostname(host, sizeof host - 1) != 0 ||
+        strncmp(instance, host, (size_t)(colon - instance)) != 0 ||
+        host[colon - instance] != '\0')
+        return false;
+    long pid = strtol(colon + 1, NULL, 10);
+    return pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+static enum err_kind mark_the_dead(struct odbc_sink *s, struct err *e)
+{
+    struct buf sql = BUF_INIT(1 << 16);
+    struct odbc_answer a;
+    enum err_kind rc;
+
+    buf_put_str(&sql, "SELECT run_id, instance, CASE WHEN last_sign < ");
+    dialect_put_time(&sql, s->d, wall_ms() - SILENT_MS);
+    buf_put_str(&sql, " THEN 1 ELSE 0 END FROM etl_log WHERE status = 'running' AND "
+                      "job_name = ");
+    dialect_put_text(&sql, s->d, s->o.job);
+    rc = odbc_ask_buf(&s->ledger, &sql, &a, e);
+    buf_free(&sql);
+    TRY(rc);
+    for (size_t i = 0; i < a.rows && rc == ERR_OK; i++)
+        if (is_dead(odbc_cell(&a, i, 1)) || odbc_cell(&a, i, 2)[0] == '1')
+            rc = mark(s, odbc_cell(&a, i, 0), e);
+    odbc_answer_free(&a);
+    return rc;
+}
+
+/* --- our own ---------------------------------------------------------------------- */
+
+static const char *literal(struct odbc_sink *s, struct arena *a, const char *text)
+{
+    struct buf sql = BUF_INIT(1 << 16);
+
+    dialect_put_text(&sql, s->d, text);
+    const char *out = arena_str(a, buf_span(&sql));
+    buf_free(&sql);
+    return out;
+}
+
+static enum err_kind write_row(struct odbc_sink *s, struct err *e)
+{
+    static const char *const columns[] = {"run_id",          "job_name",
+                                          "status",          "start_time",
+                                          "source",          "topic",
+                                          "target",          "instance",
+                                          "program",         "records_processed",
+                                          "batches",         "bytes",
+                                          "changed",         "records_rejected",
+                                          "last_sign",       "partitions",
+                                          "schema_ids",      "records_duplicate",
+                                          "records_filtered"};
+    struct arena a = {0};
+    struct buf sql = BUF_INIT(1 << 16);
+    const char *now = s->d->now;
+    const char *const values[] = {literal(s, &a, s->run.id),
+                                  literal(s, &a, s->o.job),
+                                  "'running'",
+                                  now,
+                                  literal(s, &a, s->run.source),
+                                  literal(s, &a, s->run.topic),
+                                  literal(s, &a, s->run.target),
+                                  literal(s, &a, s->run.instance),
+                                  literal(s, &a, "avrogate " AVROGATE_VERSION),
+                                  "0",
+                                  "0",
+                                  "0",
+                                  now,
+                                  "0",
+                                  now,
+                                  "'{}'",
+                                  "'{}'",
+                                  "0",
+                                  "0"};
+
+    s->d->put_once(&sql, s->d, "etl_log", columns, values, 19, 1);
+    enum err_kind rc = odbc_run_buf(&s->ledger, &sql, NULL, e);
+    buf_free(&sql);
+    arena_free(&a);
+    return rc;
+}
+
+enum err_kind odbc_ledger_begin(struct odbc_sink *s, struct err *e)
+{
+    TRY(odbc_connect(&s->ledger, e));
+    TRY(need_tables(s, e));
+    TRY(mark_the_dead(s, e));
+    return write_row(s, e);
+}
+
+enum err_kind odbc_ledger_end(struct odbc_sink *s, const char *status, const char *why,
+                              struct err *e)
+{
+    struct buf sql = BUF_INIT(1 << 16);
+
+    TRY(odbc_connect(&s->ledger, e));
+    buf_printf(&sql,
+               "UPDATE etl_log SET status = '%s', end_time = %s, last_sign = %s, "
+               "changed = %s, error_message = ",
+               status, s->d->now, s->d->now, s->d->now);
+    dialect_put_text(&sql, s->d, why);
+    buf_printf(&sql, " WHERE run_id = '%s'", s->run.id);
+    enum err_kind rc = odbc_run_buf(&s->ledger, &sql, NULL, e);
+    buf_free(&sql);
+    return rc;
+}
