@@ -135,24 +135,6 @@ static void show_progress(void *arg, int64_t n, int64_t bytes, int64_t whole)
 
 /* --- what was asked for ----------------------------------------------------------- */
 
-static enum err_kind check_formats(struct settings *s, struct err *e)
-{
-    const char *named = s->into == NULL ? NULL : format_of_path(s->into);
-
-    if (s->into != NULL && named == NULL)
-        return err_set(e, ERR_INVALID, "into \"%.100s\", wanted a name that ends in %s",
-                       s->into, ".parquet, .avro, .jsonl or .csv");
-    if (s->into != NULL && s->to != NULL && strcmp(s->to, named) != 0)
-        return err_set(e, ERR_INVALID, "into \"%.100s\", wanted a name of --to %.20s",
-                       s->into, s->to);
-    if (s->to == NULL)
-        s->to = named != NULL ? named : s->format;
-    if (format_suffix(s->format) == NULL || format_suffix(s->to) == NULL)
-        return err_set(e, ERR_INVALID, "format \"%.40s\" to \"%.40s\", wanted of %s",
-                       s->format, s->to, format_names);
-    return ERR_OK;
-}
-
 /* "dt=2026-11-20/" is "dt=2026-11-20"; the place refuses what else it cannot have. */
 static enum err_kind check_names(struct settings *s, struct err *e)
 {
@@ -165,15 +147,30 @@ static enum err_kind check_names(struct settings *s, struct err *e)
     while (n > 0 && dir[n - 1] == '/')
         dir[--n] = '\0';
     s->dir = dir;
-    if (s->into != NULL && (s->into[0] == '_' || s->into[0] == '/'))
-        return err_set(e, ERR_INVALID, "into \"%.100s\", wanted a name in the place",
-                       s->into);
-    if (s->backup != NULL && !merge_is_backup(s->backup))
-        return err_set(e, ERR_INVALID,
-                       "backup \"%.100s\", wanted backup, backup/... or a name that "
-                       "begins with _",
-                       s->backup);
     return ERR_OK;
+}
+
+static enum err_kind read_options(struct merge_run *r, struct err *e)
+{
+    const struct settings *s = &r->s;
+
+    TRY(check_names(&r->s, e));
+    r->o = (struct merge_options){
+        .dir = s->dir,
+        .topic = s->topic,
+        .format = s->format,
+        .to = s->to,
+        .into = s->into,
+        .how = {.codec = s->codec, .bloom = s->bloom.items, .n_bloom = s->bloom.n},
+        .max_bytes = s->max_bytes,
+        .backup = s->backup,
+        .dry_run = s->dry_run,
+        .clean_ms = s->clean_ms > 0 ? s->clean_ms : -1,
+        .spool = s->spool,
+        .arg = r,
+        .say = say,
+        .progress = show_progress};
+    return merge_check(&r->o, e);
 }
 
 static enum err_kind open_all(struct merge_run *r, struct err *e)
@@ -190,23 +187,8 @@ static enum err_kind open_all(struct merge_run *r, struct err *e)
     if (s->schema != NULL)
         TRY(avro_schema_load(&r->schema, s->schema, true, e));
     TRY(place_open(&r->place, &p, e));
-    r->o = (struct merge_options){
-        .place = r->place,
-        .dir = s->dir,
-        .topic = s->topic,
-        .format = s->format,
-        .to = s->to,
-        .into = s->into,
-        .schema = r->schema,
-        .how = {.codec = s->codec, .bloom = s->bloom.items, .n_bloom = s->bloom.n},
-        .max_bytes = s->max_bytes,
-        .backup = s->backup,
-        .dry_run = s->dry_run,
-        .clean_ms = s->clean_ms > 0 ? s->clean_ms : -1,
-        .spool = s->spool,
-        .arg = r,
-        .say = say,
-        .progress = show_progress};
+    r->o.place = r->place;
+    r->o.schema = r->schema;
     return ERR_OK;
 }
 
@@ -294,8 +276,7 @@ static enum err_kind merge(struct merge_run *r, struct err *e)
 static int run_merge(struct merge_run *r)
 {
     struct err e = {0};
-    bool called_wrongly =
-        check_formats(&r->s, &e) != ERR_OK || check_names(&r->s, &e) != ERR_OK;
+    bool called_wrongly = read_options(r, &e) != ERR_OK;
 
     enum err_kind rc = called_wrongly ? e.kind : merge(r, &e);
     if (rc != ERR_OK)

@@ -15,10 +15,12 @@ struct etl_phase {
     const char *name; // "collect", "merge", "load", "clean"
     int64_t rows_in, rows_out, files_in, files_out, bytes_in, bytes_out;
     const char *load_run; // of a load: its run in the warehouse; NULL = none
+    int64_t ms;           // how long it took, for one that is told of at its end alone
 };
 
 enum err_kind phase_begin(struct pg *pg, const struct run *r, const struct etl_phase *p,
                           struct err *e) MUST_USE;
-/* `status` "success", "failed" or "interrupted"; `why` NULL = nothing to say. */
+/* `status` "success", "failed" or "interrupted"; `why` NULL = nothing to say.  Makes
+ * the row where none was begun. */
 enum err_kind phase_end(struct pg *pg, const struct run *r, const struct etl_phase *p,
                         const char *status, const char *why, struct err *e) MUST_USE;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "http/server.h"
+#include "loaders/cycle.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -30,7 +31,7 @@ static const struct conf_program program = {
         "  avrogate load -c pipeline.yaml\n"
         "  avrogate load -c pipeline.yaml --until-end\n"
         "  avrogate load -c pipeline.yaml --for 120s --listen 127.0.0.1:9464\n"
-        "  avrogate load -c pipeline.yaml --every 5m\n"
+        "  avrogate load -c pipeline.yaml --every 5m --phases collect,merge\n"
         "  avrogate load -c pipeline.yaml --plan\n"
         "  avrogate load status -c pipeline.yaml\n\n"
         "  pipeline.yaml:\n"
@@ -194,15 +195,24 @@ static void set_loader(struct web *w, struct loader *l)
     pthread_mutex_unlock(&w->lock);
 }
 
-static enum err_kind run_once(struct web *w, const struct loader_settings *s,
-                              const sigset_t *signals, bool *told, struct err *e)
+struct shift { // what a run of the command needs
+    struct web *w;
+    const sigset_t *signals;
+};
+
+/* A loader to its end. */
+static enum err_kind run_loader(void *arg, const struct loader_settings *s,
+                                struct loader_state *last, char run_id[RUN_ID],
+                                bool *told, struct err *e)
 {
+    const struct shift *shift = arg;
+    struct web *w = shift->w;
     struct loader *l;
     struct loader_state st;
 
     TRY(loader_open(&l, s, e));
     set_loader(w, l);
-    *told = watch(l, s, signals, &st);
+    *told = watch(l, s, shift->signals, &st);
     loader_end(l);
     loader_state(l, &st);
     sum_up(s, &st);
@@ -212,9 +222,47 @@ static enum err_kind run_once(struct web *w, const struct loader_settings *s,
     w->last = st;
     // a text of the loader's own
     w->last.run_id = "";
+    *last = w->last;
     pthread_mutex_unlock(&w->lock);
+    snprintf(run_id, RUN_ID, "%s", st.run_id);
     loader_close(l);
     return ERR_OK;
+}
+
+static bool shift_is_over(void *arg)
+{
+    return is_told(((const struct shift *)arg)->signals);
+}
+
+static enum err_kind run_phases(struct shift *shift, const struct loader_settings *s,
+                                bool *told, struct err *e)
+{
+    const struct cycle_hands hands = {run_loader, shift_is_over, shift};
+    struct web *w = shift->w;
+    struct cycle_end end;
+
+    TRY(cycle_run(s, &hands, &end, e));
+    *told = end.told;
+    pthread_mutex_lock(&w->lock);
+    w->last.phase = LOADER_ENDED;
+    if (end.failed && !w->last.failed) {
+        snprintf(w->last.why, sizeof w->last.why, "%.239s", end.why);
+        fprintf(stderr, "avrogate load: %s\n", end.why);
+    }
+    w->last.failed = end.failed;
+    pthread_mutex_unlock(&w->lock);
+    return ERR_OK;
+}
+
+static enum err_kind run_once(struct shift *shift, const struct loader_settings *s,
+                              bool *told, struct err *e)
+{
+    struct loader_state last;
+    char run_id[RUN_ID];
+
+    if (s->phases.n > 0)
+        return run_phases(shift, s, told, e);
+    return run_loader(shift, s, &last, run_id, told, e);
 }
 
 /* Until the next run is due; true when told to stop. */
@@ -229,11 +277,12 @@ static bool pause_until(int64_t due_ms, const sigset_t *signals)
 static enum err_kind run_all(struct web *w, const struct loader_settings *s,
                              const sigset_t *signals, struct err *e)
 {
+    struct shift shift = {w, signals};
     bool told = false;
 
     do {
         int64_t began_ms = clock_ms();
-        TRY(run_once(w, s, signals, &told, e));
+        TRY(run_once(&shift, s, &told, e));
         if (s->every_ms == 0 || told)
             return ERR_OK;
         told = pause_until(began_ms + s->every_ms, signals);
@@ -250,7 +299,8 @@ static int run(struct loader_settings *s, const sigset_t *signals, struct err *e
 
     if (s->every_ms > 0 && s->for_ms == 0)
         s->until_end = true;
-    if (s->listen != NULL)
+    rc = cycle_check(s, e);
+    if (rc == ERR_OK && s->listen != NULL)
         rc = open_web(&web, s->listen, e);
     if (rc == ERR_OK)
         rc = run_all(&web, s, signals, e);

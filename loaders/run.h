@@ -64,8 +64,11 @@ struct loader_settings { // filled by the rows of loader_rows
 
     const char *audit_url;
     int64_t max_behind_ms;
-    int64_t for_ms;   // 0 = until told
-    int64_t every_ms; // 0 = one run
+    int64_t for_ms;          // 0 = until told
+    int64_t every_ms;        // 0 = one run
+    struct conf_list phases; // cycle.h; none = it only loads
+    const char *merge_to, *merge_into, *merge_backup;
+    int64_t merge_bytes;
     bool until_end, plan;
     const char *listen, *log_level;
 };

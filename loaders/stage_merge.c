@@ -279,12 +279,17 @@ static enum err_kind act(struct merging *m, enum swap_phase at, bool *open,
     }
 }
 
+static bool is_stopped(const struct merging *m)
+{
+    return m->o->stop != NULL && atomic_load(m->o->stop);
+}
+
 static enum err_kind act_patiently(struct merging *m, enum swap_phase at, bool *open,
                                    struct err *e)
 {
     enum err_kind rc = act(m, at, open, e);
 
-    for (int i = 0; i < TRIES && rc == ERR_UNAVAILABLE; i++) {
+    for (int i = 0; i < TRIES && rc == ERR_UNAVAILABLE && !is_stopped(m); i++) {
         int64_t ms = INT64_C(100) << (i < 6 ? i : 6);
         struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
         log_err(LOG_INFO, "the place is asked again", e);
@@ -400,6 +405,32 @@ static enum err_kind clean(struct merging *m, struct err *e)
     }
     arena_free(&a);
     return rc;
+}
+
+enum err_kind merge_check(struct merge_options *o, struct err *e)
+{
+    const char *named = o->into == NULL ? NULL : format_of_path(o->into);
+
+    if (o->into != NULL && named == NULL)
+        return err_set(e, ERR_INVALID, "into \"%.100s\", wanted a name that ends in %s",
+                       o->into, ".parquet, .avro, .jsonl or .csv");
+    if (o->into != NULL && o->to != NULL && strcmp(o->to, named) != 0)
+        return err_set(e, ERR_INVALID, "into \"%.100s\", wanted a name of format %.20s",
+                       o->into, o->to);
+    if (o->to == NULL)
+        o->to = named != NULL ? named : o->format;
+    if (format_suffix(o->format) == NULL || format_suffix(o->to) == NULL)
+        return err_set(e, ERR_INVALID, "format \"%.40s\" to \"%.40s\", wanted of %s",
+                       o->format, o->to, format_names);
+    if (o->into != NULL && (o->into[0] == '_' || o->into[0] == '/'))
+        return err_set(e, ERR_INVALID, "into \"%.100s\", wanted a name in the place",
+                       o->into);
+    if (o->backup != NULL && !merge_is_backup(o->backup))
+        return err_set(e, ERR_INVALID,
+                       "backup \"%.100s\", wanted backup, backup/... or a name that "
+                       "begins with _",
+                       o->backup);
+    return ERR_OK;
 }
 
 enum err_kind stage_merge(const struct merge_options *o, struct merge_sums *sums,

@@ -14,6 +14,8 @@
 #include "loaders/stage_swap.h"
 #include "place/place.h"
 
+#include <stdatomic.h>
+
 struct merge_options { // all borrowed
     struct place *place;
     const char *dir;         // "" = the place itself; with what is below it
@@ -30,6 +32,7 @@ struct merge_options { // all borrowed
     int64_t clean_ms;  // merges done longer ago are forgotten; -1 = never
     const char *spool; // directory for what is written until the place has it
 
+    const atomic_bool *stop; // true: try no more, NULL = never
     void *arg;
     void (*say)(void *arg, const char *line); // what was done, or would be
     void (*progress)(void *arg, int64_t rows, int64_t bytes, int64_t whole);
@@ -41,8 +44,9 @@ struct merge_sums {
     int64_t cleaned;
 };
 
-/* True for a directory a backup can go to: merges pass over it. */
-bool merge_is_backup(const char *dir);
+/* Looks at what was asked for: ERR_INVALID.  A `to` that is NULL becomes the format of
+ * `into`, or of the inputs. */
+enum err_kind merge_check(struct merge_options *o, struct err *e) MUST_USE;
 
 enum err_kind stage_merge(const struct merge_options *o, struct merge_sums *sums,
                           struct err *e) MUST_USE;

@@ -32,6 +32,8 @@ struct merging {
     struct arena kept;   // what shown points into
 };
 
+/* True for a directory a backup can go to: merges pass over it. */
+bool merge_is_backup(const char *dir);
 /* "_tmp/merge-<run>-7" */
 void merge_private_name(struct merging *m, char out[100]);
 void merge_say(struct merging *m, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -117,7 +117,8 @@ class Stage(World):
         files = {"place": self.place.url, "format": self.format}
         conf = {**self.place.settings, **self.stage_settings, **more}
         for key in [k for k in conf if not k.startswith(("sink__", "kafka", "source__", "batch__", "audit", "etl_log",
-                                                         "until", "for", "memory", "job", "log_level"))]:
+                                                         "until", "for", "memory", "job", "log_level", "phases", "merge", "clean",
+                                                         "every"))]:
             at, value = files, conf.pop(key)
             for k in key.split("__")[:-1]:
                 at = at.setdefault(k, {})

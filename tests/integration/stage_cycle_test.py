@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Runs in phases: collected from real Kafka, merged, and again; each run one row of etl_log with its phases."""
+import random, signal
+from stage_world import *
+
+URL = make_database(SERVER, "cycle")
+KILLS = int(os.environ.get("CYCLE_KILLS", "6"))
+
+
+def held(w):
+    names = [n for n in w.place.names() if not n.startswith("_")]
+    return names, sorted(int(r["id"]) for n in names for r in read_file(n, w.place.read(n)))
+
+
+def phases(w):
+    return ask_at(URL, "SELECT l.status, p.number, p.phase, p.status, p.rows_in, p.rows_out, p.files_out FROM etl_phase p JOIN "
+                       "etl_log l USING (run_id) WHERE l.job_name = %s ORDER BY l.start_time, p.number", w.name)
+
+
+def proved(w):
+    code, out, err = w.audit("verify", "--job", w.name)
+    same(code, 0, "audit verify says\n" + out + err)
+
+
+def world(**more):
+    w = Stage(audit=URL, rotate__rows=100, batch__rows=50, **more)
+    w.url = URL
+    return w
+
+
+def a_run_is_one_row_with_its_phases():
+    w = world(format="csv", parts=2, phases=["collect", "merge"], merge={"into": "all.csv", "backup": "backup"})
+    for i in range(2):
+        w.produce(1000 * i, 1000 * i + 1000)
+        same(w.finish(), 0, "exit")
+    names, ids = held(w)
+    same((ids == list(range(2000)), len(names), all(n.startswith("backup/all-20") for n in names)), (True, 2, True), "rows once, two backups")
+    same(w.runs(), [("success", 1000, None)] * 2, "runs")
+    same(phases(w), [("success", 1, "collect", "success", 1000, 1000, 0), ("success", 2, "merge", "success", 1000, 1000, 1)] * 2, "phases")
+    same(w.finish(), 0, "exit of a run with nothing to do")
+    same(phases(w)[-1], ("success", 2, "merge", "success", 0, 0, 0), "a merge of nothing")
+    proved(w)
+    w.close()
+
+
+def it_repeats_until_it_is_told_to_stop():
+    w = world(format="ocf", parts=2, phases=["collect", "merge"], every="500ms")
+    p = w.start()
+    w.produce(0, 1)
+    wait("the audit's tables", lambda: ask_at(URL, "SELECT to_regclass('etl_phase')")[0][0])
+    for i in range(3):
+        w.produce(500 * i + (i == 0), 500 * i + 500)
+        wait("%d rows merged" % (500 * i + 500), lambda: sum(r[5] for r in phases(w) if r[2] == "collect") == 500 * i + 500, 60, 0.2)
+    wait("merges", lambda: len(held(w)[0]) == 1, 60, 0.2)
+    same(p.poll(), None, "it goes on")
+    w.stop(p)
+    same(held(w)[1] == list(range(1500)), True, "each row once")
+    same(sum(r[1] for r in w.runs()), 1500, "records of all runs")
+    same({r[0] for r in w.runs()} - {"success", "interrupted"}, set(), "how runs ended")
+    proved(w)
+    w.close()
+    return "%d runs" % len(w.runs())
+
+
+def killed_anywhere_the_next_run_does_what_is_left():
+    w = world(format="ocf", parts=1, phases=["collect", "merge"])
+    for i in range(KILLS):
+        w.produce(300 * i, 300 * i + 300)
+        p = w.start("--until-end", **w.static())
+        time.sleep(0.3 + random.random() * 1.2)
+        p.send_signal(signal.SIGKILL)
+        p.wait()
+    same(w.finish(**w.static()), 0, "exit")
+    names, ids = held(w)
+    same((len(names), ids == list(range(300 * KILLS))), (1, True), "one file, each row once")
+    same([r for r in phases(w) if r[3] == "running" or r[0] == "running"], [], "nothing runs any more")
+    same(sum(r[1] for r in w.runs()), 300 * KILLS, "records of all runs")
+    proved(w)
+    w.close()
+    return "%d runs" % len(w.runs())
+
+
+def a_phase_that_fails_is_the_runs_failure():
+    w = world(format="csv", parts=1, phases=["collect", "merge"], merge={"into": "all.csv"})
+    w.produce(0, 100)
+    same(w.finish(), 0, "exit")
+    w.produce(100, 200)
+    same(w.finish(), 1, "exit: the name is taken")
+    same(w.runs()[1], ("failed", 100, "merge: all.csv is there already"), "the run")
+    same([r[:4] for r in phases(w)][2:], [("failed", 1, "collect", "success"), ("failed", 2, "merge", "failed")], "its phases")
+    proved(w)
+    w.close()
+
+
+def wrong_settings_stop_the_start():
+    for wrong, why in (({"phases": ["merge", "collect"]}, "comes first"), ({"phases": ["collect", "sing"]}, "wanted"),
+                       ({"phases": ["merge", "merge"]}, "twice"), ({"phases": ["collect", "merge"], "merge": {"to": "xls"}}, "xls"),
+                       ({"phases": ["collect", "merge"], "merge": {"into": "a.csv"}, "every": "5m"}, "merge.backup")):
+        w = world(format="ocf", **wrong)
+        r = subprocess.run([AVROGATE, "load", "-c", w.pipeline()], capture_output=True, text=True, timeout=60)
+        same((r.returncode, why in r.stderr), (2, True), "%s: %s" % (wrong, r.stderr))
+        w.close()
+
+
+run_all([a_run_is_one_row_with_its_phases, it_repeats_until_it_is_told_to_stop, killed_anywhere_the_next_run_does_what_is_left,
+         a_phase_that_fails_is_the_runs_failure, wrong_settings_stop_the_start], workers=5)
