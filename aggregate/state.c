@@ -140,7 +140,7 @@ static enum err_kind take_long(struct span *s, int64_t *out, struct err *e)
 
 static enum err_kind take_bytes(struct span *s, struct span *out, struct err *e)
 {
-    int64_t n;
+    int64_t n = 0;
 
     TRY(take_long(s, &n, e));
     if (n < 0 || (uint64_t)n > s->n)
@@ -220,7 +220,7 @@ struct read_cell { // before it is the table's
 
 static enum err_kind take_value(struct span *s, struct read_cell *c, struct err *e)
 {
-    int64_t branch;
+    int64_t branch = BRANCH_NULL;
 
     TRY(take_long(s, &branch, e));
     switch (branch) {
@@ -251,7 +251,7 @@ static bool fits(const struct agg_cell *c, const struct agg_field *f)
 static enum err_kind take_cells(const struct agg_shape *shape, struct span s,
                                 struct read_cell *cells, struct err *e)
 {
-    int64_t n;
+    int64_t n = 0;
 
     TRY(take_head(&s, row_head, "row", e));
     TRY(take_long(&s, &n, e));

@@ -354,7 +354,7 @@ static enum err_kind read_name(struct reading *r, const struct yaml *y, struct e
 static enum err_kind read_severity(struct reading *r, const struct yaml *y,
                                    struct err *e)
 {
-    const char *text;
+    const char *text = NULL;
 
     TRY(read_text(r->q, y, &text, e));
     for (int i = 0; i < N_SEVERITIES; i++)
