@@ -168,6 +168,8 @@ void admit_leave(struct http_app *app, struct http_req *r)
     let_out((struct gateway *)app, visit);
     if (visit == NULL)
         return;
+    if (visit->finished != NULL)
+        publish_free(visit->finished);
     buf_free(&visit->unpacked);
     rest_stream_free(r);
 }

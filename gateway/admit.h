@@ -29,6 +29,8 @@ struct visit {
     struct session *stream; // rest_stream.c
     struct span trace;      // its traceparent, n 0 = none
 
+    struct publish *finished; // answered, and freed with the request; NULL = none
+
     struct replay_entry *entry; // it bears an Idempotency-Key and runs (retry.h)
     struct replay_known known;
     enum replay_end end;

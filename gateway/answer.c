@@ -168,9 +168,11 @@ static void put_schema(struct buf *out, const struct publish *p)
         json_put_string(out, p->schema.subject);
     else
         buf_put_str(out, "null");
-    buf_printf(out, ",\"id\":%d,\"version\":", p->schema.id);
+    buf_put_str(out, ",\"id\":");
+    json_put_int(out, p->schema.id);
+    buf_put_str(out, ",\"version\":");
     if (p->schema.version > 0)
-        buf_printf(out, "%d", p->schema.version);
+        json_put_int(out, p->schema.version);
     else
         buf_put_str(out, "null"); // pinned by id: an id may have many versions
     if (p->schema.stale)
@@ -218,7 +220,11 @@ int answer_put(struct buf *out, const struct publish *p, int *retry)
         p->ask.dry_run && status < 300 ? p->batch.n - p->batch.bad : t.written;
 
     *retry = status == 503 ? 1 : 0;
-    buf_printf(out, "{\"accepted\":%zu,\"rejected\":%zu,", accepted, p->batch.bad);
+    buf_put_str(out, "{\"accepted\":");
+    json_put_int(out, (int64_t)accepted);
+    buf_put_str(out, ",\"rejected\":");
+    json_put_int(out, (int64_t)p->batch.bad);
+    buf_put_u8(out, ',');
     if (p->ask.dry_run)
         buf_put_str(out, "\"dry_run\":true,");
     put_records(out, p);

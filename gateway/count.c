@@ -1,5 +1,6 @@
 #include "gateway/gateway_inside.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 static struct stats_metric records = {.name = "avrogate_gateway_records_total",
@@ -52,42 +53,78 @@ void count_install(void)
     stats_add(&replays);
 }
 
-static void count_records(const char *topic, const char *outcome, size_t n)
+/* What became of a record: the outcomes of publish.h, and what a refusal adds. */
+enum fate { FATE_REFUSED = OUTCOME_UNKNOWN + 1, FATE_DLQ, FATE_DLQ_FAILED, FATES };
+
+static const char *const fate_names[FATES] = {[OUTCOME_NONE] = "not_sent",
+                                              [OUTCOME_WRITTEN] = "written",
+                                              [OUTCOME_NOT_WRITTEN] = "not_written",
+                                              [OUTCOME_UNKNOWN] = "unknown",
+                                              [FATE_REFUSED] = "refused",
+                                              [FATE_DLQ] = "dlq",
+                                              [FATE_DLQ_FAILED] = "dlq_failed"};
+
+/* The counters of the topic that this thread counted last: mostly it is the next one
+ * too.  Counters live as long as the process. */
+static _Thread_local struct {
+    char topic[256];
+    size_t topic_n;
+    struct stats_value *fates[FATES];
+} latest;
+
+static void count_fate(struct span topic, enum fate fate, size_t n)
 {
-    if (n > 0)
-        stats_count(stats_child(&records, (const char *const[]){topic, outcome}),
-                    (long long)n);
+    if (n == 0)
+        return;
+    if (!span_eq(topic, span_of(latest.topic, latest.topic_n))) {
+        memset(&latest, 0, sizeof latest);
+        latest.topic_n = topic.n < sizeof latest.topic ? topic.n : 0;
+        memcpy(latest.topic, topic.p, latest.topic_n);
+    }
+    if (latest.fates[fate] == NULL)
+        latest.fates[fate] = stats_child(
+            &records, (const char *const[]){latest.topic, fate_names[fate]});
+    stats_count(latest.fates[fate], (long long)n);
 }
 
 void count_answer(const struct publish *p)
 {
-    static const char *const names[] = {[OUTCOME_NONE] = "not_sent",
-                                        [OUTCOME_WRITTEN] = "written",
-                                        [OUTCOME_NOT_WRITTEN] = "not_written",
-                                        [OUTCOME_UNKNOWN] = "unknown"};
-    size_t n[4] = {0}, dead = 0, dead_lost = 0;
-    char topic[256];
+    size_t n[FATES] = {0};
 
-    snprintf(topic, sizeof topic, "%.*s", (int)p->ask.topic.n, p->ask.topic.p);
     for (size_t i = 0; i < p->batch.n; i++) {
         n[p->main[i].outcome] += !p->batch.items[i].refused;
-        dead += p->dlq[i].outcome == OUTCOME_WRITTEN;
-        dead_lost += p->dlq[i].outcome > OUTCOME_WRITTEN;
+        n[FATE_DLQ] += p->dlq[i].outcome == OUTCOME_WRITTEN;
+        n[FATE_DLQ_FAILED] += p->dlq[i].outcome > OUTCOME_WRITTEN;
     }
-    for (size_t i = 0; i < 4; i++)
-        count_records(topic, names[i], n[i]);
-    count_records(topic, "refused", p->batch.bad);
-    count_records(topic, "dlq", dead);
-    count_records(topic, "dlq_failed", dead_lost);
+    n[FATE_REFUSED] = p->batch.bad;
+    for (size_t fate = 0; fate < FATES; fate++)
+        count_fate(p->ask.topic, (enum fate)fate, n[fate]);
+}
+
+#define STATUS_MOST 600
+
+/* `status` 0: before any answer. */
+static struct stats_value *status_child(int status)
+{
+    char number[12] = "gone";
+
+    if (status != 0)
+        snprintf(number, sizeof number, "%d", status);
+    return stats_child(&requests, (const char *const[]){number});
 }
 
 void count_status(int status)
 {
-    char number[12] = "gone"; // before any answer
+    static _Atomic(struct stats_value *) kept[STATUS_MOST]; // looked up once
+    struct stats_value *v;
 
-    if (status != 0)
-        snprintf(number, sizeof number, "%d", status);
-    stats_count(stats_child(&requests, (const char *const[]){number}), 1);
+    assert(status >= 0 && status < STATUS_MOST);
+    v = atomic_load_explicit(&kept[status], memory_order_acquire);
+    if (v == NULL) {
+        v = status_child(status);
+        atomic_store_explicit(&kept[status], v, memory_order_release);
+    }
+    stats_count(v, 1);
 }
 
 void count_phase(enum phase phase, int64_t us)

@@ -202,10 +202,9 @@ static void send_bad(struct publish *p, struct kf_producer *producer, const char
 void publish_start(struct publish *p, struct kf_producer *producer)
 {
     size_t bad = count_to_send(p, true);
-    char topic[256], dlq[264];
+    struct arena *a = &p->req->arena;
+    const char *topic = arena_str(a, p->ask.topic);
 
-    snprintf(topic, sizeof topic, "%.*s", (int)p->ask.topic.n, p->ask.topic.p);
-    snprintf(dlq, sizeof dlq, "%s.dlq", topic);
     p->waiter.report = on_report;
     p->good = (uint32_t)count_to_send(p, false);
     p->order = mem_array(p->batch.n, sizeof *p->order);
@@ -214,7 +213,8 @@ void publish_start(struct publish *p, struct kf_producer *producer)
     if (p->good > 0)
         send_good(p, producer, topic);
     if (bad > 0)
-        send_bad(p, producer, dlq, p->good);
+        send_bad(p, producer, (const char *)arena_printf(a, "%s.dlq", topic).p,
+                 p->good);
     let_go(p);
 }
 

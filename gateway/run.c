@@ -137,6 +137,17 @@ static void look_around(struct gateway *g)
     }
 }
 
+/* Requests whose reports come together are answered together. */
+static enum err_kind open_producer(struct gateway *g, struct kf_producer **out,
+                                   struct err *e)
+{
+    static const struct kf_together answers = {http_answers_hold, http_answers_release};
+
+    TRY(kf_producer_open(out, g->s->bootstrap, &g->s->kafka, e));
+    kf_report_together(*out, &answers);
+    return ERR_OK;
+}
+
 /* A producer that died of a fatal error is replaced; those who sent with it get
  * reports. */
 static void mend_producer(struct gateway *g)
@@ -149,7 +160,7 @@ static void mend_producer(struct gateway *g)
     pthread_rwlock_unlock(&g->producer_lock);
     if (healthy)
         return;
-    if (kf_producer_open(&fresh, g->s->bootstrap, &g->s->kafka, &e) != ERR_OK) {
+    if (open_producer(g, &fresh, &e) != ERR_OK) {
         log_err(LOG_ERROR, "no new producer", &e);
         return;
     }
@@ -312,7 +323,7 @@ static enum err_kind open_edges(struct gateway *g, struct err *e)
     TRY(guard_open(&g->guard, &g->s->guard, e));
     TRY(open_admin(g, e));
     topics_init(&g->topics, g->admin, ASK_MS);
-    TRY(kf_producer_open(&g->producer, g->s->bootstrap, &g->s->kafka, e));
+    TRY(open_producer(g, &g->producer, e));
     TRY(open_registry(g, e));
     g->batch.record = kf_largest(g->producer);
     start_threads(g);

@@ -90,6 +90,12 @@ void http_answer_take(struct http_req *r, int status, const char *type,
 void http_answer_error(struct http_req *r, int status, int code, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 
+/* Between the two, what this thread answers waits for the release: one wake-up for a
+ * loop then, and not one for a connection.  For who answers many in a row, and waits
+ * for nothing in between.  Not on a loop. */
+void http_answers_hold(void);
+void http_answers_release(void);
+
 /* Retry-After: `seconds`, for 429 and 503. */
 void http_answer_retry_after(struct http_req *r, int seconds);
 

@@ -524,6 +524,27 @@ static void hundreds_may_wait_at_once(void)
     close_house(&h);
 }
 
+static void answers_that_were_held_come_with_the_release(void)
+{
+    struct house h = HOUSE();
+    open_house(&h);
+    int fds[20];
+
+    for (int i = 0; i < 20; i++) {
+        fds[i] = dial(&h);
+        say(fds[i], span_str(GET("/kept")));
+    }
+    http_answers_hold();
+    for (int i = 0; i < 20; i++)
+        http_answer(take_kept(&h), 200, "text/plain", span_str("later"));
+    http_answers_release();
+    for (int i = 0; i < 20; i++) {
+        ask(fds[i], "", 200, "later");
+        close(fds[i]);
+    }
+    close_house(&h);
+}
+
 static void the_request_id_is_taken_or_made(void)
 {
     struct house h = HOUSE();
@@ -781,6 +802,7 @@ int main(void)
     RUN(answering_races_with_clients_that_leave);
     RUN(goes_on_at_any_number_of_busy_connections);
     RUN(hundreds_may_wait_at_once);
+    RUN(answers_that_were_held_come_with_the_release);
     RUN(the_request_id_is_taken_or_made);
     RUN(finished_requests_are_told_to_the_log);
     RUN(draining_finishes_what_is_asked);

@@ -138,10 +138,15 @@ static void report_chunk(struct kf_producer *p, const rd_kafka_message_t *const 
     }
     pthread_mutex_unlock(&p->lock);
 
+    const struct kf_together *together = atomic_load(&p->together);
+    if (together != NULL)
+        together->begin();
     for (size_t i = 0; i < n; i++) {
         struct kf_report r = read_report(m[i]);
         copies[i].waiter->report(copies[i].waiter, copies[i].index, &r);
     }
+    if (together != NULL)
+        together->end();
     done(p, n);
 }
 
@@ -295,6 +300,11 @@ void kf_producer_close(struct kf_producer *p)
     rd_kafka_queue_destroy(p->events);
     rd_kafka_destroy(p->rk);
     free_all(p);
+}
+
+void kf_report_together(struct kf_producer *p, const struct kf_together *t)
+{
+    atomic_store(&p->together, t);
 }
 
 bool kf_healthy(const struct kf_producer *p)

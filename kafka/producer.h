@@ -34,6 +34,12 @@ struct kf_waiter {
     void (*report)(struct kf_waiter *w, uint32_t index, const struct kf_report *r);
 };
 
+/* Told of reports that come together: before the first of some, after the last. */
+struct kf_together {
+    void (*begin)(void);
+    void (*end)(void);
+};
+
 struct kf_header {
     const char *name;
     struct span value; // p NULL = null
@@ -54,6 +60,8 @@ struct kf_producer;
 enum err_kind kf_producer_open(struct kf_producer **out, const char *bootstrap,
                                const struct conf_pairs *properties,
                                struct err *e) MUST_USE;
+/* From now on, on the thread that hands out the reports.  `t` lives as long as `p`. */
+void kf_report_together(struct kf_producer *p, const struct kf_together *t);
 /*
  * `index` comes back in the report.  On anything but ERR_OK nothing was taken and no
  * report comes: ERR_UNAVAILABLE queue full or producer dead, ERR_LIMIT too large,

@@ -25,6 +25,7 @@ struct kf_producer {
     pthread_t poll_thread;
     atomic_bool stop;
     atomic_size_t in_flight;
+    _Atomic(const struct kf_together *) together;
 
     pthread_mutex_t lock;
     pthread_cond_t none_left;

@@ -562,6 +562,48 @@ static void closing_reports_what_is_left(void)
     free(c);
 }
 
+static atomic_int begun, ended, outside;
+
+static void note_begin(void)
+{
+    atomic_fetch_add(&begun, 1);
+}
+
+static void note_end(void)
+{
+    atomic_fetch_add(&ended, 1);
+}
+
+static void report_between(struct kf_waiter *w, uint32_t index,
+                           const struct kf_report *r)
+{
+    if (atomic_load(&begun) != atomic_load(&ended) + 1)
+        atomic_fetch_add(&outside, 1);
+    catch_report(w, index, r);
+}
+
+static void reports_that_come_together_are_told_of(void)
+{
+    static const struct kf_together together = {note_begin, note_end};
+    struct kf_mock *m = mock(1, "t", 1);
+    struct kf_producer *p = producer(m, NULL);
+    struct catcher *c = new_catcher();
+    struct kf_record r = record("k", "v");
+
+    c->waiter.report = report_between;
+    kf_report_together(p, &together);
+    for (uint32_t i = 0; i < 20; i++)
+        CHECK_INT(post(p, "t", &r, c, i), ERR_OK);
+    CHECK(kf_flush(p, 10000));
+    kf_producer_close(p);
+    CHECK_INT(atomic_load(&c->n), 20);
+    CHECK_INT(atomic_load(&outside), 0);
+    CHECK(atomic_load(&begun) > 0);
+    CHECK_INT(atomic_load(&ended), atomic_load(&begun));
+    kf_mock_close(m);
+    free(c);
+}
+
 struct sender {
     struct kf_producer *p;
     struct catcher *c;
@@ -625,6 +667,7 @@ int main(void)
     RUN(an_unknown_topic_is_said_and_may_be_created_later);
     RUN(a_dead_producer_says_so_and_takes_nothing);
     RUN(closing_reports_what_is_left);
+    RUN(reports_that_come_together_are_told_of);
     RUN(many_threads_may_send);
     return REPORT();
 }

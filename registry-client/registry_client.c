@@ -322,6 +322,22 @@ static enum err_kind get_locked(struct rc *rc, struct entry *en, struct span pat
     return answer(en, out, e);
 }
 
+/* What is known already: it needs no path to ask by.  false: it has to be asked for. */
+static bool recall(struct rc *rc, struct span key, struct rc_schema *out,
+                   enum err_kind *kind, struct err *e)
+{
+    pthread_mutex_lock(&rc->lock);
+    struct entry *en = tab_get(&rc->entries, key);
+    bool settled = en != NULL && is_settled(en);
+    if (settled) {
+        unlink_entry(rc, en);
+        link_newest(rc, en);
+        *kind = answer(en, out, e);
+    }
+    pthread_mutex_unlock(&rc->lock);
+    return settled;
+}
+
 /* `for_ever`: what is found never changes. */
 static enum err_kind get(struct rc *rc, struct span key, struct span path,
                          bool for_ever, int32_t id, int32_t version,
@@ -364,22 +380,33 @@ enum err_kind rc_by_guid(struct rc *rc, const uint8_t guid[16], int64_t deadline
     return ERR_OK;
 }
 
+static enum err_kind get_version(struct rc *rc, struct span key, struct span subject,
+                                 int32_t version, int64_t deadline_ms,
+                                 struct rc_schema *out, struct err *e)
+{
+    struct buf path = BUF_INIT(16384);
+
+    fetch_put_version_path(&path, subject, version);
+    enum err_kind kind = buf_status(&path, e);
+    if (kind == ERR_OK)
+        kind = get(rc, key, buf_span(&path), false, 0, version, deadline_ms, out, e);
+    buf_free(&path);
+    return kind;
+}
+
 enum err_kind rc_by_version(struct rc *rc, struct span subject, int32_t version,
                             int64_t deadline_ms, struct rc_schema *out, struct err *e)
 {
-    struct buf key = BUF_INIT(4096), path = BUF_INIT(16384);
+    struct buf key = BUF_INIT(4096);
 
-    buf_printf(&key, "v%d ", version);
+    buf_put_u8(&key, 'v');
+    json_put_int(&key, version);
+    buf_put_u8(&key, ' ');
     buf_put(&key, subject);
-    fetch_put_version_path(&path, subject, version);
     enum err_kind kind = buf_status(&key, e);
-    if (kind == ERR_OK)
-        kind = buf_status(&path, e);
-    if (kind == ERR_OK)
-        kind = get(rc, buf_span(&key), buf_span(&path), false, 0, version, deadline_ms,
-                   out, e);
+    if (kind == ERR_OK && !recall(rc, buf_span(&key), out, &kind, e))
+        kind = get_version(rc, buf_span(&key), subject, version, deadline_ms, out, e);
     buf_free(&key);
-    buf_free(&path);
     return kind == ERR_OK ? kind
                           : err_prefix(e, "subject " SPAN_FMT, SPAN_ARG(subject));
 }
