@@ -144,6 +144,10 @@ void cel_compute(struct cel_run *run, const struct cel_rule *rule,
                  const struct av_node *type, struct buf *out, bool *is_null,
                  struct cel_outcome *outcome);
 
+/* Seconds east of UTC at `when` (seconds since 1970, UTC) in the zone called so in the
+ * system's tzdata; false: there is none.  The run remembers what it has read. */
+bool cel_zone_offset(struct cel_run *run, struct span name, int64_t when, int64_t *out);
+
 /* Appends one line's text: true, false, "error: why", or the value as JSON; of a
  * CEL_FIELD transform the whole new record. */
 void cel_show(struct cel_run *run, const struct cel_rule *rule, struct buf *out);

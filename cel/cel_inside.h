@@ -516,8 +516,6 @@ bool cel_timestamp_read(struct cel_value *out, struct span text);
 bool cel_duration_read(int64_t *nanos, struct span text);
 void cel_timestamp_put(struct buf *out, struct cel_value t);
 void cel_duration_put(struct buf *out, int64_t nanos); // 1.5s
-/* Seconds east of UTC at `when` in the zone called so; false: there is none. */
-bool cel_zone_offset(struct cel_run *run, struct span name, int64_t when, int64_t *out);
 void cel_zones_free(struct cel_run *run);
 
 /* Text: text.c */

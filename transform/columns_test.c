@@ -114,9 +114,9 @@ static void what_is_wrong_is_said_with_its_place(void)
 {
     is_refused("transform: select\n",
                "p.yaml:1:12: transform wants a list of steps: - select: ...");
-    is_refused("transform:\n- sort: id\n", "p.yaml:2:9: unknown step \"sort\", known: "
-                                           "select, drop, rename, cast, compute, "
-                                           "filter");
+    is_refused("transform:\n- sort: id\n",
+               "p.yaml:2:9: unknown step \"sort\", known: select, drop, rename, cast, "
+               "compute, parse, filter");
     is_refused("transform:\n- select: id\n  drop: id\n",
                "p.yaml:3:9: step 1 has two verbs, select and drop");
     is_refused("transform:\n- id\n",

@@ -162,7 +162,7 @@ struct verb {
     enum err_kind (*compile)(struct compiler *c, const struct step *s, struct err *e);
 };
 
-extern const struct verb tr_verb_cast, tr_verb_compute;
+extern const struct verb tr_verb_cast, tr_verb_compute, tr_verb_parse;
 extern const struct verb tr_verb_select, tr_verb_drop, tr_verb_rename, tr_verb_filter;
 
 /* The column called so, NULL when there is none; tr_column_must() says which there are.
