@@ -46,16 +46,18 @@ static const struct conf_row rows[] = {
 
 static const struct conf_program program = {
     .name = "avrogate audit",
-    .operands = "runs|phases|failures|rejects|verify",
+    .operands = "runs|phases|failures|rejects|rules|verify",
     .about =
         "Shows what the loaders wrote down, and proves that it adds up.\n\n"
         "  runs      etl_log: each run of each job\n"
         "  phases    what runs did one after the other: collect, merge, load, clean\n"
         "  failures  runs that failed or broke off, and tries that were repeated\n"
         "  rejects   records that were set aside, and why\n"
+        "  rules     what each quality rule said of each run\n"
         "  verify    per partition: ranges without gap or overlap, records in = loaded "
         "+ "
-        "set aside +\n            duplicate + filtered, the runs' sums, the rows of "
+        "set aside +\n            duplicate + filtered + quarantined, the runs' sums, "
+        "the rows of "
         "the table\n\n"
         "Exit status of verify: 0 proved, 1 something does not add up, 2 called "
         "wrongly,\n"
@@ -84,7 +86,8 @@ static const char runs_table_sql[] =
 static const char runs_sql[] =
     "SELECT start_time, end_time, job_name, status, records_processed, error_message, "
     "run_id, source, topic, target, \"partition\", first_offset, last_offset, "
-    "partitions, records_rejected, records_duplicate, records_filtered, batches, "
+    "partitions, records_rejected, records_duplicate, records_filtered, "
+    "records_quarantined, batches, "
     "bytes, "
     "to_jsonb(schema_ids) AS schema_ids, instance, program" OF_RUNS;
 
@@ -123,10 +126,22 @@ static const char proof_sql[] =
     "first_offset, max(last_offset) AS last_offset, count(*) AS batches, "
     "sum(rows_in)::bigint AS rows_in, sum(rows_loaded)::bigint AS loaded, "
     "sum(rows_rejected)::bigint AS rejected, sum(rows_duplicate)::bigint AS duplicate, "
-    "sum(rows_filtered)::bigint AS filtered FROM etl_batch b WHERE ($1::text IS NULL "
+    "sum(rows_filtered)::bigint AS filtered, "
+    "sum(rows_quarantined)::bigint AS quarantined FROM etl_batch b WHERE ($1::text IS "
+    "NULL "
     "OR pipeline = $1) AND ($2::text IS NULL "
     "OR "
     "topic = $2) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
+
+/* The newest runs first, and of a run the rules in their order of name. */
+static const char rules_sql[] =
+    "SELECT x.start_time::timestamptz(0) AS run, r.pipeline AS job_name, r.topic, "
+    "r.rule, r.severity, r.checked, r.failed, r.errors, r.wanted, "
+    "coalesce(r.stopped, r.last_failed) AS last_failed, x.status, r.run_id FROM "
+    "etl_rule_result r JOIN etl_log x USING (run_id) WHERE ($1::text IS NULL OR "
+    "r.pipeline = $1) AND ($2::text IS NULL OR r.topic = $2) AND ($3::bigint IS NULL "
+    "OR r.changed >= now() - $3::bigint * interval '1 ms') ORDER BY x.start_time DESC, "
+    "r.run_id, r.rule LIMIT $4::bigint";
 
 /* Each selects sentences about what is wrong: none when all is well. $1 job, $2 topic
  */
@@ -139,11 +154,12 @@ static const struct check {
      "topic, part, generation, expected, found) FROM etl_gap WHERE ($1::text IS NULL "
      "OR "
      "pipeline = $1) AND ($2::text IS NULL OR topic = $2)"},
-    {"records in = loaded + set aside + duplicate + filtered",
-     "SELECT format('%s/%s@%s: %s in, %s + %s + %s + %s accounted for', topic, part, "
-     "first_offset, rows_in, rows_loaded, rows_rejected, rows_duplicate, "
-     "rows_filtered) FROM etl_batch WHERE rows_in <> rows_loaded + rows_rejected + "
-     "rows_duplicate + rows_filtered AND ($1::text IS "
+    {"records in = loaded + set aside + duplicate + filtered + quarantined",
+     "SELECT format('%s/%s@%s: %s in, %s + %s + %s + %s + %s accounted for', topic, "
+     "part, first_offset, rows_in, rows_loaded, rows_rejected, rows_duplicate, "
+     "rows_filtered, rows_quarantined) FROM etl_batch WHERE rows_in <> rows_loaded + "
+     "rows_rejected + "
+     "rows_duplicate + rows_filtered + rows_quarantined AND ($1::text IS "
      "NULL OR pipeline = $1) AND ($2::text IS NULL OR topic = $2)"},
     {"positions stand where the ranges end",
      "SELECT format('%s/%s: the position is %s, the ranges end at %s', o.topic, "
@@ -185,13 +201,14 @@ static const struct check {
 };
 
 /* Databases of before have no such table. */
-static const struct check phases_check = {"phases belong to runs and end with them",
-     "SELECT format('phase %s of run %s, %s, is %s, and the run is %s', p.number, "
-     "p.run_id, p.phase, p.status, coalesce(l.status, 'not in etl_log')) FROM "
-     "etl_phase p LEFT JOIN etl_log l USING (run_id) WHERE (l.run_id IS NULL OR "
-     "(p.status = 'running' AND l.status <> 'running') OR (p.status = 'failed' AND "
-     "l.status = 'success')) AND ($1::text IS NULL OR p.job_name = $1) AND ($2::text "
-     "IS NULL OR l.topic = $2)"};
+static const struct check phases_check = {
+    "phases belong to runs and end with them",
+    "SELECT format('phase %s of run %s, %s, is %s, and the run is %s', p.number, "
+    "p.run_id, p.phase, p.status, coalesce(l.status, 'not in etl_log')) FROM "
+    "etl_phase p LEFT JOIN etl_log l USING (run_id) WHERE (l.run_id IS NULL OR "
+    "(p.status = 'running' AND l.status <> 'running') OR (p.status = 'failed' AND "
+    "l.status = 'success')) AND ($1::text IS NULL OR p.job_name = $1) AND ($2::text "
+    "IS NULL OR l.topic = $2)"};
 
 struct audit {
     struct settings s;
@@ -240,6 +257,11 @@ static enum err_kind do_failures(struct audit *a, struct err *e)
 static enum err_kind do_rejects(struct audit *a, struct err *e)
 {
     return show(a, rejects_sql, 4, e);
+}
+
+static enum err_kind do_rules(struct audit *a, struct err *e)
+{
+    return show(a, rules_sql, 4, e);
 }
 
 /* --- verify ------------------------------------------------------------------------
@@ -382,10 +404,12 @@ static enum err_kind check_targets(struct audit *a, struct err *e)
     }
     TRY(pg_ask_with(
         &a->pg, &r,
-        "SELECT target, sum(coalesce(rows_added, rows_loaded))::bigint FROM etl_batch "
-        "WHERE target "
-        "IN (SELECT target FROM etl_batch WHERE ($1::text IS NULL OR pipeline "
-        "= $1) AND ($2::text IS NULL OR topic = $2)) GROUP BY 1 ORDER BY 1",
+        "WITH fed AS (SELECT target AS t, coalesce(rows_added, rows_loaded) AS n, "
+        "pipeline, topic FROM etl_batch UNION ALL SELECT quarantine, rows_quarantined, "
+        "pipeline, topic FROM etl_batch WHERE quarantine IS NOT NULL) SELECT t, "
+        "sum(n)::bigint FROM fed WHERE t IN (SELECT t FROM fed WHERE ($1::text IS NULL "
+        "OR pipeline = $1) AND ($2::text IS NULL OR topic = $2)) GROUP BY 1 ORDER BY "
+        "1",
         2, a->args, e));
     for (int i = 0; i < PQntuples(r) && rc == ERR_OK; i++)
         rc = check_target(a, PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), e);
@@ -481,7 +505,7 @@ static const struct question {
     enum err_kind (*ask)(struct audit *a, struct err *e);
 } questions[] = {
     {"runs", do_runs},       {"phases", do_phases}, {"failures", do_failures},
-    {"rejects", do_rejects}, {"verify", do_verify},
+    {"rejects", do_rejects}, {"rules", do_rules},   {"verify", do_verify},
 };
 
 static const struct question *find_question(const struct conf *c)
@@ -556,9 +580,9 @@ int cmd_audit(int argc, char **argv)
     }
     const struct question *q = find_question(&conf);
     if (outcome == CONF_RUN && q == NULL) {
-        fprintf(
-            stderr,
-            "avrogate audit: what? one of runs, phases, failures, rejects, verify\n");
+        fprintf(stderr,
+                "avrogate audit: what? one of runs, phases, failures, rejects, rules, "
+                "verify\n");
         code = 2;
     } else if (outcome == CONF_RUN) {
         code = ask(&a, q);

@@ -26,6 +26,7 @@ static const struct copied {
      "pipeline, topic, part, generation, first_offset"},
     {"etl_reject", "pipeline", "rejected",
      "pipeline, topic, part, generation, record_offset"},
+    {"etl_rule_result", "pipeline", "changed", "run_id, topic, rule"},
     {"etl_attempt", "pipeline", "at", "run_id, topic, part, first_offset, at"},
 };
 #define TABLES (sizeof tables / sizeof tables[0])

@@ -6,6 +6,7 @@
 #include "base/stats.h"
 #include "loaders/etl_copy.h"
 #include "loaders/pump.h"
+#include "loaders/run_rules.h"
 #include "loaders/sink_files.h"
 #include "loaders/sink_odbc.h"
 #include "loaders/sink_postgres.h"
@@ -35,6 +36,8 @@ struct loader {
     // the pump's thread
     struct rc *rc;
     struct transform *transform; // NULL = none
+    struct quality *quality;     // NULL = none
+    struct run_rules rules;
     struct sift *sift;
     struct stage_schemas *schemas; // NULL = the registry's
     struct source *source;
@@ -119,6 +122,18 @@ static struct stats_metric partition_lag = {
     .kind = STATS_GAUGE,
     .labels = "job,partition",
 };
+static struct stats_metric rule_checked_total = {
+    .name = "avrogate_loader_rule_checked_total",
+    .help = "Records that a quality rule was asked of",
+    .kind = STATS_COUNTER,
+    .labels = "job,rule",
+};
+static struct stats_metric rule_failed_total = {
+    .name = "avrogate_loader_rule_failed_total",
+    .help = "Those that failed it",
+    .kind = STATS_COUNTER,
+    .labels = "job,rule,severity",
+};
 static struct stats_metric write_seconds = {
     .name = "avrogate_loader_write_seconds",
     .help = "Time from a batch to its commit",
@@ -130,9 +145,10 @@ static struct stats_metric write_seconds = {
 static void add_metrics(void)
 {
     static struct stats_metric *const all[] = {
-        &rows_total,    &batches_total, &failures_total,     &bytes_total,
-        &lag_records,   &held_bytes,    &stopped_partitions, &write_seconds,
-        &aside_records, &paused_jobs,   &partition_position, &partition_lag};
+        &rows_total,         &batches_total,    &failures_total,     &bytes_total,
+        &lag_records,        &held_bytes,       &stopped_partitions, &write_seconds,
+        &aside_records,      &paused_jobs,      &partition_position, &partition_lag,
+        &rule_checked_total, &rule_failed_total};
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         stats_add(all[i]);
@@ -350,6 +366,19 @@ static enum err_kind shape_early(struct loader *l, struct pump *p, struct err *e
 /* --- running -----------------------------------------------------------------------
  */
 
+static void count_rules(const struct loader *l, const struct quality_count *counts)
+{
+    for (size_t i = 0; i < quality_rules(l->quality); i++) {
+        const struct quality_rule *rule = quality_rule(l->quality, i);
+        const char *const labels[] = {l->s.job, rule->name,
+                                      quality_severities[rule->severity]};
+        if (rule->of_run)
+            continue;
+        stats_count(stats_child(&rule_checked_total, labels), counts[i].checked);
+        stats_count(stats_child(&rule_failed_total, labels), counts[i].failed);
+    }
+}
+
 static void note_moved(struct loader *l, const struct pump_moved *m, int64_t us)
 {
     const struct receipt *r = &m->receipt;
@@ -359,6 +388,7 @@ static void note_moved(struct loader *l, const struct pump_moved *m, int64_t us)
     l->state.rejected += (int64_t)r->rejected;
     l->state.duplicate += (int64_t)r->duplicate;
     l->state.filtered += (int64_t)r->filtered;
+    l->state.quarantined += (int64_t)r->quarantined;
     l->state.bytes += (int64_t)r->bytes;
     l->state.batches++;
     l->state.why[0] = '\0';
@@ -367,6 +397,10 @@ static void note_moved(struct loader *l, const struct pump_moved *m, int64_t us)
     count_rows(l, "rejected", r->rejected);
     count_rows(l, "duplicate", r->duplicate);
     count_rows(l, "filtered", r->filtered);
+    count_rows(l, "quarantined", r->quarantined);
+    run_rules_note(&l->rules, r->rules, (int64_t)r->loaded);
+    if (r->rules != NULL)
+        count_rules(l, r->rules);
     count(l, &batches_total, 1);
     count(l, &bytes_total, (long long)r->bytes);
     stats_observe(&write_seconds, stats_child(&write_seconds, &l->s.job), us);
@@ -492,6 +526,33 @@ static void note_settled(void *arg, const struct pump_moved *m)
     note_moved(arg, m, 0);
 }
 
+/* What the rules of the run said; best effort, until the run's end the next time. */
+static void tell_rules(struct loader *l)
+{
+    size_t n = quality_rules(l->quality);
+    struct err later = {0};
+
+    if (n == 0 || !l->rules.changed)
+        return;
+    struct rule_result *results = mem_array(n, sizeof *results);
+    n = run_rules_results(&l->rules, results);
+    if (l->sink->ops->rules(l->sink, results, n, &later) != ERR_OK) {
+        log_err(LOG_WARN, "what the quality rules say is told later", &later);
+        l->rules.changed = true;
+    }
+    free(results);
+}
+
+static enum err_kind ask_rules(struct loader *l, bool at_end, struct err *e)
+{
+    if (l->quality == NULL)
+        return ERR_OK;
+    enum err_kind rc =
+        run_rules_ask(&l->rules, at_end, clock_ms(), wall_ms() * 1000000, e);
+    tell_rules(l);
+    return rc;
+}
+
 static enum err_kind run(struct loader *l, struct pump *p, enum ending *ending,
                          struct err *e)
 {
@@ -501,13 +562,15 @@ static enum err_kind run(struct loader *l, struct pump *p, enum ending *ending,
     while ((*ending = look(l, p, &k, &drain_ms)) == NOT_YET)
         if (is_paused(l))
             (void)pause_for(l, STEP_MS);
-        else
+        else {
             TRY(step(l, p, e));
+            TRY(ask_rules(l, false, e));
+        }
     // what was gathered need not be gathered again: as far as it goes at once
     pump_settle_all(p, note_settled, l);
     if (*ending == STUCK)
         return err_set(e, ERR_CONFLICT, "%s", k.why);
-    return ERR_OK;
+    return *ending == TOLD ? ERR_OK : ask_rules(l, true, e);
 }
 
 static enum err_kind up_and_run(struct loader *l, enum ending *ending, struct err *e)
@@ -520,6 +583,9 @@ static enum err_kind up_and_run(struct loader *l, enum ending *ending, struct er
     p.source = l->source;
     TRY(shape_early(l, &p, e));
     enum err_kind rc = run(l, &p, ending, e);
+    if (rc != ERR_OK && l->quality != NULL && quality_stopped(l->quality) >= 0)
+        run_rules_stop(&l->rules, quality_stopped(l->quality), e->msg);
+    tell_rules(l);
     pump_end(&p);
     return rc;
 }
@@ -619,7 +685,10 @@ static enum err_kind open_registry(struct loader *l, struct err *e)
 
     if (l->s.transform.root != NULL)
         TRY(transform_read(&l->transform, &l->s.transform, e));
+    TRY(quality_read(&l->quality, &l->s.quality, e));
+    run_rules_open(&l->rules, l->quality, clock_ms());
     so.transform = l->transform;
+    so.quality = l->quality;
     if (l->schemas != NULL)
         so.schemas = stage_schemas_sift(l->schemas);
     if (o.n_urls > 0)
@@ -759,6 +828,8 @@ static enum err_kind open_sink(struct loader *l, struct err *e)
         .mode = (enum merge_mode)l->s.mode,
         .keys = {l->s.key.items, l->s.key.n, l->s.mode == MERGE_HISTORY},
         .deletes = l->s.tombstones == 1,
+        .quality = l->quality,
+        .quarantine = l->s.quarantine,
         .ids_keep_ms = l->s.ids_keep_ms,
         .allow_unsafe = l->s.allow_unsafe,
         .lock_timeout_ms = l->s.lock_timeout_ms,
@@ -777,6 +848,8 @@ static void free_loader(struct loader *l)
     sift_close(l->sift);
     transform_free(l->transform);
     stage_schemas_close(l->schemas);
+    run_rules_close(&l->rules);
+    quality_free(l->quality);
     if (l->rc != NULL)
         rc_close(l->rc);
     pthread_mutex_destroy(&l->lock);
@@ -820,6 +893,9 @@ static enum err_kind open_parts(struct loader *l, struct err *e)
         return err_set(e, ERR_INVALID,
                        "audit.url: an ODBC sink's audit is in its own "
                        "database alone");
+    if (l->quality != NULL && l->sink->ops->rules == NULL)
+        return err_set(e, ERR_INVALID, "quality: sink %s keeps no rules",
+                       l->sink->ops->name);
     if (l->s.audit_url != NULL && l->s.place == NULL)
         TRY(etl_copy_open(&l->copy, l->s.url, l->s.audit_url, l->s.job, e));
     l->state.run_id = l->sink->ops->run_id(l->sink);

@@ -25,7 +25,7 @@ struct loader_settings { // filled by the rows of loader_rows
     const char *bootstrap, *topic, *group, *subject;
     int start;
     struct conf_pairs kafka;
-    struct conf_tree transform;
+    struct conf_tree transform, quality;
     struct { // instead of Kafka: what another loader staged
         const char *place, *topic, *format, *share, *spool, *ca;
         int64_t interval_ms, timeout_ms;
@@ -35,7 +35,7 @@ struct loader_settings { // filled by the rows of loader_rows
     } stage;
     int64_t batch_rows, batch_bytes, batch_age_ms, memory, unknown_ms;
 
-    const char *url, *table;
+    const char *url, *table, *quarantine;
     int mode, tombstones;
     struct conf_list key;
     int64_t ids_keep_ms;
@@ -97,7 +97,8 @@ struct loader_state {
     bool failed;   // LOADER_ENDED: `why` says what a person must do
     char why[240]; // while it waits: for what
     const char *run_id;
-    int64_t loaded, rejected, duplicate, filtered, bytes, batches; // of this run
+    int64_t loaded, rejected, duplicate, filtered, quarantined; // of this run
+    int64_t bytes, batches;
     int64_t lag, held; // records behind; bytes read ahead
     int64_t aside;     // records the stage had set aside
     size_t partitions, stopped;

@@ -77,6 +77,8 @@ const struct conf_row loader_rows[] = {
 
     {"transform", CONF_TREE, AT(transform),
      .help = "steps that make other records of the records: docs/transforms.md"},
+    {"quality", CONF_TREE, AT(quality),
+     .help = "rules that records and runs are asked: docs/quality.md"},
     {"batch.rows", CONF_INT, AT(batch_rows), .fallback = "50000", .min = 1,
      .max = 10000000, .help = "most records of one transaction"},
     {"batch.bytes", CONF_BYTES, AT(batch_bytes), .fallback = "8MiB", .min = 1,
@@ -110,6 +112,9 @@ const struct conf_row loader_rows[] = {
      .min = 0, .max = DAY_MS * 365,
      .help = "how long the ids of records sent with an Idempotency-Key are remembered, "
              "so that each is one row; 0 = not at all"},
+    {"sink.postgres.quarantine", CONF_TEXT, AT(quarantine),
+     .help = "table of the records that quality rules put aside (default: "
+             "TABLE_quarantine)"},
     {"sink.postgres.evolve", CONF_BOOL, AT(evolve), .fallback = "true",
      .help = "create the table and alter it as the schema grows"},
     {"sink.postgres.reject_limit", CONF_REAL, AT(reject_limit), .fallback = "10",

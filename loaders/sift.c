@@ -37,7 +37,8 @@ struct sift {
     struct transform_result result;
     struct buf resolved; // a record in the reader's schema, where its own is another
     struct rewrite rewrite;
-    int32_t partition; // of the prepared batch
+    struct quality_count *counts, *unread; // where the rules count; nobody's
+    int32_t partition;                     // of the prepared batch
     int64_t now;
     bool misfits;
 };
@@ -50,22 +51,29 @@ static void forget_program(struct sift *s)
     s->made = NULL;
 }
 
-/* The transforms for this reader; nothing has changed when they do not fit it. */
-static enum err_kind use_transform(struct sift *s, struct av_schema *reader,
-                                   struct err *e)
+/* The transforms and rules for this reader; nothing has changed when they do not fit
+ * it. */
+static enum err_kind use_steps(struct sift *s, struct av_schema *reader, struct err *e)
 {
     struct transform_program *program = NULL;
     struct av_plan *made = NULL;
+    struct av_schema *out = reader;
+    enum err_kind rc = ERR_OK;
 
-    if (s->o.transform == NULL)
+    if (s->o.transform == NULL && s->o.quality == NULL)
         return ERR_OK;
-    enum err_kind rc = transform_compile(&program, s->o.transform, reader, e);
+    if (s->o.transform != NULL)
+        rc = transform_compile(&program, s->o.transform, reader, e);
+    if (rc == ERR_OK && program != NULL)
+        out = transform_schema(program);
     if (rc == ERR_OK)
-        rc =
-            av_plan_new(&made, transform_schema(program), transform_schema(program), e);
+        rc = av_plan_new(&made, out, out, e);
+    if (rc == ERR_OK && s->o.quality != NULL)
+        rc = quality_use(s->o.quality, out, e);
     s->misfits = rc != ERR_OK;
     if (rc != ERR_OK) {
         transform_program_free(program);
+        av_plan_free(made);
         return e->kind = ERR_INVALID;
     }
     forget_program(s);
@@ -112,6 +120,7 @@ void sift_close(struct sift *s)
     transform_run_free(s->run);
     rewrite_free(&s->rewrite);
     buf_free(&s->resolved);
+    free(s->unread);
     free(s);
 }
 
@@ -122,7 +131,7 @@ static enum err_kind open_shape(struct sift *s, struct err *e)
     TRY(av_schema_parse(&s->reader.schema, span_str(s->o.shape_text), NULL, 0, NULL,
                         e));
     s->shape = 1;
-    return use_transform(s, s->reader.schema, e);
+    return use_steps(s, s->reader.schema, e);
 }
 
 enum err_kind sift_open(struct sift **out, struct rc *rc, const struct sift_options *o,
@@ -134,6 +143,8 @@ enum err_kind sift_open(struct sift **out, struct rc *rc, const struct sift_opti
     rewrite_init(&s->rewrite, &s->resolved);
     if (o->transform != NULL)
         s->run = transform_run_new();
+    if (o->quality != NULL)
+        s->counts = s->unread = quality_counts(o->quality);
     if (open_shape(s, e) != ERR_OK) {
         sift_close(s);
         return e->kind;
@@ -165,7 +176,7 @@ int32_t sift_reader_id(const struct sift *s)
 /* Takes `latest` over, whatever comes of it. */
 static enum err_kind adopt(struct sift *s, struct rc_schema *latest, struct err *e)
 {
-    if (use_transform(s, latest->schema, e) != ERR_OK) {
+    if (use_steps(s, latest->schema, e) != ERR_OK) {
         err_prefix(e, "%.60s version %" PRId32, s->o.subject, latest->version);
         rc_schema_free(latest);
         return e->kind;
@@ -466,18 +477,24 @@ enum err_kind sift_key(struct sift *s, const struct record *r, struct av_visitor
 }
 
 /* Its datum, as the reader has it. */
-static enum err_kind resolve(struct sift *s, const struct writer *w, struct span *datum,
-                             struct err *e)
+static enum err_kind rewrite_datum(struct sift *s, const struct writer *w,
+                                   struct span *datum, struct err *e)
 {
-    if (w->held.schema == s->reader.schema ||
-        (s->o.schemas == NULL && w->held.id == s->reader.id))
-        return ERR_OK;
     buf_reset(&s->resolved);
     rewrite_reset(&s->rewrite);
     TRY(av_decode_all(w->plan, *datum, NULL, &s->rewrite.visitor, e));
     TRY(buf_status(&s->resolved, e));
     *datum = buf_span(&s->resolved);
     return ERR_OK;
+}
+
+static enum err_kind resolve(struct sift *s, const struct writer *w, struct span *datum,
+                             struct err *e)
+{
+    if (w->held.schema == s->reader.schema ||
+        (s->o.schemas == NULL && w->held.id == s->reader.id))
+        return ERR_OK;
+    return rewrite_datum(s, w, datum, e);
 }
 
 static enum err_kind transform(struct sift *s, const struct writer *w,
@@ -503,6 +520,34 @@ static enum err_kind transform(struct sift *s, const struct writer *w,
     return rc;
 }
 
+void sift_count(struct sift *s, struct quality_count *counts)
+{
+    s->counts = counts != NULL ? counts : s->unread;
+}
+
+static enum err_kind judge(struct sift *s, const struct writer *w,
+                           const struct record *r, struct sifted *out, struct err *e)
+{
+    static const enum sift_fate fates[] = {[QUALITY_LOAD] = SIFT_ROW,
+                                           [QUALITY_ASIDE] = SIFT_ASIDE,
+                                           [QUALITY_STOP] = SIFT_STOP};
+    struct quality_place at = {s->partition, r->offset, s->now};
+    struct quality_verdict v;
+
+    if (s->program == NULL) // also where it is the reader's: nobody has decoded it yet
+        TRY(rewrite_datum(s, w, &out->datum, e));
+    quality_ask(s->o.quality, out->datum, &at, s->counts, &v);
+    out->fate = fates[v.outcome];
+    out->plan = s->made;
+    if (v.outcome == QUALITY_LOAD)
+        out->datum = v.datum;
+    out->errors = v.errors;
+    out->why = v.why;
+    if (v.outcome == QUALITY_STOP)
+        out->rule = quality_rule(s->o.quality, v.rule)->name;
+    return ERR_OK;
+}
+
 enum err_kind sift_find(struct sift *s, const struct record *r, struct sifted *out,
                         struct err *e)
 {
@@ -523,7 +568,10 @@ enum err_kind sift_find(struct sift *s, const struct record *r, struct sifted *o
     out->stage = "decode";
     out->plan = w->plan;
     out->datum = f.body;
-    return s->program == NULL ? ERR_OK : transform(s, w, r, out, e);
+    if (s->program != NULL)
+        TRY(transform(s, w, r, out, e));
+    return s->o.quality == NULL || out->fate != SIFT_ROW ? ERR_OK
+                                                         : judge(s, w, r, out, e);
 }
 
 enum err_kind sift_record(struct sift *s, const struct record *r, struct av_visitor *v,

@@ -22,6 +22,7 @@
 
 #include "avro-core/decode.h"
 #include "loaders/batch.h"
+#include "quality/quality.h"
 #include "registry-client/registry_client.h"
 #include "transform/transform.h"
 
@@ -43,12 +44,15 @@ struct sift_options {
     bool keys;              // make ready for the keys of tombstones, too
     const struct sift_schemas *schemas; // instead of the registry, NULL = that
     const struct transform *transform;  // NULL = none; borrowed
+    struct quality *quality; // asked of what comes out; NULL = none; borrowed
 };
 
 enum sift_fate {
     SIFT_ROW,      // it is to be loaded
     SIFT_FILTERED, // a transform let it go
     SIFT_REPEATED, // a transform has seen its key before
+    SIFT_ASIDE,    // a quality rule sends it to the quarantine
+    SIFT_STOP,     // a quality rule says that nothing more is to be loaded
 };
 
 /* What became of a record.  Borrowed until the sift's next one. */
@@ -57,10 +61,13 @@ struct sifted {
     int32_t id;          // its schema's, -1 when it has none
     const char *stage;   // at what it failed: "frame", "schema", "decode", "transform",
                          // "tombstone"; a literal
-    const char *rule;    // the transform that failed or let it go, "" = none
+    const char *rule;    // the transform that failed or let it go, or the quality rule
+                         // that says stop, "" = none
     const char *pointer; // and at which field, "" = at none
-    const struct av_plan *plan; // SIFT_ROW: how to read it ...
+    const struct av_plan *plan; // SIFT_ROW, SIFT_ASIDE: how to read it ...
     struct span datum;          // ... and what
+    struct span errors;         // SIFT_ASIDE: JSON, see quality.h
+    struct span why;            // SIFT_STOP
 };
 
 /* Borrows `rc`. */
@@ -71,8 +78,9 @@ void sift_close(struct sift *s);
 /*
  * Makes ready for every record of `b`.  ERR_UNAVAILABLE: the registry is away, or has
  * not known an id for long enough yet; call again later.  A schema that does not parse
- * or resolve stops nothing: it sets its records aside.  ERR_INVALID: the transforms do
- * not fit the latest schema, and a person must see to it (sift_misfits()).
+ * or resolve stops nothing: it sets its records aside.  ERR_INVALID: transforms or
+ * quality rules do not fit the latest schema, and a person must see to it
+ * (sift_misfits()).
  */
 enum err_kind sift_prepare(struct sift *s, const struct batch *b,
                            struct err *e) MUST_USE;
@@ -96,6 +104,9 @@ enum err_kind sift_key_schema(struct sift *s, const struct record *r,
                               struct av_schema **out, struct err *e) MUST_USE;
 enum err_kind sift_key(struct sift *s, const struct record *r, struct av_visitor *v,
                        struct err *e) MUST_USE;
+
+/* From now on what quality rules say is counted there; NULL = nowhere of interest. */
+void sift_count(struct sift *s, struct quality_count *counts);
 
 /*
  * Decodes one record of a prepared batch; `v` is called only for a SIFT_ROW.

@@ -17,6 +17,7 @@
 #pragma once
 
 #include "loaders/pause.h"
+#include "loaders/rule_result.h"
 #include "loaders/sift.h"
 
 /*
@@ -42,7 +43,9 @@ struct claim {
 };
 
 struct receipt {
-    size_t loaded, rejected, duplicate, filtered; // together: the records of the batch
+    size_t loaded, rejected, duplicate, filtered, quarantined; // together: all records
+    const struct quality_count *rules; // what each said; NULL = there are none.
+                                       // Borrowed until the sink is called again
     size_t bytes;
     bool again; // it was there already: the answer had been lost
     bool busy;  // with ERR_UNAVAILABLE: only a lock or a deadlock, try soon
@@ -91,6 +94,12 @@ struct sink_ops {
      */
     enum err_kind (*settle)(struct sink *s, bool all, struct settled *out,
                             struct err *e);
+
+    /* What the rules of the run said so far, and which rule stopped it, as
+     * etl_rule_result is to have it from now on; by the pump's thread.  NULL: this sink
+     * keeps no quality rules. */
+    enum err_kind (*rules)(struct sink *s, const struct rule_result *results, size_t n,
+                           struct err *e);
 
     /* The run: begin() before anything else, again until it is ERR_OK or not
      * ERR_UNAVAILABLE; end() after the last.  By the thread that runs the pump. */

@@ -337,6 +337,14 @@ static void close_sink(struct sink *s)
     buf_free(&p->apply);
     buf_free(&p->sql);
     buf_free(&p->attempts);
+    if (p->aside_table.n > 0)
+        table_free(&p->aside_table);
+    rows_free(&p->aside_rows);
+    buf_free(&p->aside_quoted);
+    buf_free(&p->aside_target);
+    buf_free(&p->aside_copy);
+    free(p->aside_name);
+    free(p->counts);
     free(p->index);
     free(p->rejects);
     free(p);
@@ -350,6 +358,7 @@ static const struct sink_ops postgres_ops = {
     .trial = trial,
     .shape = postgres_shape,
     .write = postgres_write,
+    .rules = postgres_tell_rules,
     .begin = postgres_begin,
     .end = postgres_end,
     .run_id = postgres_run_id,
@@ -366,25 +375,57 @@ static const struct sink_ops postgres_ops = {
 /* --- opening ---------------------------------------------------------------------- */
 
 /* "staging.weather" are two names, "weather" is one; a dot in quotes nobody writes. */
-static enum err_kind quote_table(struct postgres *p, struct err *e)
+static enum err_kind quote_table(const char *table, struct buf *quoted,
+                                 struct buf *target, struct err *e)
 {
-    struct span name = span_str(p->o.table);
+    struct span name = span_str(table);
     const uint8_t *dot = name.n == 0 ? NULL : memchr(name.p, '.', name.n);
     size_t first = dot == NULL ? 0 : (size_t)(dot - name.p);
 
     if (name.n == 0 || (dot != NULL && (first == 0 || first + 1 == name.n)))
         return err_set(e, ERR_INVALID, "table \"%s\", wanted a name or schema.name",
-                       p->o.table);
+                       table);
     if (dot != NULL) {
-        pg_put_name(&p->quoted, span_of(name.p, first));
-        buf_put_u8(&p->quoted, '.');
+        pg_put_name(quoted, span_of(name.p, first));
+        buf_put_u8(quoted, '.');
         name = span_skip(name, first + 1);
     }
-    pg_put_name(&p->quoted, name);
-    pg_put_literal(&p->target, buf_span(&p->quoted));
-    buf_put_u8(&p->quoted, 0);
-    buf_put_u8(&p->target, 0);
+    pg_put_name(quoted, name);
+    pg_put_literal(target, buf_span(quoted));
+    buf_put_u8(quoted, 0);
+    buf_put_u8(target, 0);
     return ERR_OK;
+}
+
+static enum err_kind check_name(const char *table, struct err *e)
+{
+    const char *dot = strchr(table, '.');
+
+    if (strlen(dot != NULL ? dot + 1 : table) < COLUMN_NAME)
+        return ERR_OK;
+    return err_set(e, ERR_INVALID,
+                   "the quarantine's name \"%.100s\" is longer than the server's 63 "
+                   "bytes: sink.postgres.quarantine gives another",
+                   table);
+}
+
+static enum err_kind name_tables(struct postgres *p, struct err *e)
+{
+    struct buf name = BUF_INIT(1000);
+
+    TRY(quote_table(p->o.table, &p->quoted, &p->target, e));
+    if (!postgres_has_aside(p))
+        return ERR_OK;
+    buf_printf(&name, "%s", p->o.quarantine != NULL ? p->o.quarantine : p->o.table);
+    if (p->o.quarantine == NULL)
+        buf_put_str(&name, "_quarantine");
+    p->aside_name = mem_str(buf_span(&name));
+    buf_free(&name);
+    if (strcmp(p->aside_name, p->o.table) == 0)
+        return err_set(e, ERR_INVALID,
+                       "sink.postgres.quarantine is the target: wanted another table");
+    TRY(check_name(p->aside_name, e));
+    return quote_table(p->aside_name, &p->aside_quoted, &p->aside_target, e);
 }
 
 enum err_kind postgres_sink_open(struct sink **out, const struct postgres_options *o,
@@ -396,6 +437,9 @@ enum err_kind postgres_sink_open(struct sink **out, const struct postgres_option
                            .o = *o,
                            .quoted = BUF_INIT(1000),
                            .target = BUF_INIT(2000),
+                           .aside_quoted = BUF_INIT(1000),
+                           .aside_target = BUF_INIT(2000),
+                           .aside_copy = BUF_INIT(4 << 20),
                            .copy = BUF_INIT(4 << 20),
                            .make = BUF_INIT(4 << 20),
                            .apply = BUF_INIT(4 << 20),
@@ -413,7 +457,10 @@ enum err_kind postgres_sink_open(struct sink **out, const struct postgres_option
     p->pg.greet = greet_writer;
     rows_init(&p->rows, (size_t)1 << 30);
     rows_init(&p->key_rows, (size_t)64 << 20);
-    if (quote_table(p, e) != ERR_OK) {
+    rows_init(&p->aside_rows, (size_t)1 << 30);
+    if (o->quality != NULL)
+        p->counts = quality_counts(o->quality);
+    if (name_tables(p, e) != ERR_OK) {
         close_sink(&p->sink);
         return e->kind;
     }

@@ -64,6 +64,15 @@ struct postgres {
     int32_t ids[IDS_MOST];
     size_t n_ids;
     size_t run_rejected; // of the whole run
+    // with quality rules (sink_postgres_quality.c)
+    struct quality_count *counts;          // of the batch
+    char *aside_name;                      // of the quarantine
+    struct buf aside_quoted, aside_target; // ... in SQL, and as a literal
+    struct table aside_table;              // n 0 = none
+    struct buf aside_copy;
+    struct rows aside_rows;
+    size_t aside;    // records of the batch
+    struct err stop; // a rule says stop; kind ERR_OK = none does
     struct buf sql, attempts;
     size_t n_attempts;
 };
@@ -92,6 +101,26 @@ enum err_kind postgres_sweep_ids(struct postgres *p, struct err *e) MUST_USE;
  * names nothing. */
 enum err_kind postgres_put_deletion(struct postgres *p, struct sift *sift,
                                     const struct record *r, struct err *e) MUST_USE;
+
+/* Before the first record of a try: counts of nothing, and `unique` as it was. */
+enum err_kind postgres_begin_rules(struct postgres *p, const struct batch *b,
+                                   struct sift *sift, struct err *e) MUST_USE;
+/* A record that a rule puts aside.  ERR_INVALID, ERR_LIMIT: no row can hold it. */
+enum err_kind postgres_put_aside(struct postgres *p, const struct batch *b,
+                                 const struct record *rec, const struct sifted *got,
+                                 struct err *e) MUST_USE;
+enum err_kind postgres_write_aside(struct postgres *p, struct err *e) MUST_USE;
+enum err_kind postgres_write_noted(struct postgres *p, const struct batch *b,
+                                   struct err *e) MUST_USE;
+/* Appends the statements of the rules' counts. */
+void postgres_put_rules(struct buf *sql, struct postgres *p, const struct batch *b);
+/* The batch is durable. */
+void postgres_keep_rules(struct postgres *p, const struct batch *b, struct receipt *r);
+enum err_kind postgres_tell_rules(struct sink *s, const struct rule_result *results,
+                                  size_t n, struct err *e);
+bool postgres_has_aside(const struct postgres *p);
+/* Takes the table. */
+void postgres_adopt_aside(struct postgres *p, struct table *t);
 
 enum err_kind postgres_write(struct sink *s, const struct batch *b, struct sift *sift,
                              struct receipt *r, struct err *e);

@@ -2,6 +2,7 @@
 #include "loaders/sink_postgres_inside.h"
 
 #include "base/log.h"
+#include "loaders/quarantine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +24,13 @@ void postgres_put_seal(struct buf *sql, const struct postgres *p)
                "(SELECT coalesce(sum(hashtextextended(concat_ws(' ', attnum, attname, "
                "atttypid, atttypmod, attnotnull, atthasdef, attgenerated, "
                "attisdropped), 0)), 0) %% 4611686018427387904 FROM pg_attribute WHERE "
-               "attrelid = to_regclass(%s) AND attnum > 0)",
-               target(p));
+               "attrelid IN (to_regclass(%s), to_regclass(%s)) AND attnum > 0)",
+               target(p),
+               p->aside_target.n > 0 ? (const char *)p->aside_target.p : "NULL");
 }
 
-static enum err_kind look(struct postgres *p, PGresult **out, struct err *e)
+static enum err_kind look(struct postgres *p, const char *at, PGresult **out,
+                          struct err *e)
 {
     const char *text;
 
@@ -38,18 +41,19 @@ static enum err_kind look(struct postgres *p, PGresult **out, struct err *e)
                "OR a.attidentity = 'a', t.typtype = 'e' FROM pg_attribute a JOIN "
                "pg_type t ON t.oid = a.atttypid WHERE a.attrelid = to_regclass(%s) AND "
                "a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
-               target(p));
+               at);
     TRY(postgres_text(&p->sql, &text, e));
     return pg_ask(&p->pg, out, text, e);
 }
 
-static enum err_kind exists(struct postgres *p, bool *yes, struct err *e)
+static enum err_kind exists(struct postgres *p, const char *at, bool *yes,
+                            struct err *e)
 {
     PGresult *r = NULL;
     const char *text;
 
     buf_reset(&p->sql);
-    buf_printf(&p->sql, "SELECT to_regclass(%s) IS NOT NULL", target(p));
+    buf_printf(&p->sql, "SELECT to_regclass(%s) IS NOT NULL", at);
     TRY(postgres_text(&p->sql, &text, e));
     TRY(pg_ask(&p->pg, &r, text, e));
     *yes = PQgetvalue(r, 0, 0)[0] == 't';
@@ -62,14 +66,14 @@ static bool truth(const PGresult *r, int row, int column)
     return PQgetvalue(r, row, column)[0] == 't';
 }
 
-static enum err_kind plan(struct postgres *p, struct av_schema *reader,
-                          const PGresult *r, bool there, struct table *t,
-                          struct buf *ddl, struct err *e)
+#define COLUMNS_MOST 1600 // MaxHeapAttributeNumber
+
+static enum err_kind read_columns(const PGresult *r, struct table_has *has,
+                                  struct err *e)
 {
-    struct table_has has[1600]; // MaxHeapAttributeNumber
     int n = PQntuples(r);
 
-    if ((size_t)n > sizeof has / sizeof has[0])
+    if (n > COLUMNS_MOST)
         return err_set(e, ERR_INTERNAL, "a table of %d columns", n);
     for (int i = 0; i < n; i++)
         has[i] = (struct table_has){
@@ -81,12 +85,33 @@ static enum err_kind plan(struct postgres *p, struct av_schema *reader,
             .generated = truth(r, i, 5),
             .is_enum = truth(r, i, 6),
         };
-    return table_plan(t, reader, there ? has : NULL, (size_t)n, quoted(p), p->o.evolve,
-                      &p->o.keys, ddl, e);
+    return ERR_OK;
 }
 
-static enum err_kind alter(struct postgres *p, bool there, struct buf *ddl,
-                           struct err *e)
+/* Plans for the target, or for the quarantine. */
+static enum err_kind plan(struct postgres *p, struct av_schema *reader, bool aside,
+                          bool *there, struct table *t, struct buf *ddl, struct err *e)
+{
+    const char *at = aside ? (const char *)p->aside_target.p : target(p);
+    struct table_has has[COLUMNS_MOST];
+    PGresult *r = NULL;
+
+    TRY(exists(p, at, there, e));
+    TRY(look(p, at, &r, e));
+    size_t n = (size_t)PQntuples(r);
+    enum err_kind rc = read_columns(r, has, e);
+    if (rc == ERR_OK && aside)
+        rc = quarantine_plan(t, reader, *there ? has : NULL, n,
+                             (const char *)p->aside_quoted.p, p->o.evolve, ddl, e);
+    else if (rc == ERR_OK)
+        rc = table_plan(t, reader, *there ? has : NULL, n, quoted(p), p->o.evolve,
+                        &p->o.keys, ddl, e);
+    PQclear(r);
+    return rc;
+}
+
+static enum err_kind alter(struct postgres *p, const char *name, bool there,
+                           struct buf *ddl, struct err *e)
 {
     const char *text;
 
@@ -94,10 +119,10 @@ static enum err_kind alter(struct postgres *p, bool there, struct buf *ddl,
         return ERR_OK;
     if (!p->o.evolve && !there)
         return err_set(e, ERR_NOT_FOUND, "table %s does not exist (and evolve is off)",
-                       quoted(p));
+                       name);
     TRY(postgres_text(ddl, &text, e));
-    log_event(LOG_INFO, there ? "table altered" : "table created",
-              LOG_S("table", quoted(p)), LOG_S("statements", text), LOG_END);
+    log_event(LOG_INFO, there ? "table altered" : "table created", LOG_S("table", name),
+              LOG_S("statements", text), LOG_END);
     return pg_run(&p->pg, text, e);
 }
 
@@ -140,33 +165,67 @@ static enum err_kind check_index(struct postgres *p, const struct table *t,
                    quoted(p), text);
 }
 
-/* Everything but the commit; *t is filled on ERR_OK. */
-static enum err_kind work(struct postgres *p, struct av_schema *reader, struct table *t,
-                          struct buf *ddl, struct err *e)
+static enum err_kind shape_target(struct postgres *p, struct av_schema *reader,
+                                  struct table *t, struct buf *ddl, struct err *e)
 {
-    PGresult *r = NULL;
     bool there;
 
+    TRY(plan(p, reader, false, &there, t, ddl, e));
+    enum err_kind rc = alter(p, quoted(p), there, ddl, e);
+    if (rc == ERR_OK)
+        rc = check_index(p, t, e);
+    if (rc != ERR_OK)
+        table_free(t);
+    return rc;
+}
+
+static enum err_kind shape_aside(struct postgres *p, struct av_schema *reader,
+                                 struct table *t, struct buf *ddl, struct err *e)
+{
+    bool there;
+
+    *t = (struct table){0};
+    if (!postgres_has_aside(p))
+        return ERR_OK;
+    buf_reset(ddl);
+    TRY(plan(p, reader, true, &there, t, ddl, e));
+    enum err_kind rc = alter(p, (const char *)p->aside_quoted.p, there, ddl, e);
+    if (rc != ERR_OK)
+        table_free(t);
+    return rc;
+}
+
+static enum err_kind shape_both(struct postgres *p, struct av_schema *reader,
+                                struct table *t, struct table *aside, struct buf *ddl,
+                                struct err *e)
+{
+    TRY(shape_target(p, reader, t, ddl, e));
+    enum err_kind rc = shape_aside(p, reader, aside, ddl, e);
+    if (rc != ERR_OK) {
+        table_free(t);
+        return rc;
+    }
+    rc = read_seal(p, e);
+    if (rc == ERR_OK)
+        rc = pg_run(&p->pg, "COMMIT", e);
+    if (rc != ERR_OK) {
+        table_free(t);
+        if (aside->n > 0)
+            table_free(aside);
+    }
+    return rc;
+}
+
+/* *t and *aside are filled on ERR_OK; `aside` with n 0 when there is none. */
+static enum err_kind work(struct postgres *p, struct av_schema *reader, struct table *t,
+                          struct table *aside, struct buf *ddl, struct err *e)
+{
     // One instance at a time: both would find no table, and one would fail.
     TRY(pg_runf(&p->pg, e,
                 "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('avrogate shape "
                 "' || %s, 0))",
                 target(p)));
-    TRY(exists(p, &there, e));
-    TRY(look(p, &r, e));
-    enum err_kind rc = plan(p, reader, r, there, t, ddl, e);
-    PQclear(r);
-    TRY(rc);
-    rc = alter(p, there, ddl, e);
-    if (rc == ERR_OK)
-        rc = check_index(p, t, e);
-    if (rc == ERR_OK)
-        rc = read_seal(p, e);
-    if (rc == ERR_OK)
-        rc = pg_run(&p->pg, "COMMIT", e);
-    if (rc != ERR_OK)
-        table_free(t);
-    return rc;
+    return shape_both(p, reader, t, aside, ddl, e);
 }
 
 static void put_text(struct buf *to, void (*put)(struct buf *, const struct postgres *),
@@ -223,13 +282,15 @@ enum err_kind postgres_shape(struct sink *s, struct av_schema *reader, struct er
 {
     struct postgres *p = postgres_of(s);
     struct buf ddl = BUF_INIT(4 << 20);
-    struct table t;
+    struct table t, aside;
     struct err ignored = {0};
 
-    enum err_kind rc = work(p, reader, &t, &ddl, e);
+    enum err_kind rc = work(p, reader, &t, &aside, &ddl, e);
     buf_free(&ddl);
     if (rc == ERR_OK) {
         adopt(p, &t);
+        if (aside.n > 0)
+            postgres_adopt_aside(p, &aside);
         return ERR_OK;
     }
     if (p->pg.conn != NULL)
@@ -243,18 +304,17 @@ enum err_kind postgres_plan(struct sink *s, struct av_schema *reader, struct buf
                             struct err *e)
 {
     struct postgres *p = postgres_of(s);
-    PGresult *r = NULL;
     struct table t;
     bool there;
 
     p->o.evolve = true; // what it would take, whoever may do it
     TRY(pg_run(&p->pg, "BEGIN READ ONLY", e));
-    TRY(exists(p, &there, e));
-    TRY(look(p, &r, e));
-    enum err_kind rc = plan(p, reader, r, there, &t, ddl, e);
-    PQclear(r);
-    TRY(rc);
+    TRY(plan(p, reader, false, &there, &t, ddl, e));
     table_free(&t);
+    if (postgres_has_aside(p)) {
+        TRY(plan(p, reader, true, &there, &t, ddl, e));
+        table_free(&t);
+    }
     return pg_run(&p->pg, "ROLLBACK", e);
 }
 

@@ -188,8 +188,9 @@ static void compose_open(struct postgres *p, const struct batch *b)
                "; SET CONSTRAINTS ALL IMMEDIATE; ",
                p->o.lock_timeout_ms, p->o.statement_timeout_ms);
     if (p->table.n > 0)
-        buf_printf(&p->sql, "LOCK TABLE %s IN ROW EXCLUSIVE MODE; ",
-                   (const char *)p->quoted.p);
+        buf_printf(&p->sql, "LOCK TABLE %s%s%s IN ROW EXCLUSIVE MODE; ",
+                   (const char *)p->quoted.p, p->aside_table.n > 0 ? ", " : "",
+                   p->aside_table.n > 0 ? (const char *)p->aside_quoted.p : "");
     if (p->stage[0] != '\0')
         buf_printf(&p->sql, "%s; ", (const char *)p->make.p);
     buf_put_str(&p->sql, "SELECT next_offset, epoch, ");
@@ -307,6 +308,16 @@ static void set_aside(struct postgres *p, size_t i, const struct sifted *got,
     snprintf(r->column, sizeof r->column, "%s", rows_failed_at(&p->rows));
 }
 
+static void stop(struct postgres *p, const struct batch *b, size_t i,
+                 const struct sifted *got)
+{
+    (void)err_set(&p->stop, ERR_LIMIT,
+                  "stopped by quality rule \"%.100s\": %.60s/%" PRId32 "@%" PRId64
+                  ": %.*s",
+                  got->rule, b->topic, b->partition, b->records[i].offset,
+                  (int)got->why.n, (const char *)got->why.p);
+}
+
 static void encode(struct postgres *p, const struct batch *b, struct sift *sift,
                    size_t i)
 {
@@ -322,6 +333,14 @@ static void encode(struct postgres *p, const struct batch *b, struct sift *sift,
         set_aside(p, i, &got, &e);
         return;
     }
+    if (got.fate == SIFT_ASIDE &&
+        postgres_put_aside(p, b, &b->records[i], &got, &e) != ERR_OK) {
+        got.stage = "value";
+        set_aside(p, i, &got, &e);
+        return;
+    }
+    if (got.fate == SIFT_STOP)
+        stop(p, b, i, &got);
     p->filtered += got.fate == SIFT_FILTERED;
     p->repeated += got.fate == SIFT_REPEATED;
     if (got.fate == SIFT_ROW)
@@ -362,6 +381,10 @@ static enum err_kind stream(struct postgres *p, const struct batch *b,
             continue;
         }
         encode(p, b, sift, i);
+        if (p->stop.kind != ERR_OK) {
+            *e = p->stop;
+            return e->kind;
+        }
         if (p->rows.out.n - sent >= CHUNK)
             TRY(send(p, &sent, copying, e));
     }
@@ -500,6 +523,8 @@ static enum err_kind load(struct postgres *p, const struct batch *b, struct sift
     TRY(stream(p, b, sift, &copying, e));
     if (copying)
         TRY(finish_copy(p, b, e));
+    TRY(postgres_write_aside(p, e));
+    TRY(postgres_write_noted(p, b, e));
     if (p->n_rejects > 0)
         TRY(check_limit(p, b, e));
     return write_rejects(p, b, e);
@@ -538,18 +563,20 @@ static void put_batch(struct buf *sql, const struct postgres *p, const struct ba
     buf_put_str(
         sql, "INSERT INTO etl_batch (pipeline, topic, part, generation, first_offset, "
              "last_offset, run_id, rows_in, rows_loaded, rows_rejected, "
-             "rows_duplicate, rows_filtered, rows_added, bytes, target, schema_ids, "
-             "started, duration_us, "
-             "instance, epoch) VALUES (");
+             "rows_duplicate, rows_filtered, rows_quarantined, rows_added, bytes, "
+             "quarantine, target, schema_ids, started, duration_us, instance, epoch) "
+             "VALUES (");
     etl_put_text(sql, p->o.job);
     buf_put_str(sql, ", ");
     etl_put_text(sql, b->topic);
     buf_printf(sql,
                ", %" PRId32 ", %" PRId32 ", %" PRId64 ", %" PRId64
-               ", '%s', %zu, %zu, %zu, %zu, %zu, %" PRId64 ", %zu, ",
+               ", '%s', %zu, %zu, %zu, %zu, %zu, %zu, %" PRId64 ", %zu, ",
                b->partition, b->generation, b->first, b->next - 1, p->run.id, b->n,
-               r->loaded, r->rejected, r->duplicate, r->filtered,
+               r->loaded, r->rejected, r->duplicate, r->filtered, r->quarantined,
                p->stage[0] == '\0' ? (int64_t)r->loaded : p->grown, b->bytes);
+    etl_put_text(sql, r->quarantined > 0 ? p->aside_name : NULL);
+    buf_put_str(sql, ", ");
     etl_put_text(sql, p->o.table);
     buf_put_str(sql, ", ");
     put_ids(sql, p);
@@ -583,13 +610,14 @@ static void put_run(struct buf *sql, const struct postgres *p, const struct batc
         "records_processed = "
         "records_processed + %zu, records_rejected = records_rejected + %zu, "
         "records_duplicate = records_duplicate + %zu, records_filtered = "
-        "records_filtered + %zu, batches = batches + 1, "
+        "records_filtered + %zu, records_quarantined = records_quarantined + %zu, "
+        "batches = batches + 1, "
         "bytes = bytes + %zu, partitions = partitions || "
         "jsonb_build_object('%" PRId32
         "', jsonb_build_array(coalesce(partitions -> '%" PRId32
         "' -> 0, to_jsonb(%" PRId64 "::bigint)), %" PRId64 "::bigint))",
-        r->loaded, r->rejected, r->duplicate, r->filtered, b->bytes, b->partition,
-        b->partition, b->first, b->next - 1);
+        r->loaded, r->rejected, r->duplicate, r->filtered, r->quarantined, b->bytes,
+        b->partition, b->partition, b->first, b->next - 1);
     put_only_partition(sql, b);
     if (p->n_ids > 0) {
         buf_put_str(sql, ", schema_ids = (SELECT array_agg(DISTINCT x ORDER BY x) FROM "
@@ -618,15 +646,17 @@ static enum err_kind close_transaction(struct postgres *p, const struct batch *b
 
     r->rejected = p->n_rejects;
     r->filtered = p->filtered;
-    r->loaded = p->stage[0] != '\0'
-                    ? p->applied
-                    : b->n - p->n_rejects - p->repeats.n - p->filtered - p->repeated;
-    r->duplicate = b->n - r->loaded - r->rejected - r->filtered;
+    r->quarantined = p->aside;
+    r->loaded = p->stage[0] != '\0' ? p->applied
+                                    : b->n - p->n_rejects - p->repeats.n - p->filtered -
+                                          p->repeated - p->aside;
+    r->duplicate = b->n - r->loaded - r->rejected - r->filtered - r->quarantined;
     r->bytes = b->bytes;
     buf_reset(&p->sql);
     put_position(&p->sql, p, b);
     put_batch(&p->sql, p, b, r, clock_us() - began_us);
     put_attempts(&p->sql, p);
+    postgres_put_rules(&p->sql, p, b);
     put_run(&p->sql, p, b, r); // last: lanes of one run share this row
     buf_put_str(&p->sql, "COMMIT");
     TRY(postgres_text(&p->sql, &text, e));
@@ -644,6 +674,7 @@ static void start_over(struct postgres *p)
     arena_reset(&p->arena);
     p->n_rows = p->n_rejects = p->n_ids = p->applied = 0;
     p->filtered = p->repeated = 0;
+    p->stop = (struct err){0};
     p->grown = 0;
     tab_free(&p->repeats);
     p->repeats = (struct tab){0};
@@ -658,7 +689,7 @@ static enum err_kind recall(struct postgres *p, const struct batch *b,
 
     buf_reset(&p->sql);
     buf_put_str(&p->sql, "SELECT rows_loaded, rows_rejected, rows_duplicate, bytes, "
-                         "rows_filtered FROM etl_batch WHERE");
+                         "rows_filtered, rows_quarantined FROM etl_batch WHERE");
     postgres_put_where(&p->sql, p, b->topic, b->partition);
     buf_printf(&p->sql,
                " AND generation = %" PRId32 " AND first_offset = %" PRId64
@@ -676,6 +707,7 @@ static enum err_kind recall(struct postgres *p, const struct batch *b,
                           .duplicate = (size_t)number(rows, 0, 2),
                           .bytes = (size_t)number(rows, 0, 3),
                           .filtered = (size_t)number(rows, 0, 4),
+                          .quarantined = (size_t)number(rows, 0, 5),
                           .again = true};
     PQclear(rows);
     return pg_run(&p->pg, "ROLLBACK", e);
@@ -695,6 +727,7 @@ static enum err_kind try(struct postgres *p, const struct batch *b, struct sift 
         p->stale = r->busy = true;
         return err_set(e, ERR_UNAVAILABLE, "the table was altered: looking again");
     }
+    TRY(postgres_begin_rules(p, b, sift, e));
     TRY(load(p, b, sift, e));
     TRY(postgres_sweep_ids(p, e));
     return close_transaction(p, b, r, began_us, e);
@@ -729,6 +762,7 @@ enum err_kind postgres_write(struct sink *s, const struct batch *b, struct sift 
         TRY(postgres_reshape(p, e));
     enum err_kind rc = try(p, b, sift, r, e);
     if (rc == ERR_OK) {
+        postgres_keep_rules(p, b, r);
         if (!r->again) {
             buf_reset(&p->attempts);
             p->n_attempts = 0;

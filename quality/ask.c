@@ -301,6 +301,7 @@ void quality_ask(struct quality *q, struct span datum, const struct quality_plac
     if (any(q, QUALITY_FAIL, &rule)) {
         out->outcome = QUALITY_STOP;
         out->rule = rule;
+        q->stopped = (int)rule;
         out->why = span_str(q->said[rule].why);
         return;
     }
@@ -312,6 +313,11 @@ void quality_ask(struct quality *q, struct span datum, const struct quality_plac
     if (any(q, QUALITY_NULL_FIELD, &rule))
         out->datum = without_fields(&a);
     note_loaded(&a);
+}
+
+int quality_stopped(const struct quality *q)
+{
+    return q->stopped;
 }
 
 /* --- of a run --------------------------------------------------------------------- */

@@ -109,6 +109,9 @@ struct quality_place { // whose record it is
 void quality_ask(struct quality *q, struct span datum, const struct quality_place *at,
                  struct quality_count *counts, struct quality_verdict *out);
 
+/* The rule that said stop the last time one did, -1 = none did. */
+int quality_stopped(const struct quality *q);
+
 /* --- what `unique` remembers of a partition --------------------------------------- */
 
 /* Is it that of all before `next`?  Then there is nothing to load. */

@@ -77,6 +77,7 @@ struct quality {
     struct cel_rules *cel;
     struct arena compiled;
 
+    int stopped; // the rule that said so, -1 = none
     struct cel_run *run;
     struct buf errors, datum, key;
     struct verdict_of { // of a rule, of the record in hand

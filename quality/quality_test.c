@@ -349,6 +349,7 @@ static void a_severity_says_what_becomes_of_it(void)
     v = ask(&h, "{\"id\":13,\"temp\":1," REST);
     CHECK_INT(v.outcome, QUALITY_STOP);
     CHECK_INT(v.rule, 3);
+    CHECK_INT(quality_stopped(h.q), 3);
     CHECK_SPAN(v.why, "is false");
     static const int failed[] = {4, 2, 1, 1};
     for (size_t i = 0; i < 4; i++) {

@@ -502,6 +502,7 @@ enum err_kind quality_read(struct quality **out, const struct conf_tree *tree,
     q->datum = BUF_INIT((size_t)1 << 30);
     q->key = BUF_INIT((size_t)1 << 30);
     q->run = cel_run_new();
+    q->stopped = -1;
     enum err_kind rc = read_all(q, tree->root, e);
     if (rc != ERR_OK || q->n == 0) {
         quality_free(q);

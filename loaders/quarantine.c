@@ -1,0 +1,112 @@
+#include "loaders/quarantine.h"
+
+#include "loaders/copy.h"
+#include "loaders/etl_log.h"
+
+#define HAS_MOST 1600 // MaxHeapAttributeNumber
+
+static const struct {
+    const char *name, *type;
+} extra[QUARANTINE_EXTRA] = {
+    {"_errors", "jsonb"},  {"_topic", "text"},  {"_partition", "integer"},
+    {"_offset", "bigint"}, {"_run_id", "uuid"}, {"_quarantined", "timestamptz"},
+};
+
+static int extra_of(const char *name)
+{
+    for (int i = 0; i < QUARANTINE_EXTRA; i++)
+        if (strcmp(extra[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static enum err_kind check_names(const struct table *t, struct err *e)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (extra_of(t->columns[i].name) >= 0)
+            return err_set(e, ERR_INVALID,
+                           "field %s: the quarantine has a column of that name",
+                           t->columns[i].name);
+    return ERR_OK;
+}
+
+static enum err_kind put_missing(const bool *there, const char *quoted, bool evolve,
+                                 struct buf *ddl, struct err *e)
+{
+    bool any = false;
+
+    for (int i = 0; i < QUARANTINE_EXTRA; i++) {
+        if (there[i])
+            continue;
+        if (!evolve)
+            return err_set(e, ERR_INVALID,
+                           "table %s has no column %s (and evolve is off)", quoted,
+                           extra[i].name);
+        buf_printf(ddl, any ? ", ADD COLUMN %s %s" : "ALTER TABLE %s ADD COLUMN %s %s",
+                   any ? extra[i].name : quoted, any ? extra[i].type : extra[i].name,
+                   any ? "" : extra[i].type);
+        any = true;
+    }
+    if (any)
+        buf_put_str(ddl, ";\n");
+    return ERR_OK;
+}
+
+enum err_kind quarantine_plan(struct table *out, struct av_schema *reader,
+                              const struct table_has *has, size_t n_has,
+                              const char *quoted, bool evolve, struct buf *ddl,
+                              struct err *e)
+{
+    struct table_has others[HAS_MOST];
+    bool there[QUARANTINE_EXTRA] = {false};
+    size_t n = 0;
+
+    for (size_t i = 0; has != NULL && i < n_has && n < HAS_MOST; i++) {
+        int k = extra_of(has[i].name);
+        if (k >= 0)
+            there[k] = true;
+        else
+            others[n++] = has[i];
+    }
+    TRY(table_plan(out, reader, has != NULL ? others : NULL, n, quoted, evolve, NULL,
+                   ddl, e));
+    enum err_kind rc = check_names(out, e);
+    if (rc == ERR_OK)
+        rc = put_missing(there, quoted, evolve || has == NULL, ddl, e);
+    if (rc != ERR_OK)
+        table_free(out);
+    return rc;
+}
+
+void quarantine_put_copy(struct buf *out, const struct table *t, const char *quoted)
+{
+    buf_printf(out, "COPY %s (", quoted);
+    for (size_t i = 0; i < t->n; i++) {
+        pg_put_name(out, span_str(t->columns[i].name));
+        buf_put_str(out, ", ");
+    }
+    for (int i = 0; i < QUARANTINE_EXTRA; i++)
+        buf_printf(out, "%s%s", i > 0 ? ", " : "", extra[i].name);
+    buf_put_str(out, ") FROM STDIN (FORMAT binary)");
+}
+
+static void put_clean(struct buf *out, const char *before, struct span text)
+{
+    size_t at = copy_open(out);
+
+    buf_put_str(out, before);
+    etl_put_clean(out, text);
+    copy_close(out, at);
+}
+
+void quarantine_put_extra(struct buf *out, const struct quarantined *q)
+{
+    struct err never = {0};
+
+    put_clean(out, "\1", q->errors); // jsonb's version
+    put_clean(out, "", span_str(q->topic));
+    (void)!copy_int4(out, q->partition, &never);
+    copy_int8(out, q->offset);
+    (void)!copy_uuid(out, span_str(q->run_id), &never);
+    (void)!copy_timestamp(out, q->wall_ms, 1000, &never);
+}
