@@ -693,6 +693,7 @@ static void free_source(struct stage_source *s)
     }
     for (size_t i = 0; i < s->n_queue; i++)
         batch_free(s->queue[(s->first + i) % s->cap_queue]);
+    stage_files_close(s->files);
     place_close(s->place);
     arena_free(&s->arena);
     buf_free(&s->framed);
@@ -750,7 +751,9 @@ static enum err_kind open_place(struct stage_source *s, struct err *e)
                        "source.stage.spool \"%.120s\" is no directory we can write to",
                        s->o.spool);
     TRY(place_open(&s->place, &s->o.place, e));
+    s->files = stage_files_open(s->place);
     s->from = (struct stage_rows_from){.place = s->place,
+                                       .files = s->files,
                                        .spool = s->o.spool,
                                        .format = s->o.format,
                                        .schemas = s->o.schemas};

@@ -11,8 +11,8 @@
  *
  * Nobody hands out partitions here.  Each instance takes all of its share when it
  * starts; who had one before is refused by the sink, and stands by: it looks whether
- * the position moves, and takes the partition back when it has not for STANDBY_MS
- * although there is more (decisions/162).
+ * the position moves, and takes the partition back when it has not for fifteen
+ * intervals although there is more (decisions/162).
  *
  * A partition whose claims do not follow each other, or whose files are not what the
  * claim says, is stopped with a sentence; the others go on.  A place that is away is

@@ -33,6 +33,7 @@ struct stage_source {
     struct stage_source_options o;
     struct sink *sink;
     struct place *place;
+    struct stage_files *files;
     struct stage_rows_from from;
     char *cluster; // as the claims say it, NULL = they do not
     pthread_t thread;

@@ -12,7 +12,7 @@
 #define PARTITIONS_MOST 10000
 #define REACHED_MS 200   // between two looks at whether the end is loaded
 #define STAND_BY_MS 1000 // between two looks at whether another goes on
-#define STANDBY_MS 30000 // an owner that was seen to go on may stand still for so long
+#define LEASE 15 // intervals: an owner seen to go on may stand still for so long
 
 /* --- claims ----------------------------------------------------------------------- */
 
@@ -186,7 +186,7 @@ static enum err_kind learn_schema(struct stage_source *s, const struct stage_cla
     struct av_schema *schema;
     int32_t id;
 
-    enum err_kind rc = stage_rows_schema(s->place, c, &schema, e);
+    enum err_kind rc = stage_rows_schema(s->place, c->schema, &schema, e);
     if (rc != ERR_OK)
         return rc == ERR_NOT_FOUND ? ERR_OK : rc; // the files will say
     rc = stage_schemas_add(s->o.schemas, schema, c->schema_id, c->started_ms, &id, e);
@@ -365,7 +365,7 @@ static void stand_by(struct stage_source *s, struct stage_part *p)
 
     if (follow(s, p)) {
         p->since_ms = now;
-        p->patience_ms = STANDBY_MS;
+        p->patience_ms = LEASE * s->o.interval_ms;
         return;
     }
     if (p->theirs >= p->end) { // there is nothing to be done

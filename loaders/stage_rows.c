@@ -3,32 +3,48 @@
 #include "avro-core/canon.h"
 #include "format/format.h"
 #include "loaders/sink_files_inside.h"
+#include "loaders/stage_where.h"
 #include "place/spool.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PIECE ((size_t)4 << 20)      // read of a file at once
+#define PIECE ((size_t)4 << 20) // read of a file at once
+#define FILES_KEPT 8
+#define TRIES 4                      // of a file that is merged while it is read
 #define SPOOL_HEAD ((size_t)1 << 20) // of a file kept in memory
 #define SCHEMA_MOST ((size_t)4 << 20)
+
+/* A file as it lies in the place, here. */
+struct opened {
+    char *name;
+    bool merged; // holds the rows of other claims too
+    struct spool *spool;
+    struct place_bytes bytes;
+    struct format_reader *reader;
+    int64_t row; // the next one that it gives
+};
+
+struct stage_files {
+    struct stage_where *where;
+    struct opened *kept[FILES_KEPT]; // merged, and not read to the end
+    size_t next;                     // to be given up
+};
 
 /* One file of the claim. */
 struct cursor {
     const struct stage_file *file;
     struct stage_runs runs;
-    int64_t row;         // the next one's number in the file
-    int64_t offset;      // its offset, -1 = all were given
-    struct spool *spool; // NULL = not opened yet
-    struct place_bytes bytes;
-    struct format_reader *reader;
+    int64_t row;           // the next one's number in the file
+    int64_t offset;        // its offset, -1 = all were given
+    struct opened *opened; // NULL = not yet
     int32_t schema;
 };
 
 struct stage_rows {
     struct stage_rows_from from;
     const struct stage_claim *claim;
-    struct av_schema *schema; // of json and csv; held, NULL = not asked for yet
     struct cursor *cursors;
     size_t n;
     struct cursor *at;    // gives its rows up to `until`
@@ -64,25 +80,25 @@ int64_t stage_rows_mark(const struct stage_claim *c, int64_t next)
 
 /* --- schemas ---------------------------------------------------------------------- */
 
-enum err_kind stage_rows_schema(struct place *p, const struct stage_claim *c,
+enum err_kind stage_rows_schema(struct place *p, const char *key,
                                 struct av_schema **out, struct err *e)
 {
     const struct av_parse_limits written_long_ago = {.bytes = SCHEMA_MOST,
                                                      .keep_bad_defaults = true};
     struct buf text = BUF_INIT(SCHEMA_MOST);
-    char name[STAGE_NAME], key[STAGE_SCHEMA];
+    char name[STAGE_NAME], found[STAGE_SCHEMA];
 
-    if (c->schema[0] == '\0')
+    if (key[0] == '\0')
         return err_set(
             e, ERR_NOT_FOUND,
             "its claim names no schema, for an older loader made it: JSON and "
             "CSV cannot be read without");
-    stage_schema_name(name, c->schema);
+    stage_schema_name(name, key);
     enum err_kind rc = place_read(p, name, 0, SCHEMA_MOST, &text, e);
     if (rc == ERR_OK)
         rc = buf_status(&text, e);
-    stage_schema_key(key, buf_span(&text));
-    if (rc == ERR_OK && strcmp(key, c->schema) != 0)
+    stage_schema_key(found, buf_span(&text));
+    if (rc == ERR_OK && strcmp(found, key) != 0)
         rc = err_set(e, ERR_INTERNAL, "%.100s is not what its name says", name);
     if (rc == ERR_OK)
         rc = av_schema_parse(out, buf_span(&text), NULL, 0, &written_long_ago, e);
@@ -111,26 +127,68 @@ static enum err_kind check_csv(const struct av_schema *s, struct err *e)
     return ERR_OK;
 }
 
+/* Parquet and OCF bring theirs: NULL. */
 static enum err_kind schema_for(struct stage_rows *r, const char *format,
-                                struct av_schema **out, struct err *e)
+                                const struct stage_lies *l, struct av_schema **out,
+                                struct err *e)
 {
     *out = NULL;
     if (strcmp(format, "parquet") == 0 || strcmp(format, "ocf") == 0)
         return ERR_OK;
-    if (r->schema == NULL)
-        TRY(stage_rows_schema(r->from.place, r->claim, &r->schema, e));
-    *out = r->schema;
-    return strcmp(format, "csv") == 0 ? check_csv(r->schema, e) : ERR_OK;
+    TRY(stage_rows_schema(r->from.place, l->merged ? l->schema : r->claim->schema, out,
+                          e));
+    return strcmp(format, "csv") == 0 ? check_csv(*out, e) : ERR_OK;
 }
 
 /* --- files ------------------------------------------------------------------------ */
 
-static void close_cursor(struct cursor *c)
+static void close_opened(struct opened *o)
 {
-    format_reader_close(c->reader);
-    spool_close(c->spool);
-    c->reader = NULL;
-    c->spool = NULL;
+    if (o == NULL)
+        return;
+    format_reader_close(o->reader);
+    spool_close(o->spool);
+    free(o->name);
+    free(o);
+}
+
+struct stage_files *stage_files_open(struct place *p)
+{
+    struct stage_files *f = mem_alloc(sizeof *f);
+
+    f->where = stage_where_open(p);
+    return f;
+}
+
+void stage_files_close(struct stage_files *f)
+{
+    if (f == NULL)
+        return;
+    for (size_t i = 0; i < FILES_KEPT; i++)
+        close_opened(f->kept[i]);
+    stage_where_close(f->where);
+    free(f);
+}
+
+static void keep_open(struct stage_files *f, struct opened *o)
+{
+    struct opened **slot = &f->kept[f->next++ % FILES_KEPT];
+
+    close_opened(*slot);
+    *slot = o;
+}
+
+/* One that stands at this row or before it. */
+static struct opened *take_kept(struct stage_files *f, const char *name, int64_t row)
+{
+    for (size_t i = 0; i < FILES_KEPT; i++) {
+        struct opened *o = f->kept[i];
+        if (o == NULL || o->row > row || strcmp(o->name, name) != 0)
+            continue;
+        f->kept[i] = NULL;
+        return o;
+    }
+    return NULL;
 }
 
 static enum err_kind fetch(struct stage_rows *r, struct spool *to, const char *name,
@@ -169,57 +227,20 @@ static enum err_kind check_whole(const struct spool *s, const char *sha256,
                    "its bytes are not those that were staged (SHA-256)");
 }
 
-/* ERR_NOT_FOUND: it is not there. */
-static enum err_kind take_file(struct stage_rows *r, struct spool **out,
-                               const char *name, int64_t bytes, const char *sha256,
-                               struct err *e)
-{
-    struct place_entry there;
-
-    TRY(place_stat(r->from.place, name, &there, e));
-    if (there.bytes != bytes)
-        return err_set(e, ERR_INTERNAL,
-                       "it has %" PRId64 " bytes, staged were %" PRId64, there.bytes,
-                       bytes);
-    struct spool *s = spool_open(r->from.spool, SPOOL_HEAD);
-    enum err_kind rc = fetch(r, s, name, bytes, e);
-    if (rc == ERR_OK)
-        rc = check_whole(s, sha256, e);
-    if (rc == ERR_OK)
-        *out = s;
-    else
-        spool_close(s);
-    return rc;
-}
-
-/* A loader that died between its claim and the names: anybody may go on there. */
-static enum err_kind find_file(struct stage_rows *r, struct cursor *c, struct err *e)
-{
-    const struct stage_file *f = c->file;
-
-    enum err_kind rc = take_file(r, &c->spool, f->final, f->bytes, f->sha256, e);
-    if (rc != ERR_NOT_FOUND)
-        return rc;
-    rc = files_finish(r->from.place, r->claim, e);
-    if (rc == ERR_OK)
-        rc = take_file(r, &c->spool, f->final, f->bytes, f->sha256, e);
-    return rc == ERR_NOT_FOUND ? err_set(e, ERR_CONFLICT, "it is gone") : rc;
-}
-
 static enum err_kind read_spool(void *ctx, uint64_t at, uint8_t *to, size_t n,
                                 struct err *e)
 {
-    const struct cursor *c = ctx;
+    const struct opened *o = ctx;
 
-    return c->bytes.read(c->bytes.arg, (int64_t)at, to, n, e);
+    return o->bytes.read(o->bytes.arg, (int64_t)at, to, n, e);
 }
 
-static enum err_kind open_reader(struct stage_rows *r, struct cursor *c,
-                                 const char *name, struct err *e)
+static enum err_kind open_reader(struct stage_rows *r, struct opened *o,
+                                 const struct stage_lies *l, struct err *e)
 {
     struct format_options how = {0};
-    struct format_source from = {read_spool, c, (uint64_t)spool_size(c->spool)};
-    const char *format = format_of_path(name);
+    struct format_source from = {read_spool, o, (uint64_t)spool_size(o->spool)};
+    const char *format = format_of_path(l->name);
     struct av_schema *schema = NULL;
 
     if (format == NULL ||
@@ -227,52 +248,137 @@ static enum err_kind open_reader(struct stage_rows *r, struct cursor *c,
          strcmp(format_suffix(format), format_suffix(r->from.format)) != 0))
         return err_set(e, ERR_INVALID, "it is no %s file",
                        r->from.format == NULL ? format_names : r->from.format);
-    TRY(schema_for(r, format, &schema, e));
-    c->bytes = spool_bytes(c->spool);
-    enum err_kind rc = format_read(&c->reader, format, schema, &how, &from, e);
-    if (rc == ERR_UNAVAILABLE) // not installed: waiting does not bring it
-        e->kind = rc = ERR_INVALID;
-    if (rc == ERR_OK)
-        rc =
-            stage_schemas_add(r->from.schemas, format_reader_schema(c->reader),
-                              r->claim->schema_id, r->claim->started_ms, &c->schema, e);
+    enum err_kind rc = schema_for(r, format, l, &schema, e);
+    o->bytes = spool_bytes(o->spool);
+    if (rc == ERR_OK &&
+        format_read(&o->reader, format, schema, &how, &from, e) != ERR_OK) {
+        if (e->kind == ERR_UNAVAILABLE) // not installed: waiting does not bring it
+            e->kind = ERR_INVALID;
+        rc = e->kind;
+    }
+    av_schema_release(schema);
     return rc;
 }
 
-static enum err_kind read_row(struct cursor *c, struct span *datum, struct err *e)
+static enum err_kind fill_opened(struct stage_rows *r, struct opened *o,
+                                 const struct stage_lies *l, const char *sha256,
+                                 struct err *e)
+{
+    o->name = mem_str(span_str(l->name));
+    o->merged = l->merged;
+    o->spool = spool_open(r->from.spool, SPOOL_HEAD);
+    TRY(fetch(r, o->spool, l->name, l->bytes, e));
+    TRY(check_whole(o->spool, sha256, e));
+    return open_reader(r, o, l, e);
+}
+
+static enum err_kind check_length(const struct stage_file *f,
+                                  const struct stage_lies *l, struct err *e)
+{
+    if (l->merged && f->rows > l->rows - l->first)
+        return err_set(e, ERR_INTERNAL,
+                       "it was merged into %.100s, which has %" PRId64 " rows, from "
+                       "row %" PRId64 " on",
+                       l->name, l->rows, l->first);
+    if (l->merged || l->bytes == f->bytes)
+        return ERR_OK;
+    return err_set(e, ERR_INTERNAL, "it has %" PRId64 " bytes, staged were %" PRId64,
+                   l->bytes, f->bytes);
+}
+
+static enum err_kind read_row(struct opened *o, struct span *datum, struct err *e)
 {
     bool more = false;
 
-    TRY(format_next(c->reader, datum, &more, e));
+    TRY(format_next(o->reader, datum, &more, e));
     if (!more)
-        return err_set(e, ERR_INTERNAL, "it ends after %" PRIu64 " of %" PRId64 " rows",
-                       format_reader_rows(c->reader), c->file->rows);
+        return err_set(e, ERR_INTERNAL, "it ends after %" PRId64 " rows", o->row);
+    o->row++;
     return ERR_OK;
 }
 
+static enum err_kind skip_rows(struct opened *o, int64_t to, struct err *e)
+{
+    struct span datum;
+
+    while (o->row < to)
+        TRY(read_row(o, &datum, e));
+    return ERR_OK;
+}
+
+/* At the row that the cursor stands at. */
+static enum err_kind open_there(struct stage_rows *r, struct cursor *c,
+                                const struct stage_lies *l, struct err *e)
+{
+    int64_t row = l->first + c->row;
+
+    TRY(check_length(c->file, l, e));
+    struct opened *o = l->merged ? take_kept(r->from.files, l->name, row) : NULL;
+    enum err_kind rc = ERR_OK;
+    if (o == NULL) {
+        o = mem_alloc(sizeof *o);
+        rc = fill_opened(r, o, l, l->merged ? l->sha256 : c->file->sha256, e);
+    }
+    if (rc == ERR_OK)
+        rc = skip_rows(o, row, e);
+    if (rc == ERR_OK)
+        rc =
+            stage_schemas_add(r->from.schemas, format_reader_schema(o->reader),
+                              r->claim->schema_id, r->claim->started_ms, &c->schema, e);
+    if (rc == ERR_OK)
+        c->opened = o;
+    else
+        close_opened(o);
+    return rc;
+}
+
+/* A loader that died between its claim and the names: anybody may go on there. */
+static enum err_kind give_name(struct stage_rows *r, const char *name,
+                               struct stage_lies *out, struct err *e)
+{
+    enum err_kind rc = files_finish(r->from.place, r->claim, e);
+
+    if (rc == ERR_OK)
+        rc = stage_where_find(r->from.files->where, name, out, e);
+    return rc == ERR_NOT_FOUND
+               ? err_set(e, ERR_CONFLICT, "it is gone, and no merge names it")
+               : rc;
+}
+
+/* What was found may be merged on before it is read. */
 static enum err_kind open_cursor(struct stage_rows *r, struct cursor *c, struct err *e)
 {
-    struct span datum;
+    enum err_kind rc = ERR_NOT_FOUND;
 
-    TRY(find_file(r, c, e));
-    TRY(open_reader(r, c, c->file->final, e));
-    for (int64_t i = 0; i < c->row; i++)
-        TRY(read_row(c, &datum, e));
-    return ERR_OK;
+    for (int i = 0; i < TRIES && rc == ERR_NOT_FOUND; i++) {
+        struct stage_lies l;
+        rc = stage_where_find(r->from.files->where, c->file->final, &l, e);
+        if (rc == ERR_NOT_FOUND)
+            rc = give_name(r, c->file->final, &l, e);
+        if (rc == ERR_OK)
+            rc = open_there(r, c, &l, e);
+    }
+    return rc == ERR_NOT_FOUND ? err_set(e, ERR_UNAVAILABLE, "it is being merged") : rc;
 }
 
-/* Its last row was given: there must be no other. */
-static enum err_kind end_cursor(struct cursor *c, struct err *e)
+/* Its last row was given: there must be no other, but of what was merged. */
+static enum err_kind end_cursor(struct stage_rows *r, struct cursor *c, struct err *e)
 {
+    struct opened *o = c->opened;
     struct span datum;
     bool more = false;
 
-    TRY(format_next(c->reader, &datum, &more, e));
-    if (more)
-        return err_set(e, ERR_INTERNAL, "it has more than %" PRId64 " rows",
-                       c->file->rows);
-    close_cursor(c);
-    return ERR_OK;
+    c->opened = NULL;
+    if (o->merged) {
+        keep_open(r->from.files, o);
+        return ERR_OK;
+    }
+    enum err_kind rc = format_next(o->reader, &datum, &more, e);
+    close_opened(o);
+    if (rc == ERR_OK && more)
+        rc = err_set(e, ERR_INTERNAL, "it has more than %" PRId64 " rows",
+                     c->file->rows);
+    return rc;
 }
 
 static enum err_kind blame(const struct cursor *c, struct err *e)
@@ -371,7 +477,7 @@ static enum err_kind move_on(struct stage_rows *r, struct cursor *c, struct err 
     c->row++;
     c->offset = offset_of(r, c);
     if (c->offset < 0)
-        TRY(end_cursor(c, e));
+        TRY(end_cursor(r, c, e));
     if (c->offset >= 0 && c->offset < r->until)
         return ERR_OK;
     choose(r);
@@ -384,9 +490,9 @@ static enum err_kind move_on(struct stage_rows *r, struct cursor *c, struct err 
 static enum err_kind give_row(struct stage_rows *r, struct cursor *c,
                               struct stage_row *out, struct err *e)
 {
-    if (c->reader == NULL)
+    if (c->opened == NULL)
         TRY(open_cursor(r, c, e));
-    TRY(read_row(c, &out->datum, e));
+    TRY(read_row(c->opened, &out->datum, e));
     out->offset = c->offset;
     out->schema = c->schema;
     return ERR_OK;
@@ -409,9 +515,7 @@ void stage_rows_close(struct stage_rows *r)
     if (r == NULL)
         return;
     for (size_t i = 0; i < r->n; i++)
-        close_cursor(&r->cursors[i]);
-    if (r->schema != NULL)
-        av_schema_release(r->schema);
+        close_opened(r->cursors[i].opened);
     free(r->cursors);
     free(r);
 }

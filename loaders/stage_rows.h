@@ -12,8 +12,8 @@
  * that means records.
  *
  * A file is taken whole into a spool and believed when its length and SHA-256 are the
- * claim's.  One that has not its name yet is given it; one that was merged is read in
- * what it was merged into (decisions/138).
+ * claim's.  One that has not its name yet is given it.  One that was merged is read in
+ * what it was merged into (stage_where.h), which stays open for the claims that follow.
  *
  * What is read is a stranger's: files by format.h's readers and their limits.  One
  * thread.
@@ -24,8 +24,14 @@
 #include "loaders/stage_schemas.h"
 #include "place/place.h"
 
+/* Merged files that were read and have more, FILES_KEPT of them: spools and readers. */
+struct stage_files;
+struct stage_files *stage_files_open(struct place *p);
+void stage_files_close(struct stage_files *f); // NULL is fine
+
 struct stage_rows_from { // borrowed
     struct place *place;
+    struct stage_files *files;
     const char *spool;  // directory
     const char *format; // that all files must have; NULL = any, by their names
     struct stage_schemas *schemas; // learns what the files bring
@@ -57,6 +63,6 @@ bool stage_rows_counted(const struct stage_claim *c);
  * right behind it; -1 = there is none. */
 int64_t stage_rows_mark(const struct stage_claim *c, int64_t next);
 
-/* The text of a claim's schema.  ERR_NOT_FOUND: the claim names none. */
-enum err_kind stage_rows_schema(struct place *p, const struct stage_claim *c,
+/* What lies in _schemas/ under a key.  ERR_NOT_FOUND: the key is empty. */
+enum err_kind stage_rows_schema(struct place *p, const char *key,
                                 struct av_schema **out, struct err *e) MUST_USE;

@@ -4,7 +4,9 @@
  */
 #include "loaders/stage_rows.h"
 
+#include "avro-core/varint.h"
 #include "loaders/sink_files_inside.h"
+#include "loaders/stage_merge.h"
 #include "tests/fakes/batches.h"
 
 #include <stdlib.h>
@@ -20,6 +22,7 @@ static int32_t id;
 static struct sift *sift;
 static struct place *place;
 static struct stage_schemas *schemas;
+static struct stage_files *files;
 static struct arena mem;
 static struct stage_claim claim;
 
@@ -37,6 +40,7 @@ static void enter(void)
     CHECK_INT(sift_open(&sift, NULL, &o, &e), ERR_OK);
     CHECK_INT(place_open(&place, &p, &e), ERR_OK);
     schemas = stage_schemas_open();
+    files = stage_files_open(place);
 }
 
 static void leave(void)
@@ -46,6 +50,7 @@ static void leave(void)
     snprintf(command, sizeof command, "rm -rf %s", dir);
     CHECK_INT(system(command), 0);
     stage_schemas_close(schemas);
+    stage_files_close(files);
     place_close(place);
     sift_close(sift);
     arena_free(&mem);
@@ -54,7 +59,7 @@ static void leave(void)
 
 /* Stages offsets [100, 100 + n), every third in another city, some left out and some
  * that are rubbish, as one claim. */
-static void stage(int n, const char *format, bool cities)
+static void stage_at(int64_t first, int n, const char *format, bool cities)
 {
     struct conf_pair by = {"0.field", "city", false};
     struct files_options o = {.place.url = url,
@@ -69,7 +74,7 @@ static void stage(int n, const char *format, bool cities)
                               .source = "",
                               .reject_limit = 100,
                               .partition_by = {&by, cities}};
-    struct batch *b = batch_new("t", 0, 100);
+    struct batch *b = batch_new("t", 0, first);
     struct sink *s = NULL;
     struct claim c;
     struct receipt r;
@@ -78,11 +83,11 @@ static void stage(int n, const char *format, bool cities)
 
     CHECK_INT(files_sink_open(&s, &o, &e), ERR_OK);
     CHECK_INT(s->ops->begin(s, &e), ERR_OK);
-    CHECK_INT(s->ops->take(s, "t", 0, 100, "cluster", &c, &e), ERR_OK);
+    CHECK_INT(s->ops->take(s, "t", 0, first, "cluster", &c, &e), ERR_OK);
     b->epoch = c.epoch;
     for (int i = 0; i < n; i++) {
         char json[80];
-        snprintf(json, sizeof json, "{\"id\":%d,\"city\":\"%s\"}", 100 + i,
+        snprintf(json, sizeof json, "{\"id\":%d,\"city\":\"%s\"}", (int)first + i,
                  i % 3 == 0 ? "Ulm" : "Bonn");
         if (i % 10 == 7)
             add_rubbish(b);
@@ -98,9 +103,21 @@ static void stage(int n, const char *format, bool cities)
     CHECK(told.any && !told.lost);
     batch_free(b);
     s->ops->close(s);
-    CHECK_INT(files_read_claim(place, "_claims/t/00000/00000000000000000100", &claim,
-                               &mem, &e),
-              ERR_OK);
+}
+
+static void use_claim(int64_t first)
+{
+    char name[STAGE_NAME];
+    struct err e = {0};
+
+    stage_claim_name(name, "t", 0, first);
+    CHECK_INT(files_read_claim(place, name, &claim, &mem, &e), ERR_OK);
+}
+
+static void stage(int n, const char *format, bool cities)
+{
+    stage_at(100, n, format, cities);
+    use_claim(100);
 }
 
 static void forget_offsets(void)
@@ -112,8 +129,11 @@ static void forget_offsets(void)
 static enum err_kind open_rows(struct stage_rows **r, const char *format, int64_t at,
                                struct err *e)
 {
-    struct stage_rows_from from = {
-        .place = place, .spool = "/tmp", .format = format, .schemas = schemas};
+    struct stage_rows_from from = {.place = place,
+                                   .files = files,
+                                   .spool = "/tmp",
+                                   .format = format,
+                                   .schemas = schemas};
 
     return stage_rows_open(r, &from, &claim, at, e);
 }
@@ -132,7 +152,12 @@ static int read_all(int64_t at, int64_t offsets[], struct err *e)
         if (stage_rows_next(r, &row, &more, e) != ERR_OK)
             break;
         if (more) {
+            struct span datum = row.datum;
+            int64_t value = -1;
             CHECK_INT(row.schema, id);
+            CHECK(varint_take(&datum, &value));
+            if (!stage_rows_counted(&claim))
+                CHECK_INT(value, row.offset);
             offsets[n++] = row.offset;
         }
     }
@@ -290,6 +315,96 @@ static void a_file_that_has_not_its_name_yet_is_given_it(void)
     leave();
 }
 
+static void merge(const char *format, const char *to, int64_t most)
+{
+    struct merge_options o = {.place = place,
+                              .dir = "",
+                              .format = format,
+                              .to = to,
+                              .max_bytes = most,
+                              .clean_ms = -1,
+                              .spool = "/tmp"};
+    struct merge_sums sums;
+    struct err e = {0};
+
+    enum err_kind rc = stage_merge(&o, &sums, &e);
+    CHECK_INT(rc, ERR_OK);
+    if (rc != ERR_OK)
+        printf("    %s\n", e.msg);
+    CHECK(sums.merges > 0);
+}
+
+static void expect_claim(int64_t first)
+{
+    int64_t got[200];
+    struct err e = {0};
+
+    use_claim(first);
+    CHECK_INT(read_all(0, got, &e), 80);
+    CHECK_INT(got[0], first);
+    CHECK_INT(read_all(first + 51, got, &e), 39);
+    CHECK_INT(got[0], first + 51);
+}
+
+static void what_was_merged_is_found_in_what_it_was_merged_into(void)
+{
+    static const char *const formats[] = {"json", "csv", "ocf"};
+
+    for (size_t k = 0; k < 3; k++) {
+        enter();
+        for (int i = 0; i < 4; i++)
+            stage_at(100 + i * 100, 100, formats[k], true);
+        merge(formats[k], formats[k], 5000);
+        for (int i = 0; i < 4; i++)
+            expect_claim(100 + i * 100);
+        for (int i = 3; i >= 0; i--) // backwards nothing that is open helps
+            expect_claim(100 + i * 100);
+        merge(formats[k], formats[(k + 1) % 3], 1 << 20); // on, and as something else
+        for (int i = 0; i < 4; i++)
+            expect_claim(100 + i * 100);
+        leave();
+    }
+}
+
+static void a_merged_file_is_not_believed_either(void)
+{
+    int64_t got[200];
+    struct err e = {0};
+
+    enter();
+    stage_at(100, 100, "json", false);
+    stage_at(200, 100, "json", false);
+    merge("json", "json", 1 << 20);
+    damage("sed -i s/Ulm/Olm/ t+merged*");
+    use_claim(200);
+    CHECK_INT(read_all(0, got, &e), 0);
+    CHECK_INT(e.kind, ERR_CONFLICT);
+    says(&e, "SHA-256");
+    leave();
+}
+
+static void a_file_that_is_merged_while_it_is_read_is_read_to_its_end(void)
+{
+    struct stage_rows *r = NULL;
+    struct stage_row row;
+    struct err e = {0};
+    bool more = true;
+    int n = 0;
+
+    enter();
+    stage_at(100, 100, "json", true);
+    stage_at(200, 100, "json", true);
+    use_claim(200);
+    CHECK_INT(open_rows(&r, NULL, 0, &e), ERR_OK);
+    CHECK_INT(stage_rows_next(r, &row, &more, &e), ERR_OK); // one of its files is open
+    merge("json", "json", 1 << 20);
+    for (n = 1; more; n++)
+        CHECK_INT(stage_rows_next(r, &row, &more, &e), ERR_OK);
+    CHECK_INT(n - 1, 80);
+    stage_rows_close(r);
+    leave();
+}
+
 static void another_format_than_was_wanted_is_refused(void)
 {
     struct stage_rows *r = NULL;
@@ -362,6 +477,9 @@ int main(void)
     RUN(what_is_not_what_was_staged_is_not_loaded);
     RUN(a_claim_that_lies_about_its_rows_is_not_believed);
     RUN(a_file_that_has_not_its_name_yet_is_given_it);
+    RUN(what_was_merged_is_found_in_what_it_was_merged_into);
+    RUN(a_merged_file_is_not_believed_either);
+    RUN(a_file_that_is_merged_while_it_is_read_is_read_to_its_end);
     RUN(another_format_than_was_wanted_is_refused);
     RUN(csv_of_several_types_in_a_field_is_refused);
     RUN(the_latest_schema_is_the_newest_claims);

@@ -41,6 +41,15 @@ class Onward(Stage):
     def end_on(self, *args, timeout=120, **more):
         return self.go_on("--until-end", *args, **more).wait(timeout)
 
+    def wait_for_rows(self, n, seconds=60):
+        wait("%d rows in %s" % (n, self.name), lambda: self.rows() >= n, seconds)
+
+    def from_kafka(self):
+        """The second loader's job, by the direct way."""
+        f = self.onward(registry=self.registry.url, source={"kafka": {"bootstrap": self.kafka, "topic": self.name}})
+        with self.log() as log:
+            return subprocess.run([AVROGATE, "load", "-c", f, "--until-end"], stderr=log, stdout=log, timeout=120).returncode
+
     def on_runs(self):
         return self.ask("SELECT status, records_processed, error_message FROM etl_log WHERE job_name = %s ORDER BY start_time",
                         self.name + "_on")
@@ -73,4 +82,232 @@ def each_format_goes_on_without_a_registry():
              "schema ids in the audit")
 
 
-run_all([each_format_goes_on_without_a_registry])
+
+CITIES = {"type": "record", "name": "Reading", "fields": [
+    {"name": "id", "type": "long"}, {"name": "city", "type": "string"}, {"name": "n", "type": "int"}]}
+
+
+def what_came_last_is_the_row_though_it_lies_in_another_directory():
+    n = 4000
+    w = Onward(format="ocf", parts=2, schema=CITIES, partition_by=[{"field": "city"}], rotate__rows=1500)
+    rows = [{"id": random.randrange(50), "city": random.choice(["Ulm", "Bonn", "Kiel"]), "n": i} for i in range(n)]
+    last = {r["id"]: r for r in rows}
+    for r in rows:
+        w.producer.produce(w.name, w.encode(r), str(r["id"]).encode(), partition=r["id"] % 2)
+    w.producer.flush()
+    same(w.finish(batch__rows=100), 0, "exit")
+    on = {"sink__postgres__mode": "upsert", "sink__postgres__key": ["id"], "batch__rows": 170}
+    same(w.end_on(**on), 0, "exit")
+    same(w.ask("SELECT id, city, n FROM %s ORDER BY id" % w.name), [(k, last[k]["city"], last[k]["n"]) for k in sorted(last)], "rows")
+    code, out, err = w.audit("verify", "--job", w.name + "_on", "--bootstrap", w.kafka)
+    same(code, 0, "audit verify says\n%s%s" % (out, err))
+
+
+TYPES = {"type": "record", "name": "T", "fields": [
+    {"name": "id", "type": "long"},
+    {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}},
+    {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+    {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+    {"name": "city", "type": ["null", "string"]}, {"name": "raw", "type": ["null", "bytes"]},
+    {"name": "celsius", "type": "double"}, {"name": "ok", "type": "boolean"},
+    {"name": "mood", "type": {"type": "enum", "name": "Mood", "symbols": ["good", "bad"]}},
+    {"name": "who", "type": {"type": "string", "logicalType": "uuid"}},
+    {"name": "tags", "type": {"type": "array", "items": "string"}},
+    {"name": "inner", "type": {"type": "record", "name": "Inner", "fields": [{"name": "x", "type": ["null", "int"]}]}}]}
+
+
+def typed(i):
+    return {"id": i, "price": decimal.Decimal(i * 7 - 5000).scaleb(-2), "day": datetime.date(2026, 11, 18 + i % 3),
+            "at": datetime.datetime(2026, 11, 20, 9, tzinfo=datetime.timezone.utc) + datetime.timedelta(microseconds=i),
+            "city": [None, "", "M\u00fcnchen, \"an der\" Isar\n2", "x"][i % 4], "raw": [None, b"", b"\0\xff", b"ab"][i // 4 % 4],
+            "celsius": i / 8, "ok": i % 2 == 0, "mood": ["good", "bad"][i % 2], "who": str(uuid.UUID(int=i)),
+            "tags": ["a"] * (i % 3), "inner": {"x": None if i % 5 else i}}
+
+
+def every_type_comes_back_from_every_format():
+    """The second loader's table is what Kafka -> Postgres makes of the same topic."""
+    n, wanted = 1000, None
+    columns = "id, price, day, \"at\", city, raw, celsius, ok, mood, who, tags, \"inner\"::text"
+    for format in ("parquet", "ocf", "json", "csv"):
+        w = Onward(format=format, schema=TYPES, partition_by=[{"field": "day", "as": "day"}], rotate__rows=300)
+        w.produce(0, n, lambda i: w.encode(typed(i)))
+        same(w.finish(batch__rows=100), 0, "exit")
+        same(w.end_on(), 0, "exit")
+        w.table_proves(range(n))
+        if wanted is None:
+            direct = World(URL, parts=1, schema=TYPES)
+            direct.produce(0, n, lambda i: direct.encode(typed(i)))
+            same(direct.finish(), 0, "exit")
+            wanted = direct.ask("SELECT %s FROM %s ORDER BY id" % (columns, direct.name))
+        def plain(rows):
+            return [tuple(bytes(v) if isinstance(v, memoryview) else v for v in r) for r in rows]
+        for got, want in zip(plain(w.ask("SELECT %s FROM %s ORDER BY id" % (columns, w.name))), plain(wanted)):
+            same(got, want, "row %d from %s" % (want[0], format))
+
+
+def kill_nine_of_both_loaders():
+    w, n, stop = Onward(audit=URL, format="parquet", partition_by=[{"field": "station"}]), [0], threading.Event()
+
+    def feed():
+        while not stop.is_set():
+            w.produce(n[0], n[0] + 1000)
+            n[0] += 1000
+            time.sleep(0.1)
+    t = threading.Thread(target=feed)
+    t.start()
+    killed = [0, 0]
+    try:
+        for i in range(2 * KILLS):
+            p = w.start(**w.static(), batch__rows=random.choice([400, 5000]), batch__age="20ms",
+                        rotate__rows=random.choice([1000, 7777]), rotate__age=random.choice(["50ms", "300ms"]))
+            q = w.go_on(batch__rows=random.choice([50, 333, 50000]), batch__age="20ms")
+            first, second = random.sample([p, q], 2)
+            before, rows = w.staged(), w.rows()
+            if i % 2:
+                w.wait_for(before + 1, 40)
+                wait("rows in the table", lambda: w.rows() > rows, 40)
+            time.sleep(random.random() * 0.5)
+            for k in (first, second):
+                killed[k is q] += k.poll() is None
+                k.send_signal(signal.SIGKILL)
+                k.wait()
+                time.sleep(random.random() * 0.2)
+    finally:
+        stop.set()
+        t.join()
+    same(w.finish(**w.static()), 0, "exit")
+    w.proves(range(n[0]))
+    same(w.end_on(), 0, "exit")
+    w.table_proves(range(n[0]))
+    return "%d records, %d claims, %d and %d killed" % (n[0], sum(map(len, w.claims().values())), *killed)
+
+
+def one_loads_and_another_stands_by():
+    w = Onward(format="json", parts=2, rotate__rows=500)
+    w.produce(0, 4000)
+    same(w.finish(batch__rows=100), 0, "exit")
+    first = w.go_on()
+    w.wait_for_rows(4000)
+    second = w.go_on()  # takes all of it, though nothing is to be done
+    w.produce(4000, 8000)
+    same(w.finish(batch__rows=100), 0, "exit")
+    w.wait_for_rows(8000)
+    second.send_signal(signal.SIGKILL)
+    second.wait()
+    w.produce(8000, 12000)
+    same(w.finish(batch__rows=100), 0, "exit")
+    w.wait_for_rows(12000)
+    w.stop(first)
+    w.table_proves(range(12000))
+    halves = [w.go_on(source__stage__share="%d/2" % i) for i in (1, 2)]
+    w.produce(12000, 16000)
+    same(w.finish(batch__rows=100), 0, "exit")
+    w.wait_for_rows(16000)
+    w.stop(*halves)
+    w.table_proves(range(16000))
+
+
+def files_that_are_merged_meanwhile_are_found():
+    w = Onward(format="csv", parts=2, partition_by=[{"field": "station"}], rotate__rows=300)
+    w.produce(0, 3000)
+    same(w.finish(batch__rows=100), 0, "exit")
+    p = w.go_on(batch__rows=10)
+    wait("some rows", lambda: w.rows() > 100)
+    p.kill()
+    p.wait()
+    kind = ["--%s-%s=%s" % (at, k.replace("_", "-"), v) for at in ("s3",) for k, v in w.place.settings.get("sink__s3", {}).items()
+            if k == "endpoint"]
+    secrets = {"AVROGATE_S3_" + k.upper(): v for k, v in w.place.settings.get("sink__s3", {}).items() if k != "endpoint"}
+    before = w.rows()
+    merged = subprocess.run([AVROGATE, "stage", "merge", "--place", w.place.url, "--format", "csv", *kind], capture_output=True,
+                            text=True, env={**os.environ, **secrets})
+    same(merged.returncode, 0, "merge: " + merged.stderr)
+    same([n for n in w.place.names() if n.endswith(".csv") and "+merged-" not in n], [], "files that are not merged")
+    same(before < 3000, True, "rows are left to load")
+    same(w.end_on(batch__rows=110), 0, "exit")
+    w.table_proves(range(3000))
+    return "%d rows before the merge" % before
+
+
+def a_job_may_change_from_kafka_to_the_stage_and_back():
+    w = Onward(format="parquet", rotate__rows=700)
+    w.produce(0, 2000)
+    same(w.from_kafka(), 0, "exit")  # from Kafka
+    w.produce(2000, 4000)
+    same(w.finish(), 0, "exit")
+    same(w.end_on(), 0, "exit")  # from the stage, behind those
+    w.produce(4000, 6000)
+    same(w.from_kafka(), 0, "exit")
+    same(w.ask("SELECT count(*), count(DISTINCT id), sum(id)::bigint FROM " + w.name), [(6000, 6000, sum(range(6000)))], "rows")
+    code, out, err = w.audit("verify", "--job", w.name + "_on", "--bootstrap", w.kafka)
+    same(code, 0, "audit verify says\n%s%s" % (out, err))
+
+
+def old_rows_are_read_as_the_newest_schema():
+    w = Onward(format="json", parts=1, rotate__rows=500)
+    w.produce(0, 1000)
+    same(w.finish(), 0, "exit")
+    w.id, w.schema = w.registry.register(w.name + "-value", {**V1, "fields": V1["fields"] + [
+        {"name": "unit", "type": "string", "default": "C"}]})
+    w.produce(1000, 1500, lambda i: w.encode({"id": i, "station": "s", "unit": "F",
+                                              "at": datetime.datetime.fromtimestamp(1700000000, datetime.timezone.utc)}))
+    same(w.finish(), 0, "exit")
+    same(w.end_on(), 0, "exit")
+    w.table_proves(range(1500))
+    same(w.ask("SELECT unit, count(*) FROM %s GROUP BY 1 ORDER BY 1" % w.name), [("C", 1000), ("F", 500)], "units")
+
+
+def what_was_set_aside_and_what_is_damaged():
+    w = Onward(format="json", parts=1, rotate__rows=500)
+    w.produce(0, 500)
+    w.producer.produce(w.name, b"rubbish", b"k")
+    w.produce(500, 900)
+    w.producer.produce(w.name, None, b"a tombstone")
+    same(w.finish(batch__rows=500), 0, "exit")
+    same(w.end_on(), 0, "exit")
+    w.table_proves(range(900))  # the two are in no batch, and the ranges have no gap
+    w.produce(900, 2000)
+    same(w.finish(batch__rows=100), 0, "exit")
+    if PLACE != "file":
+        return "damage is done to directories only"
+    last = [f for f in w.place.names() if not f.startswith("_")][-1]
+    path = os.path.join(w.place.dir, last)
+    text = open(path, "rb").read()
+    open(path, "wb").write(text.replace(b"s1", b"s2", 1))
+    same(w.end_on(), 1, "exit")
+    rows = w.rows()
+    same(900 <= rows < 2000, True, "rows before the damaged file: %d" % rows)
+    why = w.on_runs()[-1][2]
+    same(last in why and "SHA-256" in why, True, why)
+    open(path, "wb").write(text)
+    same(w.end_on(), 0, "exit")
+    w.table_proves(range(2000))
+
+
+def a_job_says_how_it_stands():
+    w = Onward(format="json", parts=2, rotate__rows=500)
+    w.produce(0, 2000)
+    same(w.finish(), 0, "exit")
+    p = subprocess.run([AVROGATE, "load", "status", "--json", "-c", w.onward()], capture_output=True, text=True)
+    same((p.returncode, json.loads(p.stdout)["lag"]), (0, 2000), "lag before: " + p.stderr)
+    plan = subprocess.run([AVROGATE, "load", "--plan", "-c", w.onward()], capture_output=True, text=True)
+    same("CREATE TABLE" in plan.stdout, True, "plan: " + plan.stdout + plan.stderr)
+    same(w.end_on(), 0, "exit")
+    p = subprocess.run([AVROGATE, "load", "status", "--json", "-c", w.onward()], capture_output=True, text=True)
+    same((p.returncode, json.loads(p.stdout)["lag"]), (0, 0), "lag afterwards: " + p.stderr)
+
+
+def settings_that_cannot_be_are_refused():
+    w = Onward(parts=1)
+    for setting, wanted in (({"source__stage__share": "3/2"}, "source.stage.share"), ({"source__stage__format": "xls"}, "source.stage.format"),
+                            ({"source__stage__spool": "/nowhere"}, "source.stage.spool"),
+                            ({"source__kafka": {"bootstrap": "x:1", "topic": "t"}}, "one source")):
+        p = subprocess.run([AVROGATE, "load", "-c", w.onward(**setting)], capture_output=True, text=True, timeout=60)
+        same((p.returncode > 0, wanted in p.stderr), (True, True), str(setting) + p.stderr)
+
+
+run_all([kill_nine_of_both_loaders, one_loads_and_another_stands_by, every_type_comes_back_from_every_format,
+         each_format_goes_on_without_a_registry, what_came_last_is_the_row_though_it_lies_in_another_directory,
+         files_that_are_merged_meanwhile_are_found, a_job_may_change_from_kafka_to_the_stage_and_back,
+         old_rows_are_read_as_the_newest_schema, what_was_set_aside_and_what_is_damaged, a_job_says_how_it_stands,
+         settings_that_cannot_be_are_refused], workers=4)
