@@ -32,6 +32,7 @@ struct agg_cell {
 struct agg_row {
     uint64_t hash;
     int64_t window; // its start
+    int64_t from;   // of a view: the changelog's offset it came with
     uint32_t n_key;
     bool dirty;
     bool dropped;            // dirty, and no longer in the table

@@ -49,8 +49,8 @@ static enum err_kind take_shape(struct agg_view *v, struct agg_part *p,
     return ERR_OK;
 }
 
-static enum err_kind take_row(struct agg_view *v, struct agg_part *p, struct span key,
-                              struct span value, struct err *e)
+static enum err_kind take_row(struct agg_view *v, struct agg_part *p, int64_t offset,
+                              struct span key, struct span value, struct err *e)
 {
     if (!p->has_shape)
         return err_set(e, ERR_INVALID, "a row before the shape");
@@ -58,6 +58,9 @@ static enum err_kind take_row(struct agg_view *v, struct agg_part *p, struct spa
     TRY(agg_state_apply(&p->table, key, value, e));
     if (p->table.n != n)
         v->sorted = false;
+    struct agg_row *r = agg_table_find(&p->table, span_skip(key, 1));
+    if (r != NULL)
+        r->from = offset;
     return ERR_OK;
 }
 
@@ -71,7 +74,7 @@ enum err_kind agg_view_apply(struct agg_view *v, size_t partition, int64_t offse
     switch (kind) {
     case AGG_SHAPE: TRY(take_shape(v, p, value, e)); break;
     case AGG_POSITION: TRY(agg_state_read_position(&p->position, value, e)); break;
-    case AGG_ROW: TRY(take_row(v, p, key, value, e)); break;
+    case AGG_ROW: TRY(take_row(v, p, offset, key, value, e)); break;
     }
     p->offset = offset + 1;
     v->changes++;

@@ -1,6 +1,7 @@
 /*
  * avrogate: one program, its subcommands in one table.
  */
+#include "aggregator/run.h"
 #include "cli/audit.h"
 #include "cli/avro.h"
 #include "cli/command.h"
@@ -24,6 +25,8 @@ static const struct command commands[] = {
     {"registry", "the schema registry", cmd_registry},
     {"gateway", "the validation gateway: HTTP in, Kafka out", cmd_gateway},
     {"load", "a loader: Kafka to Postgres, exactly once", cmd_load},
+    {"aggregate", "running aggregates of a topic by key: printed, served",
+     cmd_aggregate},
     {"produce", "a CSV or NDJSON file into a topic, each row checked", cmd_produce},
     {"stage", "staged files: small ones into large ones, or into one CSV", cmd_stage},
     {"schema", "canonical form, check, compatibility of schema files", cmd_schema},

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "kafka/client_inside.h"
+#include "kafka/consumer_inside.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -626,6 +626,38 @@ enum err_kind kf_resume(struct kf_consumer *c, const char *topic, int32_t partit
                         struct err *e)
 {
     return set_paused(c, topic, partition, false, e);
+}
+
+enum err_kind kf_consumer_add(struct kf_consumer *c, const char *topic,
+                              int32_t partition, int64_t offset, struct err *e)
+{
+    add(c, topic, partition)->next = offset;
+    rd_kafka_resp_err_t code = assign_anew(c);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kf_fail(e, code, "reading %s/%" PRId32, topic, partition);
+    return ERR_OK;
+}
+
+rd_kafka_t *kf_consumer_handle(const struct kf_consumer *c)
+{
+    return c->rk;
+}
+
+enum err_kind kf_consumer_committed(struct kf_consumer *c, const char *topic,
+                                    int32_t partition, int64_t *next, int timeout_ms,
+                                    struct err *e)
+{
+    rd_kafka_topic_partition_list_t *l =
+        list_of(topic, partition, RD_KAFKA_OFFSET_INVALID);
+    rd_kafka_resp_err_t code = rd_kafka_committed(c->rk, l, timeout_ms);
+    int64_t offset = l->elems[0].offset;
+
+    code = close_list(l, code);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kf_fail_heard(e, &c->voice, code, "committed offset of %s/%" PRId32,
+                             topic, partition);
+    *next = offset < 0 ? -1 : offset;
+    return ERR_OK;
 }
 
 enum err_kind kf_seek(struct kf_consumer *c, const char *topic, int32_t partition,

@@ -64,6 +64,11 @@ enum err_kind kf_consumer_join(struct kf_consumer **out, const char *bootstrap,
                                const char *const *topics, size_t n, struct kf_group *g,
                                struct err *e) MUST_USE;
 
+/* One more partition for a consumer that was assigned by hand. */
+enum err_kind kf_consumer_add(struct kf_consumer *c, const char *topic,
+                              int32_t partition, int64_t offset,
+                              struct err *e) MUST_USE;
+
 /* Said when a partition has been read to its present end. */
 struct kf_end {
     bool reached;
@@ -99,5 +104,10 @@ void kf_commit_copy(struct kf_consumer *c, const char *topic, int32_t partition,
 enum err_kind kf_consumer_offsets(struct kf_consumer *c, const char *topic,
                                   int32_t partition, int64_t *low, int64_t *high,
                                   int timeout_ms, struct err *e) MUST_USE;
+/* The next offset that the consumer's group (`group.id`) has committed, transactions
+ * that are about to end awaited (KIP-447); -1 = none. */
+enum err_kind kf_consumer_committed(struct kf_consumer *c, const char *topic,
+                                    int32_t partition, int64_t *next, int timeout_ms,
+                                    struct err *e) MUST_USE;
 /* Leaves the group; revoked() is called for what it held. */
 void kf_consumer_close(struct kf_consumer *c);

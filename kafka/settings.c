@@ -53,7 +53,7 @@ static const struct kept {
     {KF_PRODUCER, "request.required.acks", NULL, "another name of acks, which is all"},
     {KF_PRODUCER, "delivery.timeout.ms", NULL,
      "another name of message.timeout.ms: set that"},
-    {KF_PRODUCER, "transactional.id", NULL, "it says who may write the registry"},
+    {KF_PRODUCER, "transactional.id", NULL, "it says who may write"},
     {CONSUMER, "enable.auto.commit", "false", "the sink keeps the offsets"},
     {CONSUMER, "auto.commit.enable", NULL, "the sink keeps the offsets"},
     {CONSUMER, "enable.auto.offset.store", "false", "the sink keeps the offsets"},

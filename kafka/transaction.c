@@ -1,6 +1,7 @@
 #include "kafka/transaction.h"
 
 #include "base/clock.h"
+#include "kafka/consumer_inside.h"
 #include "kafka/producer_inside.h"
 
 /* A transaction that its producer left open holds readers up so long at most; who takes
@@ -89,6 +90,46 @@ enum err_kind kf_take(struct kf_producer *p, int timeout_ms, struct err *e)
 enum err_kind kf_begin(struct kf_producer *p, struct err *e)
 {
     return outcome(p, rd_kafka_begin_transaction(p->rk), "beginning a transaction", e);
+}
+
+/* Takes `list` and `group` over. */
+static enum err_kind send_offsets(struct kf_producer *p,
+                                  rd_kafka_topic_partition_list_t *list,
+                                  rd_kafka_consumer_group_metadata_t *group,
+                                  int timeout_ms, struct err *e)
+{
+    rd_kafka_error_t *error =
+        rd_kafka_send_offsets_to_transaction(p->rk, list, group, timeout_ms);
+
+    rd_kafka_consumer_group_metadata_destroy(group);
+    rd_kafka_topic_partition_list_destroy(list);
+    return outcome(p, error, "committing the position", e);
+}
+
+enum err_kind kf_commit_position(struct kf_producer *p, const struct kf_consumer *c,
+                                 const char *topic, int32_t partition, int64_t next,
+                                 int timeout_ms, struct err *e)
+{
+    rd_kafka_consumer_group_metadata_t *group =
+        rd_kafka_consumer_group_metadata(kf_consumer_handle(c));
+
+    if (group == NULL)
+        return err_set(e, ERR_UNAVAILABLE, "committing the position: not in the group");
+    rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(l, topic, partition)->offset = next;
+    return send_offsets(p, l, group, timeout_ms, e);
+}
+
+enum err_kind kf_commit_positions(struct kf_producer *p, const char *group,
+                                  const char *topic, const int64_t *next, int32_t n,
+                                  int timeout_ms, struct err *e)
+{
+    rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(n);
+
+    for (int32_t i = 0; i < n; i++)
+        rd_kafka_topic_partition_list_add(l, topic, i)->offset = next[i];
+    return send_offsets(p, l, rd_kafka_consumer_group_metadata_new(group), timeout_ms,
+                        e);
 }
 
 enum err_kind kf_commit(struct kf_producer *p, int timeout_ms, struct err *e)

@@ -11,7 +11,7 @@ trap 'rm -f "$made"' EXIT
     echo "\`\${NAME:-text}\` (environment) or \`file:PATH\`. Secrets have no flag. Below \`kafka\` any librdkafka property passes through:"
     echo "\`kafka: {security.protocol: ssl}\` in the file, \`--kafka security.protocol=ssl\`, \`AVROGATE_KAFKA_SECURITY_PROTOCOL\`. Unknown keys and"
     echo "wrong values stop the start. This page is made by \`tests/settings.sh build/avrogate --write\`."
-    for command in registry gateway load stage produce audit dlq dev; do
+    for command in registry gateway load stage aggregate produce audit dlq dev; do
         echo
         "$avrogate" "$command" --settings || exit 1
     done

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Running aggregates on real Kafka: exact after kill -9, printed, served, by window; what cannot be counted is set aside."""
+from aggregate_world import *
+from confluent_kafka import Consumer, TopicPartition
+
+
+def the_table_is_what_the_records_come_to_and_a_second_run_adds_nothing():
+    w = Invoices()
+    w.many(3000)
+    for _ in range(2):
+        names, rows = printed(w.run())
+        same(names, ["customer", "invoices", "revenue", "least", "pieces", "newest"], "columns")
+        same([r[:5] for r in rows], [[str(v) for v in r.values()] for r in w.model()], "rows")
+
+
+def two_instances_killed_again_and_again_count_each_record_once():
+    w, stop = Invoices(), threading.Event()
+    w.many(1)
+
+    def feed():
+        while not stop.is_set():
+            w.many(500)
+            time.sleep(0.05)
+    t = threading.Thread(target=feed)
+    t.start()
+    try:
+        live = [w.start(), w.start()]
+        for i in range(4):
+            time.sleep(1 + random.random())
+            live[i % 2].send_signal(signal.SIGKILL)
+            live[i % 2].wait()
+            live[i % 2] = w.start()
+    finally:
+        stop.set()
+        t.join()
+    for p in live:  # one in order, so that the other has all of it
+        p.send_signal(signal.SIGKILL)
+        p.wait()
+    p, url = w.serve()
+    wait("all of it is counted", lambda: without_newest(all_rows(url)) == w.model(), 60, 0.2)
+    w.stop(p)
+    return "%d records" % len(w.sent)
+
+
+def rows_are_served_by_page_and_by_key():
+    w = Invoices()
+    w.many(500, 20)
+    w.invoice("a/b c", 125, 7, partition=0)
+    w.producer.flush()
+    p, url = w.serve()
+    wait("the table", lambda: without_newest(all_rows(url, 7)) == w.model(), 60, 0.1)
+    row = {"customer": "a/b c", "invoices": 1, "revenue": "1.25", "least": "1.25", "pieces": "7", "newest": 7}
+    same(get(url + "/aggregate/rows/a%2Fb%20c"), (200, {"rows": [row], "next": None}), "one key")
+    same(get(url + "/aggregate/rows?customer=a%2Fb+c"), (200, {"rows": [row], "next": None}), "the same")
+    same(get(url + "/aggregate/rows/nobody")[0], 404, "no such key")
+    for bad in ("limit=0", "limit=x", "limit=10001", "after=zz", "city=Bern"):
+        same(get(url + "/aggregate/rows?" + bad)[0], 400, bad)
+    about = get(url + "/aggregate")[1]
+    same((about["rows"], about["records"], about["late"], about["fields"][2]),
+         (21, 501, 0, {"name": "revenue", "function": "sum", "type": "decimal(2)"}), "about it")
+    same(get(url + "/readyz")[0], 200, "ready")
+    w.stop(p)
+
+
+def windows_close_after_their_grace_also_across_a_restart():
+    w = Invoices(aggregate__window={"size": "60s", "grace": "10s"}, aggregate__time_field="at",
+                 aggregate__columns={"invoices": "count"})
+    minute = 1700000040000  # a whole one
+
+    def send(*seconds):
+        for s in seconds:
+            w.invoice("a", 100, at=minute + s * 1000, partition=0)
+        w.producer.flush()
+    send(0, 59, 60, 69)
+    same([r[3] for r in printed(w.run())[1]], ["2", "2"], "two windows")
+    send(59)  # within the grace of what was seen before the restart
+    same([r[3] for r in printed(w.run())[1]], ["3", "2"], "late, and in time")
+    send(70)
+    w.run()
+    send(59)
+    same([r[3] for r in printed(w.run())[1]], ["3", "3"], "too late")
+    p, url = w.serve()
+    counted = lambda about: (about["records"], about["late"]) if about else None
+    wait("6 counted, 1 late", lambda: counted(get(url + "/aggregate")[1]) == (6, 1))
+    rows = wait("rows", lambda: all_rows(url))
+    same(rows[0], {"customer": "a", "window_start": "2023-11-14T22:14:00Z", "window_end": "2023-11-14T22:15:00Z", "invoices": 3}, "row")
+    w.stop(p)
+
+
+def what_cannot_be_counted_is_set_aside_in_the_same_transaction():
+    w = Invoices(parts=1, unknown_schema_wait="100ms")
+    w.more["dead_letters"] = w.name + ".dlq"
+    w.invoice("a", 100)
+    bad = [b"no frame", struct.pack(">bI", 0, 4711) + b"x", w.encode({"customer": "b", "total": b"\1", "pieces": 1, "at": 1})[:-1], None]
+    for value in bad:
+        w.producer.produce(w.name, value, b"key", headers={"from": b"here"})
+    w.invoice("a", 200)
+    w.producer.flush()
+    for _ in range(2):
+        same([r[:3] for r in printed(w.run())[1]], [["a", "2", "3.00"]], "rows")
+    c = Consumer({"bootstrap.servers": KAFKA, "group.id": w.name + "r", "isolation.level": "read_committed", "log_level": 0})
+    c.assign([TopicPartition(w.name + ".dlq", 0, 0)])
+    letters = []
+    wait("dead letters", lambda: letters.extend(m for m in c.consume(10, 0.5) if not m.error()) or len(letters) >= 4)
+    time.sleep(0.2)
+    letters.extend(m for m in c.consume(10, 0.5) if not m.error())
+    c.close()
+    same([m.value() for m in letters], bad, "letters")
+    stages = [json.loads(dict(m.headers())["avrogate.errors"])[0]["rule"] for m in letters]
+    same(stages, ["frame", "schema", "decode", "tombstone"], "stages")
+    same(dict(letters[3].headers())["avrogate.offset"], b"4", "where it was")
+    same(dict(letters[3].headers())["from"], b"here", "its own header")
+
+
+def another_table_is_not_taken_for_ours():
+    w = Invoices(parts=1)
+    w.invoice("a", 100)
+    w.producer.flush()
+    w.run()
+    w.invoice("a", 100)
+    w.producer.flush()
+    p = w.start("--until-end", aggregate__columns={"n": "count"})
+    same(p.wait(60), 1, "exit")
+    with open(w.log().name) as log:
+        same("holds another table" in log.read(), True, "the reason is said")
+
+
+def a_condition_says_what_counts():
+    w = Invoices(parts=1, aggregate__where="message.pieces > 1")
+    for i in range(4):
+        w.invoice("a", 100, i)
+    w.producer.flush()
+    same([r[:3] for r in printed(w.run())[1]], [["a", "2", "2.00"]], "rows")
+
+
+run_all([v for k, v in list(globals().items()) if callable(v) and getattr(v, "__module__", "") == "__main__"])
