@@ -5,10 +5,10 @@ silent, clients that leave, a gateway told to stop and a gateway killed under lo
 Wants AVROGATE (the program) and AVROGATE_TEST_KAFKA (which says that a real Kafka may be run here; this test starts its own, on
 free ports, because it kills it).  Skipped (77) without them.  AVROGATE_TEST_CLUSTER=0 leaves out what wants three brokers.
 """
-import http.client, http.server, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+import collections, http.client, http.server, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
 import world
-from world import CSV, EXTRA, JSON, NDJSON, SERVICES, Broker, Later, World, call, check, check_that, free_port, make_topic, metric, need, read_topic, until
+from world import CSV, EXTRA, JSON, NDJSON, SERVICES, Broker, Later, Line, World, call, check, check_that, free_port, make_topic, metric, need, read_topic, until
 
 need("AVROGATE", "AVROGATE_TEST_KAFKA")
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "id", "type": "string"}, {"name": "pad", "type": "string", "default": ""}]}
@@ -174,33 +174,47 @@ def the_broker_is_away(w, broker):
 
 
 class Load:
-    """Threads that post records with names of their own, and remember how each was answered."""
+    """Threads that post records with names of their own, one in ten of them bad, and remember how each was answered.  The status
+    decides: 200 is written, 4xx and 503 are not, whatever else they say; under 504 each record's outcome counts."""
 
-    def __init__(self, w, topic, threads=4):
-        self.w, self.topic, self.stopping = w, topic, False
-        self.sent, self.lock = {}, threading.Lock()
+    def __init__(self, w, topic, threads=16, pause=0):
+        self.w, self.topic, self.pause, self.stopping = w, topic, pause, False
+        self.sent, self.statuses, self.lock = {}, collections.Counter(), threading.Lock()
         self.threads = [threading.Thread(target=self.run, args=(i,), daemon=True) for i in range(threads)]
         for t in self.threads:
             t.start()
+
+    def outcomes(self, names, bad):
+        try:
+            a = self.w.post(self.topic, [dict({"id": name}, **({"pad": 5} if bad else {})) for name in names], query="subject=t-value")
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.05)
+            return "reset", ["reset"] * len(names)
+        if a.status == 200:
+            return a.status, ["written" if "offset" in r else "a 200 without an offset" for r in a.json["records"]]
+        if a.status == 504:
+            return a.status, [("written" if "offset" in r else r.get("outcome")) for r in a.json["records"]] if a.json.get("records") else [a.json["outcome"]] * len(names)
+        if a.status == 503:
+            time.sleep(0.02)
+        return a.status, ["not_written"] * len(names)
 
     def run(self, i):
         n = 0
         while not self.stopping:
             names = ["%s.%d.%d.%d" % (self.topic, i, n, k) for k in range(random.choice((1, 1, 20)))]
+            status, of_each = self.outcomes(names, bad=n % 10 == 7)
+            time.sleep(self.pause)
             n += 1
-            try:
-                a = self.w.post(self.topic, [{"id": name} for name in names], query="subject=t-value")
-                of_each = [("written" if "offset" in r else r.get("outcome")) for r in a.json["records"]] if a.json.get("records") else [a.json.get("outcome")] * len(names)
-            except (OSError, http.client.HTTPException):
-                of_each = ["reset"] * len(names)
-                time.sleep(0.05)
             with self.lock:
+                self.statuses[status] += 1
                 self.sent.update(zip(names, of_each))
 
     def stop(self):
         self.stopping = True
         for t in self.threads:
             t.join(60)
+        check("every answer was 200, 422, 503 or 504", sorted(map(str, set(self.statuses) - {200, 422, 503, 504, "reset"})), [])
+        print("   %s" % ", ".join("%s: %d" % (s, n) for s, n in sorted(self.statuses.items(), key=str)))
         return self.sent
 
 
@@ -232,6 +246,34 @@ def the_broker_dies_under_load(w, broker):
     broker.go_on()
     until("200 again, without a restart", lambda: w.post("load", {"id": "last"}, query="subject=t-value").status == 200)
     nothing_acked_is_lost("broker killed twice, stopped once", load.stop(), ids(w.kafka, "load", 3))
+
+
+def the_line_is_bad(w, broker):
+    """Between the gateway and Kafka: latency, connections that are reset, a black hole."""
+    line = Line(broker.port + 200, broker.port + 100)
+    v = World("127.0.0.1:%d" % (broker.port + 200))
+    v.registry_port = w.registry_port
+    v.start_gateway("--kafka", "message.timeout.ms=3000")
+    make_topic(w.kafka, "line", 3)
+    load = Load(v, "line")
+    until("there is a load", lambda: load.statuses[200] > 20)
+    for what, seconds in (("latency", 2), ("resets", 2), ("a black hole", 4.5), ("a short black hole", 1)):
+        before = load.statuses[200]
+        line.delay, line.silent = 0.1 if what == "latency" else 0, "black hole" in what
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.2)
+            if what == "resets":
+                line.reset()
+        line.delay, line.silent = 0, False
+        if what == "a short black hole":
+            line.reset()  # what was held back never comes
+        until("after %s: 200 without a restart" % what, lambda: load.statuses[200] > before + 20)
+    refused = load.statuses[503] + load.statuses[504]
+    nothing_acked_is_lost("latency, resets and black holes", load.stop(), ids(w.kafka, "line", 3))
+    check_that("and they were felt", refused > 0, load.statuses)
+    check("it stops when told", v.close(), {"gateway": 0})
+    line.close()
 
 
 def clients_leave(w, broker):
@@ -332,13 +374,47 @@ def told_to_stop(w, broker):
 
 def the_gateway_dies_under_load(w, broker):
     make_topic(w.kafka, "killed", 3)
-    load = Load(w, "killed", 6)
+    load = Load(w, "killed")
     for _ in range(8):
         time.sleep(random.uniform(0.3, 1.2))
         w.end("gateway", signal.SIGKILL)
         w.start_gateway()
     time.sleep(0.3)
     nothing_acked_is_lost("gateway killed eight times", load.stop(), ids(w.kafka, "killed", 3))
+
+
+def leaders_change(w, cluster):
+    """Under load: a leader is killed and comes back, another leaves in order, and the first ones are elected again."""
+    from confluent_kafka import ElectionType, TopicPartition
+    from confluent_kafka.admin import AdminClient
+    make_topic(w.kafka, "led", 3, 3, min_insync_replicas=2)
+    admin, led = AdminClient({"bootstrap.servers": w.kafka}), [TopicPartition("led", p) for p in range(3)]
+    leaders = lambda: [p.leader for _, p in sorted(admin.list_topics("led", timeout=10).topics["led"].partitions.items())]
+    first = leaders()
+    load = Load(w, "led", pause=0.05)
+    until("there is a load", lambda: load.statuses[200] > 20)
+    for how, node in (("killnode", first[0]), ("stopnode", first[1])):
+        before = load.statuses[200]
+        cluster(how, str(node))
+        until("%s: others lead" % how, lambda: node not in leaders())
+        until("   and 200 again, without a restart", lambda: load.statuses[200] > before + 50)
+        cluster("startnode", str(node))
+        until("   and all are in sync again", lambda: in_sync(w.kafka, "led") == [3, 3, 3], 90)
+    before = load.statuses[200]
+    admin.elect_leaders(ElectionType.PREFERRED, led).result(30)
+    until("the first ones lead again", lambda: leaders() == first)
+    until("   and 200 goes on", lambda: load.statuses[200] > before + 50)
+    nothing_acked_is_lost("leaders changed", load.stop(), ids(w.kafka, "led", 3))
+
+
+def in_sync(kafka, topic):
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+    try:
+        partitions = AdminClient({"bootstrap.servers": kafka}).list_topics(topic, timeout=10).topics[topic].partitions
+        return [len(p.isrs) for _, p in sorted(partitions.items())]
+    except KafkaException:
+        return []
 
 
 def replicas_are_missing():
@@ -355,7 +431,9 @@ def replicas_are_missing():
     w = World(",".join("127.0.0.1:%d" % (base + n) for n in (1, 2, 3)))
     stopped = []
     try:
+        began = time.monotonic()
         cluster("start")
+        print("   cluster up: %.1f s" % (time.monotonic() - began), flush=True)
         make_topic(w.kafka, "t", 1, 3, min_insync_replicas=3)  # first: the cluster is whole once it could do that
         w.start_registry()
         w.start_gateway("--kafka", "message.timeout.ms=3000")
@@ -370,6 +448,9 @@ def replicas_are_missing():
         found = ids(w.kafka, "t")
         check("what was refused is not there", found.count("still two"), 0)
         check("what was acked is", (found.count("three"), found.count("three again")), (1, 1))
+        print("   %.1f s" % (time.monotonic() - began))
+        print("-- leaders change")
+        leaders_change(w, cluster)
     finally:
         w.close()
         for n in "123":
@@ -377,10 +458,10 @@ def replicas_are_missing():
         shutil.rmtree(data, ignore_errors=True)
 
 
-PARTS = (nobody_is_there_at_start, the_client_is_wrong, the_registry_goes, the_broker_stops, the_broker_is_away, the_broker_dies_under_load,
+PARTS = (nobody_is_there_at_start, the_client_is_wrong, the_registry_goes, the_broker_stops, the_broker_is_away, the_broker_dies_under_load, the_line_is_bad,
          clients_leave, too_much_in_flight, deadlines_are_kept, told_to_stop, the_gateway_dies_under_load)
 
-broker = Broker()  # before the seed: its ports are not to be those of another run
+broker = Broker(second=True)  # before the seed: its ports are not to be those of another run
 seed = int(os.environ.get("SEED", random.randrange(1 << 30)))
 random.seed(seed)
 print("SEED=%d" % seed)
@@ -397,7 +478,7 @@ try:
 finally:
     w.close()
     broker.close()
-if os.environ.get("AVROGATE_TEST_CLUSTER") != "0" and len(sys.argv) == 1:
+if os.environ.get("AVROGATE_TEST_CLUSTER") != "0" and (len(sys.argv) == 1 or "replicas_are_missing" in sys.argv):
     began = time.monotonic()
     print("-- replicas are missing")
     replicas_are_missing()

@@ -2,7 +2,7 @@
 
 Everything listens on 127.0.0.1, on ports the system has free.  What a World started it also stops.
 """
-import http.client, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+import http.client, json, os, random, select, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time
 
 AVROGATE, KAFKA = os.environ.get("AVROGATE"), os.environ.get("AVROGATE_TEST_KAFKA")
 SERVICES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "services")
@@ -40,6 +40,20 @@ def free_port():
                 return port
             except OSError:
                 pass
+
+
+def free_ports(*offsets):
+    """A port that is free, with others at these distances from it."""
+    while True:
+        base = free_port()
+        try:
+            for o in offsets:
+                with socket.socket() as s:
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    s.bind(("127.0.0.1", base + o))
+            return base
+        except OSError:
+            pass
 
 
 class Answer:
@@ -159,15 +173,75 @@ class Later:
 EXTRA = "auto.create.topics.enable=false\nbroker.session.timeout.ms=5000\nbroker.heartbeat.interval.ms=300\n"
 
 
-class Broker:
-    """A Kafka of one broker that makes no topic unasked."""
+class Line:
+    """Copies bytes between a port and another, as badly as it is told: `delay` seconds for each piece, `silent` (nothing comes
+    through, in neither direction, and nobody is told), reset()."""
 
-    def __init__(self):
-        self.port, self.data = free_port(), tempfile.mkdtemp(prefix="avrogate-faults-")
+    def __init__(self, listen, to):
+        self.to, self.delay, self.silent, self.resets = to, 0, False, 0
+        self.server = socket.create_server(("127.0.0.1", listen))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                a, _ = self.server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(a,), daemon=True).start()
+
+    def serve(self, a):
+        """Each direction has a thread of its own, or a delay in one would be a delay in the other."""
+        resets = self.resets
+        try:
+            b = socket.create_connection(("127.0.0.1", self.to), timeout=5)
+        except OSError:
+            a.close()
+            return
+        ended = []
+        ways = [threading.Thread(target=self.copy, args=(x, y, resets, ended), daemon=True) for x, y in ((a, b), (b, a))]
+        for way in ways:
+            way.start()
+        for way in ways:
+            way.join()
+        for s in (a, b):
+            if self.resets != resets:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, not FIN
+            s.close()
+
+    def copy(self, source, to, resets, ended):
+        try:
+            while self.resets == resets and not ended:
+                if self.silent or not select.select([source], [], [], 0.05)[0]:
+                    time.sleep(0.02 if self.silent else 0)
+                    continue
+                data = source.recv(65536)
+                if not data:
+                    break
+                time.sleep(self.delay)
+                to.sendall(data)
+        except OSError:
+            pass
+        ended.append(True)
+
+    def reset(self):
+        self.resets += 1
+
+    def close(self):
+        self.server.close()
+        self.reset()
+
+
+class Broker:
+    """A Kafka of one broker that makes no topic unasked.  With `second` it also listens on port + 100 and says that it is reached
+    at port + 200, where a Line may stand."""
+
+    def __init__(self, second=False):
+        self.port, self.data = free_port() if not second else free_ports(0, 100, 200), tempfile.mkdtemp(prefix="avrogate-faults-")
         extra = os.path.join(self.data, "extra.properties")
         with open(extra, "w") as f:
             f.write(EXTRA)
-        self.env = dict(os.environ, KAFKA_PORT=str(self.port), KAFKA_CTRL_PORT=str(free_port()), KAFKA_DATA=self.data, KAFKA_EXTRA=extra, KAFKA_XMX="384m")
+        self.env = dict(os.environ, KAFKA_PORT=str(self.port), KAFKA_CTRL_PORT=str(free_port()), KAFKA_DATA=self.data, KAFKA_EXTRA=extra, KAFKA_XMX="384m", KAFKA_SECOND=str(int(second)))
         self.address = "127.0.0.1:%d" % self.port
 
     def do(self, what):
