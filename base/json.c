@@ -16,6 +16,14 @@ static const char *const kind_names[] = {
     [JSON_OBJECT] = "object",
 };
 
+bool json_is_blank(struct span text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (memchr(" \t\r\n", text.p[i], 4) == NULL)
+            return false;
+    return true;
+}
+
 const char *json_kind_name(enum json_kind k)
 {
     return kind_names[k];

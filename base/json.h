@@ -60,6 +60,9 @@ void json_pointer(struct buf *out, const struct json *j);
 const struct json *json_member(const struct json *obj, const char *name);
 const struct json *json_member_span(const struct json *obj, struct span name);
 
+/* Nothing but white space (RFC 8259), or nothing at all. */
+bool json_is_blank(struct span text);
+
 /* "object", "string", ... for messages. */
 const char *json_kind_name(enum json_kind k);
 

@@ -185,15 +185,6 @@ static void make_url(struct request *q, const struct dlq *d, const struct letter
     buf_free(&url);
 }
 
-static bool is_blank(struct span text)
-{
-    for (size_t i = 0; i < text.n; i++)
-        if (text.p[i] != ' ' && text.p[i] != '\t' && text.p[i] != '\r' &&
-            text.p[i] != '\n')
-            return false;
-    return true;
-}
-
 /* A line is one record, whatever stands in it.  What has several goes as one object:
  * in an array a text like `1],[2` would be two. */
 static void make_json(struct request *q, const struct letter *l)
@@ -315,7 +306,7 @@ static void make_request(struct request *q, const struct replay *r,
     if (changes && form->kind == RECORD_FRAMED)
         form = &decoded;
     q->content_type = form->goes;
-    if (is_blank(l->m->value) && r->d->s.edit.repair == NULL)
+    if (json_is_blank(l->m->value) && r->d->s.edit.repair == NULL)
         q->why = "it is empty";
     else if (!fits_header(l->m->key))
         q->why = "its key is no text";

@@ -111,14 +111,6 @@ static int begin(struct trial *t)
     return DONE;
 }
 
-static bool is_blank(struct span s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (strchr(" \t\r\n", s.p[i]) == NULL || s.p[i] == '\0')
-            return false;
-    return true;
-}
-
 static void ask(struct trial *t, struct span record)
 {
     struct av_problems problems = {0};
@@ -148,7 +140,7 @@ static int ask_all(struct trial *t)
     while (code == DONE && (n = getline(&line, &room, stdin)) > 0) {
         struct span record = span_of(line, (size_t)n);
 
-        if (is_blank(record))
+        if (json_is_blank(record))
             continue;
         ask(t, record);
         if (fwrite(t->line.p, 1, t->line.n, stdout) != t->line.n)

@@ -4,10 +4,9 @@
 #include "gateway/gateway_inside.h"
 #include "gateway/rest.h"
 
-/* Jitter, so that those who were refused together do not return together. */
-static int soon(void)
+int admit_after(int seconds)
 {
-    return 1 + (int)(clock_us() % 3);
+    return seconds + (int)(clock_us() % 3);
 }
 
 void admit_refuse(struct http_req *r, int status, int seconds, const char *message)
@@ -98,14 +97,14 @@ void admit_enter(struct http_app *app, struct http_req *r)
 
     enum share_verdict v = shares_enter(&g->shares, principal_of(r), &account);
     if (v != SHARE_GIVEN) {
-        admit_refuse(r, 503, soon(), why(SHARE_REQUESTS, v));
+        admit_refuse(r, 503, admit_after(1), why(SHARE_REQUESTS, v));
         return;
     }
     if (declared > 0)
         v = shares_take(&g->shares, account, SHARE_BYTES, declared);
     if (v != SHARE_GIVEN) {
         shares_leave(&g->shares, account);
-        admit_refuse(r, 503, soon(), why(SHARE_BYTES, v));
+        admit_refuse(r, 503, admit_after(1), why(SHARE_BYTES, v));
         return;
     }
     struct visit *visit = arena_alloc(&r->arena, sizeof *visit);
@@ -135,7 +134,7 @@ bool admit_keep(struct http_app *app, struct http_req *r, size_t n)
     if (visit->kept <= visit->bytes ||
         admit_bytes((struct gateway *)app, r, visit->kept - visit->bytes, &e) == ERR_OK)
         return true;
-    admit_refuse(r, 503, soon(), e.msg);
+    admit_refuse(r, 503, admit_after(1), e.msg);
     return false;
 }
 

@@ -58,5 +58,8 @@ void admit_reported(struct gateway *g, const struct publish *p, size_t bytes);
 /* May `r` be told of `topic`? */
 bool admit_shows(struct gateway *g, const struct http_req *r, struct span topic);
 
+/* Retry-After: some seconds from these on, so that those who were refused together do
+ * not return together. */
+int admit_after(int seconds);
 /* {"error_code":..,"message":..,"outcome":"not_written"} and Retry-After. */
 void admit_refuse(struct http_req *r, int status, int seconds, const char *message);

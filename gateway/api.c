@@ -39,7 +39,7 @@ static int code_of(const struct http_req *r, int status)
 /* Nothing was written, and soon it may be. */
 static void refuse_busy(struct http_req *r, const char *message)
 {
-    admit_refuse(r, 503, 1 + (int)(clock_us() % 3), message);
+    admit_refuse(r, 503, admit_after(1), message);
 }
 
 /* What one thread takes and another gives back goes through malloc's locks: a small
@@ -81,7 +81,7 @@ static void on_done(struct publish *p)
     if (p->sent > 0)
         count_phase(PHASE_KAFKA, began_us - p->checked_us);
     if (retry > 0)
-        http_answer_retry_after(r, retry + (int)(clock_us() % 3));
+        http_answer_retry_after(r, admit_after(retry));
     let_go(p);
     if (body.over) {
         buf_free(&body);

@@ -278,16 +278,28 @@ static enum err_kind check_parameters(struct span rest, struct err *e)
     "application/json, application/x-ndjson, text/csv, application/avro, " \
     "application/vnd.avrogate.framed or application/cloudevents+json"
 
-static enum err_kind read_type(enum body_kind *out, struct span type, struct err *e)
+enum err_kind ask_bare_type(struct span *type, struct err *e)
 {
     size_t n = 0;
 
-    while (n < type.n && type.p[n] != ';' && type.p[n] != ' ')
+    while (n < type->n && memchr("; \t", type->p[n], 3) == NULL)
         n++;
+    struct span parameters = span_skip(*type, n);
+    type->n = n;
+    return check_parameters(parameters, e);
+}
+
+static enum err_kind read_type(enum body_kind *out, struct span type, struct err *e)
+{
+    struct span bare = type;
+    struct err parameters = {0};
+    enum err_kind rc = ask_bare_type(&bare, &parameters);
+
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (http_same(span_of(type.p, n), span_str(types[i].type))) {
+        if (http_same(bare, span_str(types[i].type))) {
             *out = types[i].kind;
-            return check_parameters(span_skip(type, n), e);
+            *e = parameters;
+            return rc;
         }
     if (type.n == 0)
         return err_set(e, ERR_INVALID, "no content type, wanted " TYPES);

@@ -63,6 +63,10 @@ enum err_kind ask_read(struct ask *out, const struct ask_defaults *d, struct spa
                        struct span content_type, struct span key_header,
                        bool *unsupported, struct err *e) MUST_USE;
 
+/* A content type without its parameters.  ERR_INVALID when one of them means that the
+ * body is read otherwise than we would: a charset that is not UTF-8. */
+enum err_kind ask_bare_type(struct span *type, struct err *e) MUST_USE;
+
 /* The header Kafka-Timestamp: milliseconds since 1970, or RFC 3339. */
 enum err_kind ask_timestamp(struct ask *a, struct span value, struct err *e) MUST_USE;
 /* A JSON body whose header has a CloudEvent's attributes is its data. */

@@ -93,6 +93,11 @@ static void settle(struct gw_batch *b, struct item *it, const struct av_problem 
         it->first = before != NULL ? before->next : b->problems.first;
 }
 
+static struct span pointer_to(struct gw_batch *b, struct span field)
+{
+    return arena_join(&b->problems.arena, span_str(""), "/", field);
+}
+
 static void take_key(struct gw_batch *b, const struct ask *a,
                      const struct gw_batch_schema *s, struct item *it, size_t offset)
 {
@@ -102,8 +107,7 @@ static void take_key(struct gw_batch *b, const struct ask *a,
 
     it->key_at = b->keys.n;
     if (key_of(&b->keys, s->plan, a->key_field, datum, &it->has_key, &e) != ERR_OK) {
-        struct span pointer =
-            arena_printf(&b->problems.arena, "/" SPAN_FMT, SPAN_ARG(a->key_field));
+        struct span pointer = pointer_to(b, a->key_field);
         av_problem_add(&b->problems, "key", pointer, offset,
                        span_str("a key: string, bytes, int, long, boolean or enum"),
                        "%s", e.msg);
@@ -164,8 +168,7 @@ static void take_time(struct gw_batch *b, const struct ask *a,
     if (when_of(&it->timestamp_ms, s->plan, a->timestamp_field, datum, &has, &e) ==
         ERR_OK)
         return;
-    struct span pointer =
-        arena_printf(&b->problems.arena, "/" SPAN_FMT, SPAN_ARG(a->timestamp_field));
+    struct span pointer = pointer_to(b, a->timestamp_field);
     av_problem_add(&b->problems, "record-time", pointer, offset,
                    span_str("a timestamp, milliseconds or text of RFC 3339"), "%s",
                    e.msg);
@@ -336,21 +339,13 @@ static enum err_kind read_line(struct reading *r, struct item *it)
     return rc;
 }
 
-static bool is_blank(struct span line)
-{
-    for (size_t i = 0; i < line.n; i++)
-        if (line.p[i] != ' ' && line.p[i] != '\t' && line.p[i] != '\r')
-            return false;
-    return true;
-}
-
 static enum err_kind read_ndjson(struct reading *r, struct err *e)
 {
     while (r->at < r->body.n) {
         const uint8_t *from = r->body.p + r->at;
         const uint8_t *end = memchr(from, '\n', r->body.n - r->at);
         size_t n = end != NULL ? (size_t)(end - from) : r->body.n - r->at;
-        if (is_blank(span_of(from, n)))
+        if (json_is_blank(span_of(from, n)))
             r->at += n + (end != NULL);
         else
             TRY(take_record(r, read_line, e));

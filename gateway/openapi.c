@@ -53,10 +53,12 @@ static const struct param queries[] = {
     "unknown_fields bytes_as delimiter"
 
 static const struct param fields[] = {
-    {"Idempotency-Key", "{\"type\":\"string\",\"pattern\":\"^[!-~]{1,128}$\"}",
+    {"Idempotency-Key", "{\"type\":\"string\",\"pattern\":\"^[ -~]{1,130}$\"}",
      "the same request with the same key is carried out once"},
     {"Kafka-Key", TEXT, "one Kafka key for all records"},
-    {"Kafka-Timestamp", "{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]{0,14}$\"}",
+    {"Kafka-Timestamp",
+     "{\"type\":\"string\",\"anyOf\":[{\"pattern\":\"^[1-9][0-9]{0,14}$\"},"
+     "{\"format\":\"date-time\"}]}",
      "one time for all records: milliseconds since 1970, or RFC 3339"},
     {"traceparent", TEXT, "W3C Trace Context; goes with the records"},
 };

@@ -39,7 +39,7 @@ void rest_refuse(struct http_req *r, const char *type, int code, const char *fmt
     buf_printf(&body, "{\"error_code\":%d,\"message\":", code);
     json_put_string(&body, span_str(text));
     if (status == 503) {
-        http_answer_retry_after(r, 1 + (int)(clock_us() % 3));
+        http_answer_retry_after(r, admit_after(1));
         buf_put_str(&body, ",\"outcome\":\"not_written\"");
     }
     buf_put_u8(&body, '}');

@@ -1,5 +1,7 @@
 #include "gateway/rest_read.h"
 
+#include "gateway/ask.h"
+
 #include "avro-core/base64.h"
 #include "avro-core/moment.h"
 #include "base/tab.h"
@@ -21,36 +23,6 @@ int rest_status(int code)
 
 /* ---- content types ---- */
 
-/* The type without its parameters, of which only a charset could change its meaning. */
-static bool strip(struct span *type, struct err *e)
-{
-    const uint8_t *semicolon = type->n > 0 ? memchr(type->p, ';', type->n) : NULL;
-    struct span rest = {0};
-
-    if (semicolon != NULL) {
-        size_t n = (size_t)(semicolon - type->p);
-        rest = span_skip(*type, n + 1);
-        type->n = n;
-    }
-    while (type->n > 0 && type->p[type->n - 1] == ' ')
-        type->n--;
-    for (size_t i = 0; i + 8 <= rest.n; i++) {
-        if (!http_same(span_of(rest.p + i, 8), span_str("charset=")))
-            continue;
-        struct span value = span_skip(rest, i + 8);
-        if (value.n > 1 && value.p[0] == '"')
-            value = span_of(value.p + 1, value.n - 2);
-        if (http_same(value, span_str("utf-8")) || http_same(value, span_str("utf8")) ||
-            http_same(value, span_str("us-ascii")))
-            return true;
-        err_set(e, ERR_INVALID,
-                "content type with charset \"" SPAN_FMT "\", wanted utf-8",
-                SPAN_ARG(value));
-        return false;
-    }
-    return true;
-}
-
 bool rest_content_type(struct span type, enum rest_format *f, struct err *e)
 {
     static const struct {
@@ -66,7 +38,7 @@ bool rest_content_type(struct span type, enum rest_format *f, struct err *e)
                  {"application/vnd.kafka.binary.v1+json", REST_BINARY},
                  {"application/vnd.kafka.v1+json", REST_BINARY}};
 
-    if (!strip(&type, e))
+    if (ask_bare_type(&type, e) != ERR_OK)
         return false;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (http_same(type, span_str(types[i].type))) {
@@ -82,7 +54,7 @@ bool rest_content_type(struct span type, enum rest_format *f, struct err *e)
 
 bool rest_is_json(struct span type, struct err *e)
 {
-    if (!strip(&type, e))
+    if (ask_bare_type(&type, e) != ERR_OK)
         return false;
     if (http_same(type, span_str("application/json")))
         return true;
@@ -160,20 +132,12 @@ static enum err_kind take_text(struct span *out, const struct json *obj,
     return ERR_OK;
 }
 
-static bool is_blank(struct span s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (memchr(" \t\r\n", s.p[i], 4) == NULL)
-            return false;
-    return true;
-}
-
 static enum err_kind read_object(const struct json **out, struct span body,
                                  struct arena *a, int *code, struct err *e)
 {
     const struct json_limits lim = {.depth = DEPTH, .values = VALUES_MOST};
 
-    if (is_blank(body)) {
+    if (json_is_blank(body)) {
         *code = REST_INVALID_PAYLOAD;
         return err_set(e, ERR_INVALID, "the body is empty");
     }

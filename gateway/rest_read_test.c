@@ -259,6 +259,8 @@ static void content_types_say_format_and_version(void)
           f == REST_BINARY);
     CHECK(!rest_content_type(span_str("application/vnd.kafka.jsonschema.v2+json"), &f,
                              &e));
+    CHECK(rest_content_type(
+        span_str("application/vnd.kafka.v2+json; charset=utf-8; x=y"), &f, &e));
     CHECK(!rest_content_type(span_str("application/json;charset=latin1"), &f, &e));
     CHECK(!rest_content_type(span_str(""), &f, &e));
     CHECK_STR(rest_answer_type(span_str("")), "application/vnd.kafka.v2+json");

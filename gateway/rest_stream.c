@@ -208,14 +208,6 @@ static struct slot *add_slot(struct session *s, struct span text)
     return slot;
 }
 
-static bool is_blank(struct span text)
-{
-    for (size_t i = 0; i < text.n; i++)
-        if (memchr(" \t\r\n", text.p[i], 4) == NULL)
-            return false;
-    return true;
-}
-
 /* Bytes of `in` go, and with them what they took of their sender's share. */
 static void consume(struct session *s, size_t n)
 {
@@ -253,7 +245,7 @@ static size_t cut(struct session *s)
 /* What is left when nothing more comes, unless it is blank. */
 static void refuse_rest(struct session *s)
 {
-    if (!is_blank(buf_span(&s->in)) || s->code != 0) {
+    if (!json_is_blank(buf_span(&s->in)) || s->code != 0) {
         struct slot *slot = add_slot(s, (struct span){0});
         if (s->code != 0)
             put_failure(&slot->reports, s->code, s->why);

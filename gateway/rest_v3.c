@@ -150,7 +150,7 @@ static void answer_records(struct rest *t)
             buf_put_str(&body, "\r\n");
     }
     if (status == 503)
-        http_answer_retry_after(p->req, 1 + (int)(clock_us() % 3));
+        http_answer_retry_after(p->req, admit_after(1));
     rest_answer(p->req, status, t->type, &body);
 }
 

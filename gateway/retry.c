@@ -113,7 +113,7 @@ static void repeat(struct http_req *r, const struct replay_answer *a)
 {
     http_answer_header(r, REPLAYED, span_str("true"));
     if (a->status == 503 || a->status == 429)
-        http_answer_retry_after(r, 1 + (int)(clock_us() % 3));
+        http_answer_retry_after(r, admit_after(1));
     http_answer(r, a->status, a->type, a->body);
 }
 
@@ -203,8 +203,7 @@ void retry_note(const struct publish *p)
 static void ask_anew(struct gateway *g, struct http_req *r)
 {
     if (!queue_try_put(&g->waiting, r))
-        admit_refuse(r, 503, 1 + (int)(clock_us() % 3),
-                     "too many requests wait for the registry");
+        admit_refuse(r, 503, admit_after(1), "too many requests wait for the registry");
 }
 
 void retry_answered(struct gateway *g, struct http_req *r,
