@@ -116,7 +116,7 @@ static void what_is_wrong_is_said_with_its_place(void)
                "p.yaml:1:12: transform wants a list of steps: - select: ...");
     is_refused("transform:\n- sort: id\n",
                "p.yaml:2:9: unknown step \"sort\", known: select, drop, rename, cast, "
-               "compute, parse, filter");
+               "compute, parse, lookup, filter, dedupe");
     is_refused("transform:\n- select: id\n  drop: id\n",
                "p.yaml:3:9: step 1 has two verbs, select and drop");
     is_refused("transform:\n- id\n",

@@ -51,6 +51,17 @@ enum err_kind tr_column_check_name(const char *name, struct err *e)
                    name);
 }
 
+void tr_place(const struct compiler *c, struct column *columns, size_t *n,
+              const struct column *col)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (span_eq(c->columns[i].name, col->name)) {
+            columns[i] = *col;
+            return;
+        }
+    columns[(*n)++] = *col;
+}
+
 static enum err_kind check_twice(const struct column *columns, size_t n, struct err *e)
 {
     struct span *names = mem_array(n + 1, sizeof *names);

@@ -143,18 +143,6 @@ static enum err_kind compile_one(struct compiler *k, const struct formula *f,
     return ERR_OK;
 }
 
-/* A new field behind the others, or in the place of the one it is called like. */
-static void place(struct compiler *k, struct column *columns, size_t *n,
-                  const struct column *col)
-{
-    for (size_t i = 0; i < k->n; i++)
-        if (span_eq(k->columns[i].name, col->name)) {
-            columns[i] = *col;
-            return;
-        }
-    columns[(*n)++] = *col;
-}
-
 static const struct av_node *type_by_name(const struct compiler *k, const char *name)
 {
     return tr_nullable_of(tr_column_find(k, name)->field->type).value;
@@ -173,7 +161,7 @@ static enum err_kind compile_compute(struct compiler *k, const struct step *s,
     for (size_t i = 0; i < all->n; i++) {
         struct column col;
         TRY(compile_one(k, &all->items[i], &made[i], &col, e));
-        place(k, columns, &n, &col);
+        tr_place(k, columns, &n, &col);
     }
     TRY(tr_compile_adopt(k, columns, n, e));
     for (size_t i = 0; i < all->n; i++)

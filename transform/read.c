@@ -5,8 +5,9 @@
 #include <stdlib.h>
 
 static const struct verb *const verbs[] = {
-    &tr_verb_select,  &tr_verb_drop,  &tr_verb_rename, &tr_verb_cast,
-    &tr_verb_compute, &tr_verb_parse, &tr_verb_filter,
+    &tr_verb_select, &tr_verb_drop,    &tr_verb_rename,
+    &tr_verb_cast,   &tr_verb_compute, &tr_verb_parse,
+    &tr_verb_lookup, &tr_verb_filter,  &tr_verb_dedupe,
 };
 #define VERBS (sizeof verbs / sizeof verbs[0])
 

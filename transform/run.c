@@ -20,6 +20,7 @@ void transform_run_free(struct transform_run *r)
     if (r == NULL)
         return;
     cel_run_free(r->cel);
+    tr_windows_free(r);
     buf_free(&r->scratch);
     buf_free(&r->record);
     buf_free(&r->text);

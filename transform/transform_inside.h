@@ -13,6 +13,7 @@
 
 #include "avro-core/decode.h"
 #include "base/mem.h"
+#include "base/tab.h"
 #include "cel/cel.h"
 #include "transform/transform.h"
 
@@ -153,6 +154,7 @@ struct compiler {
     size_t n;
     struct view *view;       // of the columns, once somebody wanted it
     struct cel_rules *rules; // over them
+    size_t n_dedupes;        // so far
 };
 
 struct verb {
@@ -162,7 +164,12 @@ struct verb {
     enum err_kind (*compile)(struct compiler *c, const struct step *s, struct err *e);
 };
 
-extern const struct verb tr_verb_cast, tr_verb_compute, tr_verb_parse;
+/* key.c: appends a value that was walked so that equal ones have equal bytes. */
+bool tr_key_may_be(const struct av_node *n);
+void tr_put_key(struct buf *out, const struct av_node *n, struct span value);
+
+extern const struct verb tr_verb_cast, tr_verb_compute, tr_verb_parse, tr_verb_lookup,
+    tr_verb_dedupe;
 extern const struct verb tr_verb_select, tr_verb_drop, tr_verb_rename, tr_verb_filter;
 
 /* The column called so, NULL when there is none; tr_column_must() says which there are.
@@ -171,6 +178,10 @@ struct column *tr_column_find(const struct compiler *c, const char *name);
 enum err_kind tr_column_must(struct column **out, const struct compiler *c,
                              const char *name, struct err *e) MUST_USE;
 enum err_kind tr_column_check_name(const char *name, struct err *e) MUST_USE;
+/* Adds to `columns`, which begin as the compiler's: behind the others, or in the place
+ * of the one that is called so. */
+void tr_place(const struct compiler *c, struct column *columns, size_t *n,
+              const struct column *col);
 size_t tr_new_register(struct compiler *c);
 /* Its op; what it is to be asked of is the record as it stands (tr_compile_view()). */
 struct op *tr_add_op(struct compiler *c, op_run *run, void *made);
@@ -206,7 +217,12 @@ struct transform_run {
     const struct view *in_record;  // what `record` holds, NULL = nothing yet
     const struct cel_rules *began; // cel_begin() was called for these
     struct cel_run *cel;
+    struct tab
+        *windows; // of each dedupe: by partition (window.h); they outlive programs
+    size_t n_windows;
 };
+
+void tr_windows_free(struct transform_run *r);
 
 struct span tr_register(const struct transform_run *r, size_t reg);
 /* A value is appended to r->scratch between these two. */

@@ -3,7 +3,10 @@
 
 Wants AVROGATE, AVROGATE_TEST_KAFKA, AVROGATE_TEST_PG; skipped (77) without them.
 """
-from loader_world import SERVER, World, make_database, run_all, same
+import datetime, glob, os, random, shutil, subprocess, tempfile, time
+from decimal import Decimal
+
+from loader_world import AVROGATE, SERVER, World, fastavro, make_database, run_all, same
 
 URL = make_database(SERVER, "avrogate_transforms")
 ORDER = {"type": "record", "name": "Order", "fields": [
@@ -76,5 +79,120 @@ def the_schema_grows_and_the_steps_with_it():
     audited(w, loaded=85, filtered=25)
 
 
-run_all([what_is_loaded_is_another_record, a_record_that_fails_is_set_aside_with_its_step,
+def every_step_at_once_and_nothing_is_guessed():
+    """Against the same steps in Python; a lookup file, dates, decimals, dedupe, and a table that is looked at with --plan."""
+    raw = {"type": "record", "name": "Raw", "fields": [{"name": n, "type": "string"} for n in
+                                                     ("id", "ordered", "price", "country")]}
+    with tempfile.NamedTemporaryFile("w", suffix=".csv", delete=False) as f:
+        f.write("code,name,vat\nCH,Switzerland,8.1\nDE,\"Germany, all\",19.0\n")
+    w = World(URL, parts=1, schema=raw, transform=[
+        {"parse": {"ordered": {"as": "date", "format": "dd/MM/yyyy"}}},
+        {"cast": {"id": "long", "price": "decimal(12,2)"}},
+        {"dedupe": {"key": ["id"], "last": 1000}},
+        {"lookup": {"file": f.name, "on": {"country": "code"}, "missing": "filter",
+                    "take": {"name": "country_name", "vat": {"type": "double"}}}},
+        {"compute": {"gross": {"expr": "'%.2f'.format([double(price) * (1.0 + vat / 100.0)])", "type": "decimal(12,2)"},
+                     "year": "ordered.getFullYear()"}},
+        {"drop": ["vat"]}])
+    rows = []
+    for i in range(300):
+        rows.append({"id": str(i // 2 if i % 3 else i), "ordered": "%02d/%02d/20%02d" % (i % 28 + 1, i % 12 + 1, i % 30 + 10),
+                     "price": "%d.%02d" % (i, i % 100), "country": ("CH", "DE", "XX")[i % 3]})
+    rows[10]["ordered"], rows[20]["price"], rows[30]["id"] = "30/02/2024", "1.005", "x"
+    w.produce(0, 300, lambda i: w.encode(rows[i]))
+    plan = subprocess.run([AVROGATE, "load", "-c", w.pipeline(), "--plan"], capture_output=True, text=True).stdout
+    for column in ('"ordered" date NOT NULL', '"price" numeric(12,2) NOT NULL', '"country_name" text NOT NULL',
+                   '"gross" numeric(12,2) NOT NULL', '"year" bigint NOT NULL'):
+        same(column in plan, True, column + " in the plan:\n" + plan)
+    same(w.finish(), 0, "exit")
+    want, seen, dup, out = [], set(), 0, 0
+    for i, r in enumerate(rows):
+        if i in (10, 20, 30):
+            continue
+        if r["id"] in seen:
+            dup += 1
+            continue
+        seen.add(r["id"])
+        if r["country"] == "XX":
+            out += 1
+            continue
+        vat = {"CH": 8.1, "DE": 19.0}[r["country"]]
+        d, m, y = map(int, r["ordered"].split("/"))
+        want.append((int(r["id"]), datetime.date(y, m, d), Decimal(r["price"]), r["country"],
+                     {"CH": "Switzerland", "DE": "Germany, all"}[r["country"]],
+                     Decimal("%.2f" % (float(r["price"]) * (1.0 + vat / 100.0))), y))
+    same(sorted(w.ask("SELECT id, ordered, price, country, country_name, gross, year FROM " + w.name)), sorted(want), "rows")
+    audited(w, loaded=len(want), rejected=3, duplicate=dup, filtered=out)
+    same(w.ask("SELECT rule, pointer, error FROM etl_reject WHERE pipeline = %s ORDER BY record_offset", w.name), [
+        ("1:parse", "/ordered", 'transform 1:parse: /ordered: "30/02/2024", wanted date as "dd/MM/yyyy": there is no such day, at 11'),
+        ("2:cast", "/price", 'transform 2:cast: /price: "1.005", wanted decimal(12,2): digits would be lost'),
+        ("2:cast", "/id", 'transform 2:cast: /id: "x", wanted long')], "rejects")
+    os.unlink(f.name)
+
+
+def killed_in_the_middle_it_goes_on_where_it_stopped():
+    """kill -9 under dedupe and filter: each offset counts once, and no key is in the table twice but across a restart."""
+    w = World(URL, parts=1, schema=ORDER, transform=[{"filter": "quantity != 1"}, {"dedupe": {"key": "id"}}],
+              batch__rows=100, batch__age="20ms")
+    w.produce(0, 3000, lambda i: w.encode(order(i - i % 3)))  # each id three times, one behind the other
+    kills = 0
+    while True:
+        p = w.start("--until-end", **w.static())
+        time.sleep(0.25 + random.random() / 4)
+        if p.poll() is not None or kills == 4:
+            same(p.wait(60), 0, "exit")
+            break
+        p.kill()
+        p.wait()
+        kills += 1
+    loaded, rejected, duplicate, filtered = w.ask(
+        "SELECT sum(rows_loaded)::bigint, sum(rows_rejected)::bigint, sum(rows_duplicate)::bigint, sum(rows_filtered)::bigint "
+        "FROM etl_batch WHERE pipeline = %s", w.name)[0]
+    kept = len([i for i in range(3000) if (i - i % 3) % 5 != 1])
+    same((loaded + duplicate, rejected, filtered), (kept, 0, 3000 - kept), "sums")
+    same(w.one("SELECT count(*) FROM " + w.name), loaded, "rows")
+    same(w.one("SELECT count(DISTINCT id) FROM " + w.name), kept // 3, "ids")
+    same(loaded - kept // 3 <= kills, True, "%d ids twice after %d kills" % (loaded - kept // 3, kills))
+    audited(w, loaded=loaded, duplicate=duplicate, filtered=filtered)
+    return "%d kills, %d of %d ids twice" % (kills, loaded - kept // 3, kept // 3)
+
+
+def staged_files_have_the_derived_schema():
+    """The same steps before a sink of files: what is filtered is in the claim and in the audit, and a range may be empty."""
+    place = tempfile.mkdtemp(prefix="avrogate-transforms-")
+    w = World(URL, parts=1, schema=ORDER, audit={"url": URL},
+              sink={"files": {"place": "file://" + place, "format": "ocf", "rotate": {"rows": 50}}},
+              transform=[{"select": ["id", "price"]}, {"filter": "id < 100 || id >= 150"}, {"cast": {"price": "string"}}])
+    w.produce(0, 100, lambda i: w.encode(order(i)))
+    same(w.finish(), 0, "exit")
+    w.produce(100, 150, lambda i: w.encode(order(i)))  # nothing of this is staged
+    same(w.finish(), 0, "exit")
+    w.produce(150, 200, lambda i: w.encode(order(i)))
+    same(w.finish(), 0, "exit")
+    rows = []
+    for name in sorted(glob.glob(place + "/*.avro")):
+        with open(name, "rb") as f:
+            reader = fastavro.reader(f)
+            same([(x["name"], x["type"]) for x in reader.writer_schema["fields"]], [("id", "long"), ("price", "string")], name)
+            rows += [(r["id"], r["price"]) for r in reader]
+    same(sorted(rows), [(i, repr(i / 4)) for i in range(200) if not 100 <= i < 150], "rows")
+    audited(w, loaded=150, filtered=50)
+    shutil.rmtree(place)
+
+
+def steps_that_cannot_be_are_said_at_the_start():
+    w = World(URL, parts=1, schema=ORDER)
+    for steps, code, why in (
+            ([{"sort": "id"}], 2, "unknown step \"sort\""),
+            ([{"lookup": {"file": "/nowhere.csv", "on": "id", "take": ["x"]}}], 2, "/nowhere.csv: No such file"),
+            ([{"cast": {"id": "number"}}], 2, "type \"number\", wanted boolean"),
+            ([{"cast": {"nobody": "int"}}], 1, "transform 1:cast: there is no field \"nobody\", only: id, customer"),
+            ([{"filter": "price > 'a'"}], 1, "transform 1:filter: 1:7: \">\" does not take (double, string)")):
+        p = subprocess.run([AVROGATE, "load", "-c", w.pipeline(transform=steps), "--until-end"], capture_output=True, text=True)
+        same((p.returncode, why in p.stderr), (code, True), "%s: %s" % (steps, p.stderr[-300:]))
+
+
+run_all([every_step_at_once_and_nothing_is_guessed, killed_in_the_middle_it_goes_on_where_it_stopped,
+         staged_files_have_the_derived_schema, steps_that_cannot_be_are_said_at_the_start,
+         what_is_loaded_is_another_record, a_record_that_fails_is_set_aside_with_its_step,
          the_schema_grows_and_the_steps_with_it])
