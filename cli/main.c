@@ -28,7 +28,7 @@ static const struct command commands[] = {
     {"aggregate", "running aggregates of a topic by key: printed, served",
      cmd_aggregate},
     {"produce", "a CSV or NDJSON file into a topic, each row checked", cmd_produce},
-    {"stage", "staged files: small ones into large ones, or into one CSV", cmd_stage},
+    {"stage", "staged files: small ones into large ones, old ones away", cmd_stage},
     {"schema", "canonical form, check, compatibility of schema files", cmd_schema},
     {"avro", "decode and encode Avro, convert files of records: Parquet, CSV",
      cmd_avro},

@@ -6,6 +6,7 @@
 #include "format/format.h"
 #include "loaders/etl_phase.h"
 #include "loaders/migrate.h"
+#include "loaders/stage_clean.h"
 #include "loaders/stage_merge.h"
 
 #include <inttypes.h>
@@ -14,11 +15,11 @@
 
 struct settings {
     const char *place, *dir, *topic, *format, *to, *into, *backup, *schema, *codec;
-    const char *spool, *ca, *audit, *job;
+    const char *spool, *ca, *audit, *job, *loaded_by, *warehouse;
     const char *s3_endpoint, *s3_region, *s3_access_key, *s3_secret_key, *s3_token;
     const char *hdfs_user, *hdfs_token;
     struct conf_list hdfs_redirects, bloom;
-    int64_t max_bytes, clean_ms, timeout_ms, s3_part;
+    int64_t max_bytes, clean_ms, older_ms, timeout_ms, s3_part;
     bool dry_run, quiet;
 };
 
@@ -52,13 +53,20 @@ static const struct conf_row rows[] = {
      .help = "parquet: columns that get a bloom filter"},
     {"clean", CONF_DURATION, AT(clean_ms), .fallback = "0",
      .help = "forget merges that were done so long ago, but the newest; 0 = none"},
+    {"older", CONF_DURATION, AT(older_ms), .fallback = "0",
+     .help = "clean: only what was staged so long ago"},
+    {"loaded_by", CONF_TEXT, AT(loaded_by), .argument = "JOB",
+     .help = "clean: only what this job has loaded into the warehouse"},
+    {"warehouse.url", CONF_TEXT, AT(warehouse), .secret = true,
+     .help = "clean: the database whose etl_offsets say so"},
     {"dry_run", CONF_BOOL, AT(dry_run), .help = "say what would be merged"},
     {"spool", CONF_TEXT, AT(spool), .fallback = "/tmp", .argument = "DIR",
      .help = "where a merged file waits until the place has it"},
     {"quiet", CONF_BOOL, AT(quiet), .letter = 'q', .help = "no progress"},
     {"audit.url", CONF_TEXT, AT(audit), .flag = "audit", .argument = "postgresql://...",
      .help = "write the run into etl_log and etl_phase there"},
-    {"job", CONF_TEXT, AT(job), .fallback = "stage merge", .help = "as which job"},
+    {"job", CONF_TEXT, AT(job),
+     .help = "as which job (default: stage merge, stage clean)"},
     {"timeout", CONF_DURATION, AT(timeout_ms), .fallback = "30s", .min = 100,
      .max = 600000, .help = "wait for one answer of the place"},
     {"ca", CONF_TEXT, AT(ca), .argument = "PATH",
@@ -86,57 +94,102 @@ static const struct conf_row rows[] = {
 
 static const struct conf_program program = {
     .name = "avrogate stage",
-    .operands = "merge",
+    .operands = "merge|clean",
     .about =
-        "Turns small staged files into large ones, or all of them into one CSV.  Files "
-        "of\none topic, one schema and one directory become one; the large one "
-        "appears, "
-        "and\nthe small ones go.  Killed at any moment, call it again: it finishes "
-        "what "
-        "it had\nbegun, and does nothing twice.  It may run beside loaders and beside "
-        "itself.",
+        "merge  turns small staged files into large ones, or all of them into one CSV. "
+        "Files of\n       one topic, one schema and one directory become one; the "
+        "large "
+        "one appears,\n       and the small ones go.\n"
+        "clean  takes away files that are old enough or loaded, and what is known of "
+        "their\n       merges.  Claims, rejects and backups stay.\n\n"
+        "Killed at any moment, call it again: it finishes what it had begun, and does "
+        "nothing\ntwice.  It may run beside loaders and beside itself.",
     .examples =
         "  avrogate stage merge --place file:///var/stage/weather --dry-run\n"
         "  avrogate stage merge --place file:///var/stage/weather --max-bytes 512MiB\n"
         "  avrogate stage merge --place file:///var/stage/weather --dir dt=2026-11-20 "
         "--into weather.csv --backup backup\n"
         "  AVROGATE_S3_SECRET_KEY=... avrogate stage merge --place s3://bucket/weather "
-        "--clean 30d\n",
+        "--clean 30d\n"
+        "  avrogate stage clean --place file:///var/stage/weather --older 7d "
+        "--dry-run\n"
+        "  AVROGATE_WAREHOUSE_URL=service=warehouse avrogate stage clean --place "
+        "s3://bucket/weather --loaded-by weather-load\n",
     .rows = rows,
 };
 
-struct merge_run {
+struct stage_run {
     struct settings s;
     struct progress progress;
     struct merge_options o;
-    struct merge_sums sums;
+    struct merge_sums merged;
+    struct clean_sums cleaned;
     struct place *place;
     struct av_schema *schema;
-    struct pg pg;
+    struct pg pg, warehouse;
     struct run run;
     struct etl_phase phase;
+    char job[40];
 };
 
 static void say(void *arg, const char *line)
 {
-    struct merge_run *r = arg;
+    struct stage_run *r = arg;
 
     progress_wipe(&r->progress);
     puts(line);
     fflush(stdout);
 }
 
+/* --- etl_log ---------------------------------------------------------------------- */
+
+static bool has_audit(const struct stage_run *r)
+{
+    return r->s.audit != NULL && !r->s.dry_run;
+}
+
+static enum err_kind audit_begin(struct stage_run *r, struct err *e)
+{
+    if (!has_audit(r))
+        return ERR_OK;
+    run_init(&r->run, r->s.job != NULL ? r->s.job : r->job);
+    if (r->s.topic != NULL)
+        r->run.topic = r->s.topic;
+    r->run.source = place_shown(r->place);
+    r->run.target = r->s.into != NULL ? r->s.into : place_shown(r->place);
+    TRY(migrate(&r->pg, e));
+    TRY(run_lock(&r->pg, &r->run, e));
+    TRY(run_begin(&r->pg, &r->run, e));
+    return phase_begin(&r->pg, &r->run, &r->phase, e);
+}
+
+static enum err_kind audit_end(struct stage_run *r, enum err_kind rc, struct err *e)
+{
+    const char *status = rc == ERR_OK ? "success" : "failed";
+    const char *why = rc == ERR_OK ? NULL : e->msg;
+    struct err lost = {0};
+
+    if (!has_audit(r))
+        return rc;
+    enum err_kind ended = phase_end(&r->pg, &r->run, &r->phase, status, why, &lost);
+    if (ended == ERR_OK)
+        ended = run_end(&r->pg, &r->run, status, why, &lost);
+    if (rc == ERR_OK && ended != ERR_OK)
+        *e = lost;
+    return rc == ERR_OK ? ended : rc;
+}
+
+/* --- merge ------------------------------------------------------------------------ */
+
 static void show_progress(void *arg, int64_t n, int64_t bytes, int64_t whole)
 {
-    struct merge_run *r = arg;
+    struct stage_run *r = arg;
 
     progress_show(&r->progress, (uint64_t)n, 0, (uint64_t)bytes, (uint64_t)whole);
 }
 
-/* --- what was asked for ----------------------------------------------------------- */
-
 /* "dt=2026-11-20/" is "dt=2026-11-20"; the place refuses what else it cannot have. */
-static enum err_kind check_names(struct settings *s, struct err *e)
+static enum err_kind check_dir(struct settings *s, struct err *e)
 {
     static char dir[PLACE_NAME];
     size_t n = strlen(s->dir);
@@ -150,11 +203,11 @@ static enum err_kind check_names(struct settings *s, struct err *e)
     return ERR_OK;
 }
 
-static enum err_kind read_options(struct merge_run *r, struct err *e)
+static enum err_kind check_merge(struct stage_run *r, struct err *e)
 {
     const struct settings *s = &r->s;
 
-    TRY(check_names(&r->s, e));
+    TRY(check_dir(&r->s, e));
     r->o = (struct merge_options){
         .dir = s->dir,
         .topic = s->topic,
@@ -173,80 +226,9 @@ static enum err_kind read_options(struct merge_run *r, struct err *e)
     return merge_check(&r->o, e);
 }
 
-static enum err_kind open_all(struct merge_run *r, struct err *e)
+static void say_merged(const struct stage_run *r)
 {
-    const struct settings *s = &r->s;
-    const struct place_settings p = {
-        .url = s->place,
-        .timeout_ms = s->timeout_ms,
-        .ca_file = s->ca,
-        .hdfs = {s->hdfs_user, s->hdfs_token, s->hdfs_redirects},
-        .s3 = {s->s3_endpoint, s->s3_region, s->s3_access_key, s->s3_secret_key,
-               s->s3_token, s->s3_part}};
-
-    if (s->schema != NULL)
-        TRY(avro_schema_load(&r->schema, s->schema, true, e));
-    TRY(place_open(&r->place, &p, e));
-    r->o.place = r->place;
-    r->o.schema = r->schema;
-    return ERR_OK;
-}
-
-/* --- etl_log ---------------------------------------------------------------------- */
-
-static bool has_audit(const struct merge_run *r)
-{
-    return r->s.audit != NULL && !r->s.dry_run;
-}
-
-static enum err_kind audit_begin(struct merge_run *r, struct err *e)
-{
-    if (!has_audit(r))
-        return ERR_OK;
-    pg_init(&r->pg, r->s.audit, "avrogate stage merge");
-    run_init(&r->run, r->s.job);
-    if (r->s.topic != NULL)
-        r->run.topic = r->s.topic;
-    r->run.source = place_shown(r->place);
-    r->run.target = r->s.into != NULL ? r->s.into : place_shown(r->place);
-    TRY(migrate(&r->pg, e));
-    TRY(run_lock(&r->pg, &r->run, e));
-    TRY(run_begin(&r->pg, &r->run, e));
-    return phase_begin(&r->pg, &r->run, &r->phase, e);
-}
-
-static enum err_kind end_rows(struct merge_run *r, const char *status, const char *why,
-                              struct err *e)
-{
-    struct etl_phase *p = &r->phase;
-
-    p->rows_in = p->rows_out = r->sums.rows;
-    p->files_in = r->sums.inputs;
-    p->files_out = r->sums.merges;
-    p->bytes_in = r->sums.bytes_in;
-    p->bytes_out = r->sums.bytes_out;
-    TRY(phase_end(&r->pg, &r->run, p, status, why, e));
-    return run_end(&r->pg, &r->run, status, why, e);
-}
-
-static enum err_kind audit_end(struct merge_run *r, enum err_kind rc, struct err *e)
-{
-    struct err why = {0};
-
-    if (!has_audit(r))
-        return rc;
-    enum err_kind ended = end_rows(r, rc == ERR_OK ? "success" : "failed",
-                                   rc == ERR_OK ? NULL : e->msg, &why);
-    if (rc == ERR_OK && ended != ERR_OK)
-        *e = why;
-    return rc == ERR_OK ? ended : rc;
-}
-
-/* --- the command ------------------------------------------------------------------ */
-
-static void say_sums(const struct merge_run *r)
-{
-    const struct merge_sums *n = &r->sums;
+    const struct merge_sums *n = &r->merged;
 
     if (n->merges == 0)
         printf("nothing to merge\n");
@@ -258,40 +240,142 @@ static void say_sums(const struct merge_run *r)
         printf("%" PRId64 " merges done long ago are forgotten\n", n->cleaned);
 }
 
-static enum err_kind merge(struct merge_run *r, struct err *e)
+static enum err_kind merge(struct stage_run *r, struct err *e)
 {
-    TRY(open_all(r, e));
-    enum err_kind rc = audit_begin(r, e);
-    if (rc != ERR_OK)
-        return rc;
+    struct etl_phase *p = &r->phase;
+    const struct merge_sums *n = &r->merged;
+
+    if (r->s.schema != NULL)
+        TRY(avro_schema_load(&r->schema, r->s.schema, true, e));
+    r->o.place = r->place;
+    r->o.schema = r->schema;
     progress_begin(&r->progress, "avrogate stage", r->s.quiet);
-    rc = stage_merge(&r->o, &r->sums, e);
+    enum err_kind rc = stage_merge(&r->o, &r->merged, e);
     progress_wipe(&r->progress);
-    rc = audit_end(r, rc, e);
+    p->rows_in = p->rows_out = n->rows;
+    p->files_in = n->inputs;
+    p->files_out = n->merges;
+    p->bytes_in = n->bytes_in;
+    p->bytes_out = n->bytes_out;
     if (rc == ERR_OK)
-        say_sums(r);
+        say_merged(r);
     return rc;
 }
 
-static int run_merge(struct merge_run *r)
+/* --- clean ------------------------------------------------------------------------ */
+
+static enum err_kind check_clean(struct stage_run *r, struct err *e)
+{
+    const struct settings *s = &r->s;
+
+    if (s->older_ms == 0 && s->loaded_by == NULL)
+        return err_set(e, ERR_INVALID,
+                       "clean all of it? Say --older 1ms; or wanted --older, or "
+                       "--loaded-by");
+    if ((s->loaded_by == NULL) != (s->warehouse == NULL))
+        return err_set(e, ERR_INVALID,
+                       "wanted loaded_by and warehouse.url together: a job, and the "
+                       "database that knows how far it is");
+    return ERR_OK;
+}
+
+static enum err_kind ask_loaded(void *arg, const char *topic, int32_t partition,
+                                int64_t *next, struct err *e)
+{
+    struct stage_run *r = arg;
+
+    return clean_ask_loaded(&r->warehouse, r->s.loaded_by, topic, partition, next, e);
+}
+
+static enum err_kind clean(struct stage_run *r, struct err *e)
+{
+    const struct clean_options o = {.place = r->place,
+                                    .topic = r->s.topic,
+                                    .older_ms = r->s.older_ms,
+                                    .loaded =
+                                        r->s.loaded_by != NULL ? ask_loaded : NULL,
+                                    .dry_run = r->s.dry_run,
+                                    .arg = r,
+                                    .say = r->s.quiet ? NULL : say};
+    struct etl_phase *p = &r->phase;
+    const struct clean_sums *n = &r->cleaned;
+
+    enum err_kind rc = stage_clean(&o, &r->cleaned, e);
+    p->rows_in = n->rows;
+    p->files_in = n->files + n->merged;
+    p->bytes_in = n->bytes + n->merged_bytes;
+    if (rc == ERR_OK)
+        printf("%" PRId64 " claims: %" PRId64 " staged and %" PRId64
+               " merged files, %" PRId64 " bytes, %" PRId64 " rows%s\n",
+               n->claims, n->files, n->merged, n->bytes + n->merged_bytes, n->rows,
+               r->s.dry_run ? " would be cleaned" : " cleaned");
+    return rc;
+}
+
+/* --- the command ------------------------------------------------------------------ */
+
+static const struct deed {
+    const char *name;
+    enum err_kind (*check)(struct stage_run *r, struct err *e); // called wrongly?
+    enum err_kind (*run)(struct stage_run *r, struct err *e);
+} deeds[] = {
+    {"merge", check_merge, merge},
+    {"clean", check_clean, clean},
+};
+
+static enum err_kind open_place(struct stage_run *r, struct err *e)
+{
+    const struct settings *s = &r->s;
+    const struct place_settings p = {
+        .url = s->place,
+        .timeout_ms = s->timeout_ms,
+        .ca_file = s->ca,
+        .hdfs = {s->hdfs_user, s->hdfs_token, s->hdfs_redirects},
+        .s3 = {s->s3_endpoint, s->s3_region, s->s3_access_key, s->s3_secret_key,
+               s->s3_token, s->s3_part}};
+
+    return place_open(&r->place, &p, e);
+}
+
+static enum err_kind run_deed(struct stage_run *r, const struct deed *d, struct err *e)
+{
+    TRY(open_place(r, e));
+    TRY(audit_begin(r, e));
+    return audit_end(r, d->run(r, e), e);
+}
+
+static int do_deed(struct stage_run *r, const struct deed *d)
 {
     struct err e = {0};
-    bool called_wrongly = read_options(r, &e) != ERR_OK;
 
-    enum err_kind rc = called_wrongly ? e.kind : merge(r, &e);
+    snprintf(r->job, sizeof r->job, "stage %s", d->name);
+    r->phase = (struct etl_phase){.number = 1, .name = d->name};
+    pg_init(&r->pg, r->s.audit != NULL ? r->s.audit : "", "avrogate stage");
+    pg_init(&r->warehouse, r->s.warehouse != NULL ? r->s.warehouse : "",
+            "avrogate stage");
+    bool called_wrongly = d->check(r, &e) != ERR_OK;
+    enum err_kind rc = called_wrongly ? e.kind : run_deed(r, d, &e);
     if (rc != ERR_OK)
-        fprintf(stderr, "avrogate stage merge: %s\n", e.msg);
-    if (has_audit(r) && r->place != NULL)
-        pg_close(&r->pg);
+        fprintf(stderr, "avrogate stage %s: %s\n", d->name, e.msg);
+    pg_close(&r->pg);
+    pg_close(&r->warehouse);
     place_close(r->place);
     av_schema_release(r->schema);
     return called_wrongly ? 2 : rc != ERR_OK || fflush(stdout) != 0;
 }
 
+static const struct deed *deed_of(const struct conf *conf)
+{
+    for (size_t i = 0; i < sizeof deeds / sizeof deeds[0] && conf->n_operands == 1; i++)
+        if (strcmp(conf->operands[0], deeds[i].name) == 0)
+            return &deeds[i];
+    return NULL;
+}
+
 int cmd_stage(int argc, char **argv)
 {
     struct conf conf = {0};
-    struct merge_run r = {.phase = {.number = 1, .name = "merge"}};
+    struct stage_run r = {0};
     enum conf_outcome outcome;
     struct err e = {0};
     int code = 0;
@@ -301,12 +385,12 @@ int cmd_stage(int argc, char **argv)
         conf_free(&conf);
         return 2;
     }
-    if (outcome == CONF_RUN &&
-        (conf.n_operands != 1 || strcmp(conf.operands[0], "merge") != 0)) {
-        fprintf(stderr, "avrogate stage: what? merge\n");
+    const struct deed *d = deed_of(&conf);
+    if (outcome == CONF_RUN && d == NULL) {
+        fprintf(stderr, "avrogate stage: what? one of merge, clean\n");
         code = 2;
     } else if (outcome == CONF_RUN) {
-        code = run_merge(&r);
+        code = do_deed(&r, d);
     }
     conf_free(&conf);
     return code;

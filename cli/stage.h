@@ -1,5 +1,5 @@
 /*
- * stage.h - `avrogate stage merge`: small staged files into large ones.
+ * stage.h - `avrogate stage merge|clean`: staged files made large, or taken away.
  */
 #pragma once
 

@@ -16,7 +16,6 @@ struct merging {
 
     struct arena plan; // of the swap at hand; reset when looked again
     struct swap swap;
-    const char *topic;        // of its output
     struct av_schema *schema; // of its output, held
     char key[STAGE_SCHEMA];   // of that
     struct tab schemas;       // by key, held: of formats that bring none

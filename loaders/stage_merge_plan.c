@@ -24,8 +24,19 @@ struct group {
     struct av_schema *held;
     struct swap_input *inputs; // malloc'd
     size_t n, names;           // bytes of the inputs' names, as the claim has them
+    struct swap_range *ranges; // malloc'd
+    size_t n_ranges;
     int64_t bytes;
     struct group *next;
+};
+
+/* A file, and what is known of its rows. */
+struct candidate {
+    struct swap_input in;
+    const char *key; // of its schema, "" = not known
+    struct swap_range *ranges;
+    size_t n_ranges;
+    bool counts;
 };
 
 struct planning {
@@ -51,6 +62,7 @@ static void free_groups(struct planning *p)
         p->groups = g->next;
         av_schema_release(g->held);
         free(g->inputs);
+        free(g->ranges);
         free(g);
     }
 }
@@ -89,67 +101,76 @@ static bool names(const struct stage_claim *c, const struct swap_input *in)
 
 /* The other files of the claim may not have their names yet: once we say `.done`, no
  * loader looks after them. */
-static enum err_kind settle_claim(struct merging *m, const struct swap_input *in,
-                                  const char **key, bool *counts, struct err *e)
+static enum err_kind settle_claim(struct merging *m, struct candidate *f, struct err *e)
 {
     struct stage_claim c;
     struct arena a = {0};
 
-    enum err_kind rc = files_read_claim(m->o->place, in->claim, &c, &a, e);
-    *counts = rc == ERR_OK && names(&c, in);
-    if (*counts)
-        *key = arena_str(&m->plan, span_str(c.schema));
-    if (*counts && !m->o->dry_run)
+    enum err_kind rc = files_read_claim(m->o->place, f->in.claim, &c, &a, e);
+    f->counts = rc == ERR_OK && names(&c, &f->in);
+    if (f->counts) {
+        f->key = arena_str(&m->plan, span_str(c.schema));
+        f->ranges = arena_array(&m->plan, 1, sizeof *f->ranges);
+        f->ranges[f->n_ranges++] = (struct swap_range){c.partition, c.first, c.first};
+    }
+    if (f->counts && !m->o->dry_run)
         rc = files_finish(m->o->place, &c, e);
     arena_free(&a);
-    *counts = *counts && rc == ERR_OK; // a file of the claim is gone: not ours to hide
+    f->counts = f->counts && rc == ERR_OK; // a file is gone: not ours to hide
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
-/* A merge that was forgotten: nobody knows. */
-static enum err_kind find_merge(struct merging *m, int64_t seq, const char **key,
+/* One that was forgotten is nobody's: what its rows are, no one knows. */
+static enum err_kind find_merge(struct merging *m, int64_t seq, struct candidate *f,
                                 struct err *e)
 {
     char name[STAGE_NAME];
     struct buf body = BUF_INIT(PLACE_CLAIM);
-    struct arena a = {0};
     struct swap s;
 
     swap_name(name, seq);
     enum err_kind rc = place_read(m->o->place, name, 0, PLACE_CLAIM, &body, e);
     if (rc == ERR_OK)
-        rc = swap_read(&s, buf_span(&body), &a, e);
-    if (rc == ERR_OK)
-        *key = arena_str(&m->plan, span_str(s.schema));
-    arena_free(&a);
+        rc = swap_read(&s, buf_span(&body), &m->plan, e);
+    f->counts = rc == ERR_OK;
+    if (rc == ERR_OK) {
+        f->key = s.schema;
+        f->ranges = s.ranges;
+        f->n_ranges = s.n_ranges;
+    }
     buf_free(&body);
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
-/* A loader's file without its claim does not count, and is left where it is. */
 static enum err_kind find_claim(struct merging *m, const struct swap_origin *origin,
-                                struct swap_input *in, const char **key, bool *counts,
-                                struct err *e)
+                                struct candidate *f, struct err *e)
 {
     char claim[STAGE_NAME];
 
-    in->claim = "";
-    *key = "";
-    *counts = true;
-    if (origin->merged)
-        return merge_is_bare(m->o->format) ? find_merge(m, origin->merge, key, e)
-                                           : ERR_OK;
     if (origin->first >= 0)
         stage_claim_name(claim, origin->topic, origin->partition, origin->first);
     else
         TRY(claim_by_count(m, origin, claim, e));
-    in->claim = arena_str(&m->plan, span_str(claim));
-    *counts = false;
-    if (claim[0] != '\0')
-        TRY(settle_claim(m, in, key, counts, e));
-    if (!*counts)
-        merge_say(m, "left alone, no whole claim names it: %s", in->name);
-    return ERR_OK;
+    f->in.claim = arena_str(&m->plan, span_str(claim));
+    return claim[0] == '\0' ? ERR_OK : settle_claim(m, f, e);
+}
+
+/* A file without its claim does not count, and is left where it is. */
+static enum err_kind find_origin(struct merging *m, const struct swap_origin *origin,
+                                 struct candidate *f, struct err *e)
+{
+    struct place_entry there;
+
+    if (origin->merged)
+        TRY(find_merge(m, origin->merge, f, e));
+    else
+        TRY(find_claim(m, origin, f, e));
+    if (f->counts)
+        return ERR_OK;
+    enum err_kind rc = place_stat(m->o->place, f->in.name, &there, e);
+    if (rc == ERR_OK) // else it was merged meanwhile
+        merge_say(m, "left alone, no whole claim names it: %s", f->in.name);
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
 /* --- groups ----------------------------------------------------------------------- */
@@ -177,10 +198,6 @@ static enum err_kind schema_told(struct merging *m, const struct swap_input *in,
                                  const char *key, struct av_schema **held,
                                  struct err *e)
 {
-    struct place_entry there;
-
-    if (key[0] == '\0')
-        TRY(place_stat(m->o->place, in->name, &there, e)); // merged on meanwhile?
     if (key[0] == '\0')
         return err_set(e, ERR_INVALID,
                        "%.150s: no claim says its schema: say which with --schema",
@@ -257,20 +274,23 @@ static bool is_full(const struct merging *m, const struct group *g,
 }
 
 /* False: the group is chosen without it. */
-static bool add_to(struct planning *p, struct group *g, const struct swap_input *in)
+static bool add_to(struct planning *p, struct group *g, const struct candidate *f)
 {
-    if (is_full(p->m, g, in)) {
+    if (is_full(p->m, g, &f->in)) {
         if (is_worth(p->m, g)) {
             p->chosen = g;
             return false;
         }
-        g->n = g->names = 0; // one alone, with which nothing goes
+        g->n = g->names = g->n_ranges = 0; // one alone, with which nothing goes
         g->bytes = 0;
     }
     g->inputs = mem_grow(g->inputs, g->n + 1, sizeof *g->inputs);
-    g->inputs[g->n++] = *in;
-    g->bytes += in->bytes;
-    g->names += names_of(in);
+    g->inputs[g->n++] = f->in;
+    g->bytes += f->in.bytes;
+    g->names += names_of(&f->in);
+    g->ranges = mem_grow(g->ranges, g->n_ranges + f->n_ranges, sizeof *g->ranges);
+    for (size_t i = 0; i < f->n_ranges; i++)
+        swap_add_range(g->ranges, &g->n_ranges, &f->ranges[i]);
     return true;
 }
 
@@ -301,20 +321,19 @@ static enum err_kind take_file(struct planning *p, const struct place_entry *one
                                const char *name, struct err *e)
 {
     struct swap_origin origin = swap_origin_of(name);
-    struct swap_input in = {.name = name, .bytes = one->bytes, .claim = ""};
+    struct candidate f = {.in = {.name = name, .bytes = one->bytes, .claim = ""},
+                          .key = ""};
     struct av_schema *held = NULL;
     struct span schema = {0};
-    const char *key;
-    bool counts;
 
     if (!is_candidate(p->m, one, name, &origin))
         return ERR_OK;
-    TRY(find_claim(p->m, &origin, &in, &key, &counts, e));
-    if (!counts)
+    TRY(find_origin(p->m, &origin, &f, e));
+    if (!f.counts)
         return ERR_OK;
-    enum err_kind rc = schema_of(p->m, &in, key, &held, &schema, e);
+    enum err_kind rc = schema_of(p->m, &f.in, f.key, &held, &schema, e);
     if (rc == ERR_OK)
-        (void)add_to(p, group_of(p, origin.topic, held, schema), &in);
+        (void)add_to(p, group_of(p, origin.topic, held, schema), &f);
     av_schema_release(held);
     return rc == ERR_NOT_FOUND ? ERR_OK : rc; // gone since it was listed
 }
@@ -451,7 +470,10 @@ static enum err_kind take_group(struct merging *m, const struct group *g, struct
     m->swap = (struct swap){.seq = m->newest + 1, .by = m->run.id, .n = g->n};
     m->swap.inputs = arena_array(&m->plan, g->n, sizeof *g->inputs);
     memcpy(m->swap.inputs, g->inputs, g->n * sizeof *g->inputs);
-    m->topic = g->topic; // in the plan's arena
+    m->swap.topic = g->topic; // in the plan's arena
+    m->swap.ranges = arena_array(&m->plan, g->n_ranges, sizeof *g->ranges);
+    memcpy(m->swap.ranges, g->ranges, g->n_ranges * sizeof *g->ranges);
+    m->swap.n_ranges = g->n_ranges;
     av_schema_release(m->schema);
     m->schema = av_schema_retain(g->held);
     return name_output(m, g, e);

@@ -116,7 +116,7 @@ static enum err_kind copy_file(struct writing *w, struct swap_input *in, struct 
 static enum err_kind copy_all(struct merging *m, struct writing *w, struct err *e)
 {
     char seq[24];
-    const struct format_note notes[] = {{"avrogate.topic", m->topic},
+    const struct format_note notes[] = {{"avrogate.topic", m->swap.topic},
                                         {"avrogate.merge", seq}};
     struct format_options how = m->o->how;
     struct format_sink to = {to_spool, m->spool};

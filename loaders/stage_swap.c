@@ -54,6 +54,20 @@ void swap_name(char out[STAGE_NAME], int64_t seq)
     snprintf(out, STAGE_NAME, SWAP_DIR "/%020" PRId64, seq);
 }
 
+void swap_add_range(struct swap_range *ranges, size_t *n, const struct swap_range *r)
+{
+    size_t i = 0;
+
+    while (i < *n && ranges[i].partition != r->partition)
+        i++;
+    if (i == *n)
+        ranges[(*n)++] = *r;
+    if (r->first < ranges[i].first)
+        ranges[i].first = r->first;
+    if (r->last > ranges[i].last)
+        ranges[i].last = r->last;
+}
+
 static void put_text(struct buf *out, const char *name, struct span text)
 {
     buf_printf(out, "\"%s\":", name);
@@ -74,7 +88,16 @@ void swap_put(struct buf *out, const struct swap *s)
     put_text(out, "sha256", span_str(s->into.sha256));
     buf_put_str(out, ",");
     put_text(out, "schema", span_str(s->schema));
-    buf_put_str(out, "},\"inputs\":[");
+    buf_put_str(out, "},");
+    put_text(out, "topic", span_str(s->topic));
+    buf_put_str(out, ",\"claims\":[");
+    for (size_t i = 0; i < s->n_ranges; i++)
+        buf_printf(out,
+                   "%s{\"partition\":%" PRId32 ",\"first\":%" PRId64
+                   ",\"last\":%" PRId64 "}",
+                   i == 0 ? "" : ",", s->ranges[i].partition, s->ranges[i].first,
+                   s->ranges[i].last);
+    buf_put_str(out, "],\"inputs\":[");
     for (size_t i = 0; i < s->n; i++) {
         buf_put_str(out, i == 0 ? "{" : ",{");
         put_text(out, "name", span_str(s->inputs[i].name));
@@ -128,6 +151,26 @@ static enum err_kind read_into(struct swap *s, const struct json *j, struct aren
     return ERR_OK;
 }
 
+static enum err_kind read_ranges(struct swap *s, const struct json *list,
+                                 struct arena *a, struct err *e)
+{
+    if (!json_is(list, JSON_ARRAY) || list->n == 0)
+        return err_set(e, ERR_INTERNAL, "merge without a list \"claims\"");
+    s->ranges = arena_array(a, list->n, sizeof *s->ranges);
+    for (const struct json *j = list->first; j != NULL; j = j->next) {
+        struct swap_range *r = &s->ranges[s->n_ranges++];
+        int64_t partition;
+        TRY(read_number(&partition, j, "partition", e));
+        TRY(read_number(&r->first, j, "first", e));
+        TRY(read_number(&r->last, j, "last", e));
+        if (partition > INT32_MAX || r->last < r->first)
+            return err_set(e, ERR_INTERNAL, "merge of claims %" PRId64 " to %" PRId64,
+                           r->first, r->last);
+        r->partition = (int32_t)partition;
+    }
+    return ERR_OK;
+}
+
 /* They are going to be removed: only what loaders and merges made. */
 static enum err_kind read_input(struct swap_input *in, const struct json *j,
                                 struct arena *a, struct err *e)
@@ -176,6 +219,8 @@ enum err_kind swap_read(struct swap *s, struct span text, struct arena *a,
     TRY(read_number(&r.made_ms, root, "made_ms", e));
     TRY(read_text(&r.by, root, "by", a, e));
     TRY(read_into(&r, json_member(root, "into"), a, e));
+    TRY(read_text(&r.topic, root, "topic", a, e));
+    TRY(read_ranges(&r, json_member(root, "claims"), a, e));
     TRY(read_inputs(&r, json_member(root, "inputs"), a, e));
     *s = r;
     return ERR_OK;

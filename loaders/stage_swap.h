@@ -56,6 +56,12 @@ struct swap_input {
     const char *claim;   // the loader's, "" = it was merged before
 };
 
+/* Of a partition: the first offsets of the first and the last claim with rows in it. */
+struct swap_range {
+    int32_t partition;
+    int64_t first, last;
+};
+
 struct swap {
     int64_t seq;
     int64_t made_ms;        // wall clock
@@ -64,7 +70,13 @@ struct swap {
     struct stage_file into; // `rejects` is not used
     struct swap_input *inputs;
     size_t n;
+    const char *topic;
+    struct swap_range *ranges; // of all that ever went into the output
+    size_t n_ranges;
 };
+
+/* Widens the ranges, which have room for one more. */
+void swap_add_range(struct swap_range *ranges, size_t *n, const struct swap_range *r);
 
 /* "_merges/00000000000000000007" */
 void swap_name(char out[STAGE_NAME], int64_t seq);

@@ -346,7 +346,11 @@ static void a_claim_reads_back_as_it_was_written(void)
 {
     struct swap_input in[] = {{"dt=1/w+3+0000000001.avro", 10, 1, "_claims/w/00003/1"},
                               {"\"q\"/w+merged-0000000001-0123abcd.avro", 20, 2, ""}};
-    struct swap s = {.seq = 7,
+    struct swap_range ranges[] = {{3, 1, 700}, {0, 0, 0}};
+    struct swap s = {.topic = "w",
+                     .ranges = ranges,
+                     .n_ranges = 2,
+                     .seq = 7,
                      .made_ms = 5,
                      .schema = SCHEMA_KEY,
                      .by = "me",
@@ -368,6 +372,8 @@ static void a_claim_reads_back_as_it_was_written(void)
     CHECK(span_eq(buf_span(&text), buf_span(&again)));
     CHECK_STR(got.inputs[1].name, in[1].name);
     CHECK_INT(got.inputs[1].rows, 2);
+    CHECK_INT(got.n_ranges, 2);
+    CHECK_INT(got.ranges[0].last, 700);
     CHECK_INT(swap_read(&got, span_str("{\"version\":2}"), &a, &e), ERR_INTERNAL);
     CHECK_INT(swap_read(&got, span_str("{\"version\":1,\"seq\":1}"), &a, &e),
               ERR_INTERNAL);
@@ -387,7 +393,11 @@ static void a_merge_of_what_is_no_staged_file_is_refused(void)
 
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
         struct swap_input in = {inputs[i][0], 1, 1, inputs[i][1]};
+        struct swap_range range = {0, 0, 0};
         struct swap s = {.by = "me",
+                         .topic = "w",
+                         .ranges = &range,
+                         .n_ranges = 1,
                          .schema = SCHEMA_KEY,
                          .into = {.final = "w", .sha256 = ""},
                          .inputs = &in,

@@ -7,15 +7,15 @@ KILLS = int(os.environ.get("MERGE_KILLS", "10"))
 MOMENT = {"f": 0.04, "s": 0.5, "h": 1.5}[PLACE[0]]  # what a merge of forty files takes
 
 
-def command(w, *more):
+def command(w, *more, verb="merge"):
     s3 = w.place.settings.get("sink__s3", {})
     env = {**os.environ, **{"AVROGATE_S3_" + k.upper(): v for k, v in s3.items()}}
-    return dict(args=[AVROGATE, "stage", "merge", "--place", w.place.url, "--format", w.format, "-q", *more], env=env)
+    return dict(args=[AVROGATE, "stage", verb, "--place", w.place.url, "--format", w.format, "-q", *more], env=env)
 
 
-def merge(w, *more, code=0):
-    r = subprocess.run(**command(w, *more), capture_output=True, text=True, timeout=120)
-    same(r.returncode, code, "exit of merge %s\n%s%s" % (" ".join(more), r.stdout, r.stderr))
+def merge(w, *more, code=0, verb="merge"):
+    r = subprocess.run(**command(w, *more, verb=verb), capture_output=True, text=True, timeout=120)
+    same(r.returncode, code, "exit of " + verb + " %s\n%s%s" % (" ".join(more), r.stdout, r.stderr))
     return r.stdout + r.stderr
 
 
@@ -108,6 +108,27 @@ def what_no_claim_names_is_left_alone():
     w.close()
 
 
+def what_is_old_is_cleaned_and_loaders_go_on():
+    w = Stage(format="ocf", parts=2, rotate__rows=100)
+    w.produce(0, 1000)
+    same(w.finish(batch__rows=100), 0, "exit")
+    merge(w)
+    w.produce(1000, 2000)
+    same(w.finish(batch__rows=100), 0, "exit")
+    same("--older" in merge(w, verb="clean", code=2), True, "clean asks of what")
+    same("0 claims" in merge(w, "--older", "1h", verb="clean"), True, "nothing is so old")
+    same("2000 rows would be cleaned" in merge(w, "--older", "1ms", "--dry-run", verb="clean"), True, "a dry run")
+    holds(w, range(2000))
+    said = merge(w, "--older", "1ms", verb="clean")
+    same(("1 merged files" in said, "2000 rows cleaned" in said, lying(w)), (True, True, []), said)
+    same("0 rows cleaned" in merge(w, "--older", "1ms", verb="clean"), True, "again")
+    w.produce(2000, 2500)
+    same(w.finish(batch__rows=100), 0, "exit of the loader behind it")
+    merge(w)
+    holds(w, range(2000, 2500))
+    w.close()
+
+
 def a_merge_is_in_etl_log():
     url = make_database(SERVER, "merge")
     w = Stage(format="ocf", parts=2, rotate__rows=100, audit=url)
@@ -136,4 +157,4 @@ def called_wrongly_it_says_so():
 
 
 run_all([loaders_go_on_behind_what_was_merged, killed_at_any_moment_it_is_finished_by_the_next,
-         what_no_claim_names_is_left_alone, a_merge_is_in_etl_log, called_wrongly_it_says_so], workers=5)
+         what_no_claim_names_is_left_alone, what_is_old_is_cleaned_and_loaders_go_on, a_merge_is_in_etl_log, called_wrongly_it_says_so], workers=6)
