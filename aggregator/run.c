@@ -1,6 +1,9 @@
 #include "aggregator/run.h"
 
 #include "aggregate/show.h"
+#include "aggregator/audit.h"
+#include "aggregator/out_kafka.h"
+#include "aggregator/out_postgres.h"
 #include "aggregator/web.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -49,8 +52,13 @@ struct running {
     const struct aggregator_settings *s;
     struct engine *engine;
     struct follower *follower; // NULL: nobody looks
-    struct out *out;
+    struct sink {              // each with a view of its own
+        struct out *out;
+        struct follower *follower;
+    } sinks[2];
+    size_t n_sinks;
     struct web *web;
+    struct audit *audit;
     int64_t shows;
 };
 
@@ -103,6 +111,18 @@ static bool is_told(const sigset_t *signals)
     return sigtimedwait(signals, NULL, &tick) > 0;
 }
 
+/* A sink, or the table, that a person must see to. */
+static bool is_broken(const struct running *r)
+{
+    struct follower_state fs = {0};
+
+    if (r->follower != NULL)
+        follower_state(r->follower, &fs);
+    for (size_t i = 0; i < r->n_sinks && !fs.failed; i++)
+        follower_state(r->sinks[i].follower, &fs);
+    return fs.failed;
+}
+
 /* Until it ends, or is told to (true). */
 static bool watch(struct running *r, const sigset_t *signals)
 {
@@ -110,7 +130,7 @@ static bool watch(struct running *r, const sigset_t *signals)
 
     bool told = false;
 
-    while (!engine_wait(r->engine, 0) && !(told = is_told(signals))) {
+    while (!engine_wait(r->engine, 0) && !is_broken(r) && !(told = is_told(signals))) {
         show_progress(r, &records, &at_ms);
         if (r->s->print_ms == 0 || clock_ms() < print_at)
             continue;
@@ -125,25 +145,62 @@ static bool watch(struct running *r, const sigset_t *signals)
 /* --- its life ----------------------------------------------------------------------
  */
 
+static enum err_kind add_sink(struct running *r, struct out *out, struct err *e)
+{
+    struct sink *k = &r->sinks[r->n_sinks++];
+
+    k->out = out;
+    return follower_open(&k->follower, r->s, r->engine, out, e);
+}
+
+static enum err_kind open_sinks(struct running *r, struct err *e)
+{
+    const struct aggregator_settings *s = r->s;
+    struct out *out;
+
+    if (s->pg_url != NULL) {
+        TRY(postgres_out_open(&out, s->pg_url, s->pg_table, s->job, e));
+        TRY(add_sink(r, out, e));
+    }
+    if (s->publish_topic != NULL) {
+        kafka_out_open(&out, s, r->engine);
+        TRY(add_sink(r, out, e));
+    }
+    return ERR_OK;
+}
+
 static enum err_kind open_all(struct running *r, struct err *e)
 {
     const struct aggregator_settings *s = r->s;
+    const char *audit = s->audit_url != NULL ? s->audit_url : s->pg_url;
 
     TRY(engine_open(&r->engine, s, e));
-    if (s->print_ms > 0 || s->listen != NULL || r->out != NULL)
-        TRY(follower_open(&r->follower, s, r->engine, r->out, e));
+    if (audit != NULL)
+        TRY(audit_open(&r->audit, audit, s, r->engine, e));
+    TRY(open_sinks(r, e));
+    if (s->print_ms > 0 || s->listen != NULL)
+        TRY(follower_open(&r->follower, s, r->engine, NULL, e));
     if (s->listen != NULL)
         TRY(web_open(&r->web, s, r->engine, r->follower, e));
     return ERR_OK;
 }
 
-static void close_all(struct running *r)
+static void close_all(struct running *r, const char *status, const char *why)
 {
     web_close(r->web);
     if (r->follower != NULL)
         follower_close(r->follower);
-    if (r->out != NULL)
-        r->out->ops->close(r->out);
+    for (size_t i = 0; i < r->n_sinks; i++) {
+        if (r->sinks[i].follower != NULL)
+            follower_close(r->sinks[i].follower);
+        r->sinks[i].out->ops->close(r->sinks[i].out);
+    }
+    if (r->engine != NULL)
+        engine_stop(r->engine);
+    while (r->engine != NULL && !engine_wait(r->engine, TICK_MS))
+        ;
+    if (r->audit != NULL)
+        audit_close(r->audit, status, why);
     if (r->engine != NULL)
         engine_close(r->engine);
 }
@@ -153,53 +210,76 @@ static void close_all(struct running *r)
 static bool settle(struct running *r, int64_t ms)
 {
     struct shard_state *shards = mem_array(SHARDS_MOST, sizeof *shards);
-    size_t n;
+    bool all = true;
 
     engine_stop(r->engine);
     while (!engine_wait(r->engine, TICK_MS))
         ;
-    n = engine_last(r->engine, shards, SHARDS_MOST);
-    bool all = r->follower == NULL || follower_catch_up(r->follower, shards, n, ms);
+    size_t n = engine_last(r->engine, shards, SHARDS_MOST);
+    for (size_t i = 0; i < r->n_sinks; i++)
+        all = follower_catch_up(r->sinks[i].follower, shards, n, ms) && all;
+    if (r->follower != NULL)
+        all = follower_catch_up(r->follower, shards, n, ms) && all;
     free(shards);
     return all;
 }
 
-static int sum_up(struct running *r, bool settled)
+/* What went wrong, "" = nothing. */
+static void find_trouble(struct running *r, bool settled, char why[400])
 {
     struct engine_state st;
     struct follower_state fs = {0};
 
     engine_state(r->engine, &st);
-    if (r->follower != NULL)
+    for (size_t i = 0; i < r->n_sinks && !fs.failed; i++)
+        follower_state(r->sinks[i].follower, &fs);
+    if (r->follower != NULL && !fs.failed && r->n_sinks == 0)
         follower_state(r->follower, &fs);
+    why[0] = '\0';
+    if (st.failed)
+        snprintf(why, 400, "%s", st.why);
+    else if (fs.failed || !settled)
+        snprintf(why, 400, "the table was not %s: %s",
+                 r->n_sinks > 0 ? "written whole" : "shown whole", fs.why);
+}
+
+static void sum_up(struct running *r)
+{
+    struct engine_state st;
+
+    engine_state(r->engine, &st);
     fprintf(stderr,
             "%s: %" PRId64 " records counted, %" PRId64 " late, %" PRId64
             " filtered, %" PRId64 " set aside, %" PRId64 " commits\n",
             r->s->job, st.records, st.late, st.filtered, st.rejected, st.commits);
-    if (st.failed)
-        fprintf(stderr, "avrogate aggregate: %s\n", st.why);
-    else if (fs.failed || !settled)
-        fprintf(stderr, "avrogate aggregate: the table was not shown whole: %s\n",
-                fs.why);
-    return st.failed || fs.failed || !settled ? 1 : 0;
 }
 
 static int run(const struct aggregator_settings *s, const sigset_t *signals,
                struct err *e)
 {
     struct running r = {.s = s};
-    enum err_kind rc = open_all(&r, e);
-    int code = 2;
+    char why[400] = "";
 
-    if (rc == ERR_OK) {
-        bool told = watch(&r, signals);
-        bool settled = settle(&r, told ? TOLD_MS : SETTLE_MS) || told;
-        if (s->print_ms > 0)
-            print_table(&r);
-        code = sum_up(&r, settled);
+    if (open_all(&r, e) != ERR_OK) {
+        close_all(&r, "failed", e->msg);
+        return 2;
     }
-    close_all(&r);
-    return code;
+    bool told = watch(&r, signals);
+    bool settled = settle(&r, told ? TOLD_MS : SETTLE_MS) || told;
+    if (s->print_ms > 0)
+        print_table(&r);
+    find_trouble(&r, settled, why);
+    sum_up(&r);
+    if (why[0] != '\0')
+        fprintf(stderr, "avrogate aggregate: %s\n", why);
+    close_all(&r,
+              why[0] != '\0' ? "failed"
+              : told         ? "interrupted"
+                             : "success",
+              why[0] != '\0' ? why
+              : told         ? "told to stop"
+                             : NULL);
+    return why[0] != '\0' ? 1 : 0;
 }
 
 static int complain(struct conf *conf, const struct err *e)

@@ -74,6 +74,15 @@ const struct conf_row aggregator_rows[] = {
      .help = "topic for records that cannot be read or counted (default: they are "
              "counted and logged)"},
 
+    {"sink.postgres.url", CONF_TEXT, AT(pg_url), .secret = true,
+     .help = "postgresql://user@host:port/database, as libpq takes it"},
+    {"sink.postgres.table", CONF_TEXT, AT(pg_table), .flag = "table",
+     .help = "table, or schema.table, that has the aggregates"},
+    {"sink.kafka.topic", CONF_TEXT, AT(publish_topic), .flag = "publish",
+     .help = "topic that gets each row as it changes, as framed Avro"},
+    {"audit.url", CONF_TEXT, AT(audit_url), .secret = true,
+     .help = "database of the audit (default: that of sink.postgres)"},
+
     {"print", CONF_DURATION, AT(print_ms), .flag = "print", .fallback = "0", .min = 0,
      .max = DAY_MS, .help = "write the whole table to stdout so often; 0 = never"},
     {"print_rows", CONF_INT, AT(print_rows), .fallback = "0", .min = 0,

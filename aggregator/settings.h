@@ -28,6 +28,10 @@ struct aggregator_settings { // filled by the rows of aggregator_rows
     int64_t replication, commit_ms;
     const char *dead_letters;
 
+    const char *pg_url, *pg_table;
+    const char *publish_topic;
+    const char *audit_url;
+
     int64_t print_ms, print_rows;
     int64_t for_ms;
     bool until_end;

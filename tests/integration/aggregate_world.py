@@ -119,3 +119,10 @@ def printed(out):
     table = out[out.rindex("Batch:"):].split("\n")
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in table if line.startswith("|")]
     return cells[0], cells[1:]
+
+
+def written(url, w, names="customer, invoices, revenue::text, least::text, pieces::text"):
+    try:
+        return ask_at(url, "SELECT %s FROM %s ORDER BY customer" % (names, w.name))
+    except psycopg2.Error:
+        return None

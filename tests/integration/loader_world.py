@@ -78,9 +78,17 @@ class Registry:
             def log_message(self, *a):
                 pass
 
+            def do_POST(self):  # of a schema: registered
+                sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                subject = self.path.split("?")[0].split("/")[2]
+                known = [i for i in registry.subjects.get(subject, []) if registry.schemas[i] == sent["schema"]]
+                self.reply(200, {"id": known[0] if known else registry.register(subject, json.loads(sent["schema"]), sent["schema"])[0]})
+
             def do_GET(self):
                 registry.asked += 1
-                status, body = registry.answer(self.path.split("?")[0].split("/"))
+                self.reply(*registry.answer(self.path.split("?")[0].split("/")))
+
+            def reply(self, status, body):
                 data = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -105,9 +113,9 @@ class Registry:
             return 404, {"error_code": 40401, "message": "Subject not found"}
         return 200, {"subject": p[2], "version": len(ids), "id": ids[-1], "schema": self.schemas[ids[-1]]}
 
-    def register(self, subject, schema):
+    def register(self, subject, schema, text=None):
         id = 1000 + len(self.schemas)
-        self.schemas[id] = json.dumps(schema)
+        self.schemas[id] = text or json.dumps(schema)
         self.subjects.setdefault(subject, []).append(id)
         return id, fastavro.parse_schema(schema)
 

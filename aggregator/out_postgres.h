@@ -1,0 +1,18 @@
+/*
+ * out_postgres.h - rows into a table of PostgreSQL, upserted.
+ *
+ *      etl_aggregate (job, part, next_offset, epoch)     where the writer stands, and
+ *                                                        who it is
+ *
+ * The table is made when it is not there: a column for each field, and `_key`, the
+ * row's key as bytes, its primary key (fields of a key may be null).  Rows and
+ * positions are one transaction, which locks the epoch's row: a writer whose epoch is
+ * over writes nothing.  Rows are never deleted: windows that left the state stay.
+ */
+#pragma once
+
+#include "aggregator/out.h"
+
+/* Borrows the texts.  ERR_INVALID: the table's name cannot be one. */
+enum err_kind postgres_out_open(struct out **out, const char *url, const char *table,
+                                const char *job, struct err *e) MUST_USE;
