@@ -70,9 +70,10 @@ struct dialect {
     const char *bytes_open, *bytes_close, *time_open;
     const char *yes, *no, *now;
 
-    const char *add, *add_end; // ALTER TABLE t add c type DEFAULT x add_end
-    const char *widen;         // NULL = it takes any value anyway
-    const char *relax;         // NULL = cannot
+    const char *add,
+        *add_end;      // ALTER TABLE t add c type DEFAULT x add_end, when nullable
+    const char *widen; // NULL = it takes any value anyway
+    const char *relax; // NULL = cannot
     const char *stage_make, *stage_end, *stage_prefix;
     const char *savepoint, *back, *release; // NULL = a statement that fails did nothing
     const char *greet[8];

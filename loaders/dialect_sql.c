@@ -199,9 +199,7 @@ void dialect_put_add(struct buf *sql, const struct dialect *d, const char *quote
         buf_cut(sql, before); // null, or none: NULL where there are rows
         return;
     }
-    buf_put_str(sql, d->add_end);
-    if (!c->nullable && !d->loose)
-        buf_put_str(sql, " NOT NULL");
+    buf_put_str(sql, c->nullable || d->loose ? d->add_end : " NOT NULL");
 }
 
 void dialect_put_alter(struct buf *sql, const struct dialect *d, const char *quoted,
@@ -493,7 +491,7 @@ static const struct ledger {
       {"source", KIND_TEXT, ALWAYS},
       {"topic", KIND_NAME, ALWAYS},
       {"target", KIND_NAME, ALWAYS},
-      {"\"partition\"", KIND_INT, MAYBE},
+      {"partition", KIND_INT, MAYBE},
       {"first_offset", KIND_LONG, MAYBE},
       {"last_offset", KIND_LONG, MAYBE},
       {"partitions", KIND_TEXT, ALWAYS},
@@ -565,16 +563,31 @@ static const struct ledger {
       {"error", KIND_TEXT, ALWAYS}}},
 };
 
+/* Words that are reserved somewhere (SQL:2003: PARTITION, AT; Transact-SQL: RULE). */
+static const char *const reserved[] = {"partition", "rule", "at"};
+
+void dialect_put_ledger_name(struct buf *sql, const struct dialect *d, const char *name)
+{
+    char folded[40];
+
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
+        if (strcmp(name, reserved[i]) != 0)
+            continue;
+        size_t n = strlen(name);
+        for (size_t k = 0; k < n; k++)
+            folded[k] = d->upper ? (char)(name[k] - 'a' + 'A') : name[k];
+        dialect_put_name(sql, d, span_of(folded, n));
+        return;
+    }
+    buf_put_str(sql, name);
+}
+
 static void put_ledger_column(struct buf *sql, const struct dialect *d,
                               const char *name, enum dialect_kind kind, bool maybe)
 {
     if (kind == KIND_JSON && !d->json_in_ledger)
         kind = KIND_TEXT;
-    if (name[0] == '"')
-        dialect_put_name(sql, d,
-                         d->upper ? span_str("PARTITION") : span_str("partition"));
-    else
-        buf_put_str(sql, name);
+    dialect_put_ledger_name(sql, d, name);
     buf_printf(sql, " %s%s", d->types[kind].sql, maybe ? "" : " NOT NULL");
 }
 

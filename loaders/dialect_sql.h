@@ -52,6 +52,9 @@ void dialect_merge_once(struct buf *sql, const struct dialect *d, const char *ta
                         const char *const *columns, const char *const *values, size_t n,
                         size_t keys);
 
+/* A column of the ledger, in quotes where it must be. */
+void dialect_put_ledger_name(struct buf *sql, const struct dialect *d,
+                             const char *name);
 /* The ledger's tables, one statement each; false past the last. */
 bool dialect_put_ledger(struct buf *sql, const struct dialect *d, size_t i,
                         const char **table);

@@ -80,8 +80,10 @@ static enum dialect_kind reject_kind(const struct dialect *d, size_t i)
 static void put_reject_insert(struct buf *sql, const struct dialect *d, size_t rows)
 {
     buf_put_str(sql, "INSERT INTO etl_reject (");
-    for (size_t i = 0; i < REJECT_COLUMNS; i++)
-        buf_printf(sql, "%s%s", i == 0 ? "" : ", ", reject_columns[i].name);
+    for (size_t i = 0; i < REJECT_COLUMNS; i++) {
+        buf_put_str(sql, i == 0 ? "" : ", ");
+        dialect_put_ledger_name(sql, d, reject_columns[i].name);
+    }
     buf_put_str(sql, ") VALUES ");
     for (size_t r = 0; r < rows; r++) {
         buf_put_str(sql, r == 0 ? "(" : ", (");
@@ -571,20 +573,20 @@ static enum err_kind add_attempt(struct odbc_sink *s, const struct batch *b,
     if (s->n_attempts == 0)
         return ERR_OK;
     buf_reset(&s->sql);
-    buf_printf(&s->sql,
-               "INSERT INTO etl_attempt (run_id, pipeline, topic, part, first_offset, "
-               "at, sqlstate, error) VALUES ('%s', ",
-               s->run.id);
+    buf_put_str(&s->sql, "INSERT INTO etl_attempt (run_id, pipeline, topic, part, "
+                         "first_offset, sqlstate, error, ");
+    dialect_put_ledger_name(&s->sql, s->d, "at");
+    buf_printf(&s->sql, ") VALUES ('%s', ", s->run.id);
     dialect_put_text(&s->sql, s->d, s->o.job);
     buf_put_str(&s->sql, ", ");
     dialect_put_text(&s->sql, s->d, b->topic);
     buf_printf(&s->sql, ", %" PRId32 ", %" PRId64 ", ", b->partition, b->first);
-    dialect_put_time(&s->sql, s->d, s->attempt_ms);
-    buf_put_str(&s->sql, ", ");
     dialect_put_text(&s->sql, s->d,
                      s->attempt_state[0] == '\0' ? NULL : s->attempt_state);
     buf_put_str(&s->sql, ", ");
     dialect_put_text(&s->sql, s->d, (const char *)s->attempts_error.p);
+    buf_put_str(&s->sql, ", ");
+    dialect_put_time(&s->sql, s->d, s->attempt_ms);
     buf_put_str(&s->sql, ")");
     return odbc_run_buf(&s->db, &s->sql, NULL, e);
 }
@@ -610,7 +612,7 @@ static void put_ranges(struct buf *sql, const struct odbc_sink *s)
                    i == 0 ? "" : ", ", s->ranges[i].partition, s->ranges[i].first,
                    s->ranges[i].last);
     buf_put_str(sql, "}', ");
-    dialect_put_name(sql, s->d, span_str(s->d->upper ? "PARTITION" : "partition"));
+    dialect_put_ledger_name(sql, s->d, "partition");
     if (s->n_ranges == 1)
         buf_printf(sql,
                    " = %" PRId32 ", first_offset = %" PRId64 ", last_offset = %" PRId64,

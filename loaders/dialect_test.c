@@ -1,0 +1,222 @@
+#include "loaders/dialect_sql.h"
+#include "tests/check.h"
+
+#include <stdlib.h>
+
+static const char price[] =
+    "{\"type\":\"record\",\"name\":\"P\",\"fields\":[{\"name\":\"shop\",\"type\":"
+    "\"string\"},{\"name\":\"tags\",\"type\":{\"type\":\"map\",\"values\":\"int\"}},"
+    "{\"name\":\"cost\",\"type\":[\"int\",\"null\"],\"default\":7},{\"name\":\"sum\","
+    "\"type\":{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":9,"
+    "\"scale\":2},\"default\":\"\\u00ff\\u0085\"}]}";
+
+static struct table table_of(const char *schema, const char *key)
+{
+    const struct table_keys keys = {&key, key != NULL, false};
+    struct buf ignored = BUF_INIT(1 << 20);
+    struct av_schema *s;
+    struct table t;
+    struct err e = {0};
+
+    CHECK_INT(av_schema_parse(&s, span_str(schema), NULL, 0, NULL, &e), ERR_OK);
+    CHECK_INT(table_plan(&t, s, NULL, 0, "", true, &keys, &ignored, &e), ERR_OK);
+    av_schema_release(s);
+    buf_free(&ignored);
+    return t;
+}
+
+static const char *text(struct buf *sql)
+{
+    buf_put_u8(sql, 0);
+    return (const char *)sql->p;
+}
+
+static void every_dialect_has_every_word(void)
+{
+    for (size_t i = 0; i < n_dialects; i++) {
+        const struct dialect *d = &dialects[i];
+        for (int k = 0; k < KINDS; k++) {
+            CHECK(d->types[k].sql != NULL && d->types[k].marker != NULL);
+            CHECK((d->types[k].stage == NULL) == (d->types[k].from_stage == NULL));
+        }
+        CHECK(d->put_once != NULL && d->put_apply != NULL);
+        CHECK(d->yes && d->no && d->now && d->add && d->add_end && d->stage_make &&
+              d->stage_end && d->stage_prefix && d->text_open && d->bytes_open &&
+              d->bytes_close && d->time_open);
+        CHECK((d->savepoint == NULL) == (d->back == NULL));
+        CHECK(d->rows_most >= 1 && d->params_most >= 1);
+        CHECK(d->savepoint != NULL || d->via_stage); // or a part of a range would stay
+        CHECK(dialect_named(d->name) == d);
+    }
+    CHECK(dialect_named("nobody") == NULL);
+}
+
+static void it_is_known_by_what_the_driver_says(void)
+{
+    CHECK_STR(dialect_of("PostgreSQL")->name, "postgres");
+    CHECK_STR(dialect_of("SQLite")->name, "sqlite");
+    CHECK_STR(dialect_of("Microsoft SQL Server")->name, "sqlserver");
+    CHECK_STR(dialect_of("Snowflake")->name, "snowflake");
+    CHECK_STR(dialect_of("DB2/LINUXX8664")->name, "generic");
+    CHECK_STR(dialect_of("")->name, "generic");
+}
+
+static void names_and_literals_cannot_be_left(void)
+{
+    static const struct {
+        const char *dialect, *name, *literal, *bytes;
+    } want[] = {
+        {"postgres", "\"a\"\"]\"", "'it''s \\ ?'", "'\\x01ff'"},
+        {"sqlserver", "[a\"]]]", "N'it''s \\ ?'", "0x01ff"},
+        {"snowflake", "\"a\"\"]\"", "'it''s \\\\ ?'", "X'01ff'"},
+    };
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        const struct dialect *d = dialect_named(want[i].dialect);
+        struct buf sql = BUF_INIT(1000);
+        dialect_put_name(&sql, d, span_str("a\"]"));
+        CHECK_STR(text(&sql), want[i].name);
+        buf_reset(&sql);
+        dialect_put_text(&sql, d, "it's \\ \xff");
+        CHECK_STR(text(&sql), want[i].literal);
+        buf_reset(&sql);
+        dialect_put_bytes(&sql, d, span_str("\x01\xff"));
+        CHECK_STR(text(&sql), want[i].bytes);
+        buf_free(&sql);
+    }
+}
+
+static void tables_have_one_to_three_names(void)
+{
+    struct buf sql = BUF_INIT(1000);
+    struct err e = {0};
+
+    CHECK_INT(dialect_put_table(&sql, dialect_named("snowflake"), "db.stage.t", &e),
+              ERR_OK);
+    CHECK_STR(text(&sql), "\"DB\".\"STAGE\".\"T\""); // as it is without quotes
+    CHECK_INT(dialect_put_table(&sql, dialect_named("sqlite"), "a..b", &e),
+              ERR_INVALID);
+    CHECK_INT(dialect_put_table(&sql, dialect_named("sqlite"), "", &e), ERR_INVALID);
+    buf_free(&sql);
+}
+
+static void a_table_is_made_in_each_ones_types(void)
+{
+    static const struct {
+        const char *dialect, *sql;
+    } want[] = {
+        {"sqlserver",
+         "CREATE TABLE t (\n    [shop] nvarchar(200) COLLATE Latin1_General_100_BIN2 "
+         "NOT "
+         "NULL,\n    [tags] nvarchar(max) NOT NULL,\n    [cost] int,\n    [sum] "
+         "decimal(9,2) NOT NULL,\n    PRIMARY KEY ([shop])\n)"},
+        {"sqlite",
+         "CREATE TABLE t (\n    \"shop\" TEXT NOT NULL,\n    \"tags\" TEXT,\n  "
+         "  \"cost\" INTEGER,\n    \"sum\" TEXT,\n    PRIMARY KEY (\"shop\")\n)"},
+        {"snowflake",
+         "CREATE TABLE t (\n    \"shop\" VARCHAR NOT NULL,\n    \"tags\" VARIANT NOT "
+         "NULL,\n    \"cost\" NUMBER(10,0),\n    \"sum\" NUMBER(9,2) NOT NULL,\n    "
+         "PRIMARY KEY (\"shop\")\n)"},
+    };
+    struct table t = table_of(price, "shop");
+
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        struct buf sql = BUF_INIT(10000);
+        dialect_put_create(&sql, dialect_named(want[i].dialect), &t, "t");
+        CHECK_STR(text(&sql), want[i].sql);
+        buf_free(&sql);
+    }
+    table_free(&t);
+}
+
+static void a_column_comes_with_the_fields_default(void)
+{
+    static const struct {
+        const char *dialect;
+        int column;
+        const char *sql;
+    } want[] = {
+        {"sqlserver", 2, "ALTER TABLE t ADD [cost] int DEFAULT 7 WITH VALUES"},
+        {"sqlserver", 3, "ALTER TABLE t ADD [sum] decimal(9,2) DEFAULT -1.23 NOT NULL"},
+        {"postgres", 3,
+         "ALTER TABLE t ADD COLUMN \"sum\" numeric(9,2) DEFAULT -1.23 NOT NULL"},
+        {"sqlite", 3, "ALTER TABLE t ADD COLUMN \"sum\" TEXT DEFAULT '-1.23'"},
+        {"snowflake", 1, "ALTER TABLE t ADD COLUMN \"tags\" VARIANT"},
+    };
+    struct table t = table_of(price, "shop");
+
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        struct buf sql = BUF_INIT(10000);
+        dialect_put_add(&sql, dialect_named(want[i].dialect), "t",
+                        &t.columns[want[i].column]);
+        CHECK_STR(text(&sql), want[i].sql);
+        buf_free(&sql);
+    }
+    table_free(&t);
+}
+
+static void what_cannot_be_bound_is_made_from_the_stage(void)
+{
+    struct table t =
+        table_of("{\"type\":\"record\",\"name\":\"P\",\"fields\":[{\"name\":"
+                 "\"k\",\"type\":\"int\"},{\"name\":\"m\",\"type\":{\"type\":"
+                 "\"map\",\"values\":\"int\"}}]}",
+                 "k");
+    const struct dialect *d = dialect_named("snowflake");
+    struct buf sql = BUF_INIT(10000);
+
+    dialect_put_stage(&sql, d, &t, "s");
+    CHECK_STR(text(&sql),
+              "CREATE TEMPORARY TABLE s (\"k\" NUMBER(10,0), \"m\" VARCHAR, "
+              "avrogate_seq NUMBER(19,0))");
+    buf_reset(&sql);
+    dialect_put_insert(&sql, d, &t, "s", true, 1);
+    CHECK_STR(text(&sql),
+              "INSERT INTO s (\"k\", \"m\", avrogate_seq) VALUES (?, ?, ?)");
+    buf_reset(&sql);
+    d->put_apply(&sql, d, APPLY_APPEND, &t, "t", "s");
+    CHECK_STR(text(&sql), "INSERT INTO t (\"k\", \"m\") SELECT s.\"k\", "
+                          "PARSE_JSON(s.\"m\") FROM s s");
+    buf_reset(&sql);
+    d->put_apply(&sql, d, APPLY_UPSERT, &t, "t", "s");
+    CHECK_STR(text(&sql),
+              "MERGE INTO t AS t USING (SELECT s.\"k\" AS \"k\", PARSE_JSON(s.\"m\") "
+              "AS \"m\" "
+              "FROM (SELECT s.*, ROW_NUMBER() OVER (PARTITION BY s.\"k\" ORDER BY "
+              "s.avrogate_seq DESC) AS avrogate_rank FROM s s) s WHERE s.avrogate_rank "
+              "= 1) AS "
+              "s ON (t.\"k\" = s.\"k\") WHEN MATCHED THEN UPDATE SET \"m\" = s.\"m\" "
+              "WHEN NOT "
+              "MATCHED THEN INSERT (\"k\", \"m\") VALUES (s.\"k\", s.\"m\")");
+    buf_free(&sql);
+    table_free(&t);
+}
+
+static void keys_alone_leave_nothing_to_update(void)
+{
+    struct table t =
+        table_of("{\"type\":\"record\",\"name\":\"P\",\"fields\":[{\"name\":"
+                 "\"k\",\"type\":\"int\"}]}",
+                 "k");
+    struct buf sql = BUF_INIT(10000);
+
+    dialect_conflict_apply(&sql, dialect_named("sqlite"), APPLY_UPSERT, &t, "t", "s");
+    CHECK(strstr(text(&sql), "ON CONFLICT (\"k\") DO NOTHING") != NULL);
+    buf_reset(&sql);
+    dialect_merge_apply(&sql, dialect_named("sqlserver"), APPLY_UPSERT, &t, "t", "s");
+    CHECK(strstr(text(&sql), "WHEN MATCHED") == NULL);
+    buf_free(&sql);
+    table_free(&t);
+}
+
+int main(void)
+{
+    RUN(every_dialect_has_every_word);
+    RUN(it_is_known_by_what_the_driver_says);
+    RUN(names_and_literals_cannot_be_left);
+    RUN(tables_have_one_to_three_names);
+    RUN(a_table_is_made_in_each_ones_types);
+    RUN(a_column_comes_with_the_fields_default);
+    RUN(what_cannot_be_bound_is_made_from_the_stage);
+    RUN(keys_alone_leave_nothing_to_update);
+    return REPORT();
+}

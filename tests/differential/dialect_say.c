@@ -1,0 +1,153 @@
+/* Prints what a dialect says, for tests/differential/dialects_parse.py: each statement
+ * behind "@dialect what" on a line of its own, and a line "@" at the end. */
+#include "loaders/dialect_sql.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FIELD(name, type) "{\"name\":\"" name "\",\"type\":" type "}"
+#define LOGICAL(type, logical) "{\"type\":\"" type "\",\"logicalType\":\"" logical "\"}"
+#define DEFAULT(name, type, value) \
+    "{\"name\":\"" name "\",\"type\":" type ",\"default\":" value "}"
+
+static const char schema[] = "{\"type\":\"record\",\"name\":\"R\",\"fields\":[" FIELD(
+    "shop", "\"string\"") ","                   //
+    FIELD("item", "\"long\"") ","               //
+    FIELD("order", "[\"null\",\"string\"]") "," //
+    FIELD("b", "\"boolean\"") ","               //
+    FIELD("i", "\"int\"") ","                   //
+    FIELD("f", "\"float\"") ","                 //
+    FIELD("d", "\"double\"") ","                //
+    FIELD("y", "\"bytes\"") ","                 //
+    FIELD("m", "{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":12,"
+               "\"scale\":2}") "," //
+    FIELD("big", "{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":60,"
+                 "\"scale\":2}") ","                             //
+    FIELD("u", LOGICAL("string", "uuid")) ","                    //
+    FIELD("day", LOGICAL("int", "date")) ","                     //
+    FIELD("t", LOGICAL("long", "time-micros")) ","               //
+    FIELD("at", LOGICAL("long", "timestamp-micros")) ","         //
+    FIELD("here", LOGICAL("long", "local-timestamp-millis")) "," //
+    FIELD("span", "{\"type\":\"fixed\",\"name\":\"D\",\"size\":12,\"logicalType\":"
+                  "\"duration\"}") ","                                      //
+    FIELD("tags", "{\"type\":\"map\",\"values\":\"string\"}") ","           //
+    DEFAULT("x1", "\"string\"", "\"it's \\\\ [x]\"") ","                    //
+    DEFAULT("x2", "\"boolean\"", "true") ","                                //
+    DEFAULT("x3", "\"double\"", "1.5e300") ","                              //
+    DEFAULT("x4", "\"bytes\"", "\"\\u0000\\u00ff\"") ","                    //
+    DEFAULT("x5", LOGICAL("int", "date"), "20000") ","                      //
+    DEFAULT("x6", LOGICAL("long", "timestamp-millis"), "1700000000000") "," //
+    DEFAULT("x9", "[\"int\",\"null\"]", "5") ","                            //
+    DEFAULT("x7", "[\"null\",\"int\"]", "null") ","                         //
+    DEFAULT("x8", "{\"type\":\"map\",\"values\":\"int\"}", "{\"k\":1}") "]}";
+
+static struct buf sql;
+
+static void say(const struct dialect *d, const char *what)
+{
+    buf_put_u8(&sql, 0);
+    printf("@%s %s\n%s\n", d->name, what, (const char *)sql.p);
+    buf_reset(&sql);
+}
+
+static void say_table(const struct dialect *d, struct table *t)
+{
+    static const char *const modes[] = {"append", "insert_ignore", "upsert"};
+
+    dialect_put_create(&sql, d, t, "staging.t");
+    say(d, "create");
+    for (size_t i = 0; i < t->n; i++) {
+        dialect_put_add(&sql, d, "staging.t", &t->columns[i]);
+        say(d, "add");
+    }
+    if (d->widen != NULL) {
+        dialect_put_alter(&sql, d, "staging.t", &t->columns[1], false);
+        say(d, "widen");
+        dialect_put_alter(&sql, d, "staging.t", &t->columns[4], true);
+        say(d, "relax");
+    }
+    dialect_put_stage(&sql, d, t, d->stage_prefix[0] == '#' ? "#s" : "s1");
+    say(d, "stage");
+    dialect_put_insert(&sql, d, t, "staging.t", false, d->rows_most > 1 ? 2 : 1);
+    say(d, "insert");
+    dialect_put_insert(&sql, d, t, "s1", true, 1);
+    say(d, "insert");
+    dialect_put_count(&sql, d, t, "staging.t", "s1");
+    say(d, "count");
+    for (int mode = APPLY_APPEND; mode <= APPLY_UPSERT; mode++) {
+        d->put_apply(&sql, d, (enum apply_mode)mode, t, "staging.t", "s1");
+        say(d, modes[mode]);
+    }
+}
+
+static void say_ledger(const struct dialect *d)
+{
+    static const char *const columns[] = {"pipeline", "part", "released", "updated"};
+    const char *const values[] = {"'j'", "1", d->yes, d->now};
+    const char *table;
+
+    for (size_t i = 0; dialect_put_ledger(&sql, d, i, &table); i++)
+        say(d, "ledger");
+    d->put_once(&sql, d, "etl_offsets", columns, values, 4, 2);
+    say(d, "once");
+    buf_put_str(&sql, "INSERT INTO t (a, b, c) VALUES (");
+    dialect_put_text(&sql, d, "it's \\ \n\xff");
+    buf_put_str(&sql, ", ");
+    dialect_put_bytes(&sql, d, span_str("\x01\xfe"));
+    buf_put_str(&sql, ", ");
+    dialect_put_time(&sql, d, 1700000000123);
+    buf_put_str(&sql, ")");
+    say(d, "literals");
+}
+
+static void say_session(const struct dialect *d)
+{
+    static const char *const pairs[] = {
+        "lock_ms", "5000", "lock_s", "5",           "role", "w", "statement_ms",
+        "60000",   "run",  "id",     "statement_s", "60",   NULL};
+
+    for (size_t i = 0; i < sizeof d->greet / sizeof d->greet[0]; i++)
+        if (d->greet[i] != NULL) {
+            dialect_put(&sql, d->greet[i], pairs);
+            say(d, "greet");
+        }
+    if (d->end_session != NULL) {
+        dialect_put(&sql, d->end_session, pairs);
+        say(d, "end_session");
+    }
+    for (int i = 0; i < 3; i++) {
+        const char *word = i == 0 ? d->savepoint : i == 1 ? d->back : d->release;
+        if (word != NULL) {
+            buf_put_str(&sql, word);
+            say(d, "savepoint");
+        }
+    }
+}
+
+int main(void)
+{
+    static const char *const keys[] = {"shop", "item"};
+    const struct table_keys key = {keys, 2, false};
+    struct buf ignored = BUF_INIT(4 << 20);
+    struct av_schema *s;
+    struct table t;
+    struct err e = {0};
+
+    sql = BUF_INIT(4 << 20);
+    if (av_schema_parse(&s, span_str(schema), NULL, 0, NULL, &e) != ERR_OK ||
+        table_plan(&t, s, NULL, 0, "", true, &key, &ignored, &e) != ERR_OK) {
+        fprintf(stderr, "%s\n", e.msg);
+        return 1;
+    }
+    for (size_t i = 0; i < n_dialects; i++) {
+        say_table(&dialects[i], &t);
+        say_ledger(&dialects[i]);
+        say_session(&dialects[i]);
+    }
+    printf("@\n");
+    table_free(&t);
+    av_schema_release(s);
+    buf_free(&sql);
+    buf_free(&ignored);
+    return 0;
+}

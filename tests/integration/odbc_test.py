@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""Tables behind ODBC drivers: PostgreSQL's (psqlODBC) and SQLite's, and SQL:2003 spoken to PostgreSQL; on real Kafka.
+Kills, keys, evolution, bad rows, every type, each against a model in Python.  ODBC_KILLS: how many times it is killed (3)."""
+from loader_world import *
+import decimal, sqlite3
+
+KILLS = int(os.environ.get("ODBC_KILLS", "3"))
+try:
+    DRIVERS = open("/etc/odbcinst.ini").read()
+except OSError:
+    DRIVERS = ""
+if "[SQLite3]" not in DRIVERS or "[PostgreSQL Unicode]" not in DRIVERS:
+    print("SQLite's and PostgreSQL's ODBC drivers are not both installed (./deps test)")
+    sys.exit(77)
+URL = make_database(SERVER, "odbc")
+GENERIC = make_database(SERVER, "odbc_sql")
+ask_at(GENERIC, "CREATE DOMAIN blob AS bytea; CREATE DOMAIN clob AS text")  # what PostgreSQL has not of SQL:2003
+
+
+def psqlodbc(url):
+    user, password, host, port, database = __import__("re").match(r"postgresql://([^:]+):([^@]+)@([^:]+):(\d+)/(.+)", url).groups()
+    return "Driver={PostgreSQL Unicode};Servername=%s;Port=%s;Database=%s;UID=%s;PWD=%s;SSLmode=disable" % (host, port, database, user, password)
+
+
+class Table(World):
+    """A world whose table is behind a driver: "sqlite", "postgres" or "generic"."""
+
+    def __init__(self, to, parts=2, schema=V1, **settings):
+        self.to = to
+        self.file = os.path.join(tempfile.mkdtemp(), "w.db")
+        url = GENERIC if to == "generic" else URL
+        super().__init__(url, parts=parts, schema=schema, **settings)
+        self.settings["sink__odbc__connection"] = ("Driver=SQLite3;Database=" + self.file) if to == "sqlite" else psqlodbc(url)
+        self.settings["sink__odbc__table"] = self.name
+        if to == "generic":
+            self.settings["sink__odbc__dialect"] = to
+
+    def pipeline(self, **more):
+        name = super().pipeline(**more)
+        conf = json.load(open(name))
+        del conf["sink"]["postgres"]
+        json.dump(conf, open(name, "w"))
+        return name
+
+    def ask(self, sql, *args):
+        if self.to != "sqlite":
+            return super().ask(sql, *args)
+        c = sqlite3.connect(self.file, timeout=30)
+        try:
+            rows = c.execute(sql.replace("%s", "?"), args).fetchall()
+            c.commit()
+            return rows
+        finally:
+            c.close()
+
+    def rows(self):
+        try:
+            return self.one("SELECT count(*) FROM " + self.name)
+        except (psycopg2.Error, sqlite3.Error):
+            return 0
+
+    def counts(self):
+        return self.ask("SELECT sum(rows_in), sum(rows_loaded), sum(rows_duplicate), sum(rows_rejected) FROM etl_batch "
+                        "WHERE pipeline = %s", self.name)[0]
+
+    def contiguous(self):
+        """Ranges follow each other, positions stand where they end, runs have the sums of their batches."""
+        ends = {}
+        for part, first, last in self.ask("SELECT part, first_offset, last_offset FROM etl_batch WHERE pipeline = %s ORDER BY "
+                                          "part, first_offset", self.name):
+            same(first, ends.get(part, 0), "first offset of partition %d" % part)
+            ends[part] = last + 1
+        positions = dict(self.ask("SELECT part, next_offset FROM etl_offsets WHERE pipeline = %s", self.name))
+        same({p: n for p, n in positions.items() if n}, ends, "positions")
+        same(self.ask("SELECT l.run_id FROM etl_log l LEFT JOIN etl_batch b ON b.run_id = l.run_id WHERE l.job_name = %s "
+                      "GROUP BY l.run_id, l.records_processed, l.batches, l.bytes HAVING l.records_processed <> "
+                      "COALESCE(sum(b.rows_loaded), 0) OR l.batches <> count(b.run_id) OR l.bytes <> COALESCE(sum(b.bytes), 0)",
+                      self.name), [], "runs whose sums are not those of their batches")
+        if self.to == "postgres":  # the ledger is the Postgres sink's own: what reads that reads this
+            code, out, err = self.audit("verify", "--job", self.name, "--bootstrap", self.kafka)
+            same(code, 0, "audit verify says\n%s%s" % (out, err))
+
+    def has(self, ids, rejects=0):
+        ids = list(ids)
+        same(self.ask("SELECT count(*), count(DISTINCT id), coalesce(sum(id), 0) FROM " + self.name),
+             [(len(ids), len(ids), sum(ids))], "rows, different ones, sum")
+        same(self.one("SELECT count(*) FROM etl_reject WHERE pipeline = %s", self.name), rejects, "rejects")
+        self.contiguous()
+
+
+def killed_again_and_again_loses_and_doubles_nothing():
+    for to in ("sqlite", "postgres"):
+        w, n, stop = Table(to, batch__rows=300, batch__age="50ms"), [0], threading.Event()
+
+        def feed():
+            while not stop.is_set():
+                w.produce(n[0], n[0] + 1000)
+                n[0] += 1000
+                time.sleep(0.1)
+        t = threading.Thread(target=feed)
+        t.start()
+        try:
+            for _ in range(KILLS):
+                before, p = w.rows(), w.start(**w.static())
+                w.wait_for(before + 1, 30)
+                time.sleep(random.random() * 0.4)
+                p.kill()
+                p.wait()
+        finally:
+            stop.set()
+            t.join()
+        same(w.finish(**w.static()), 0, "exit")
+        w.has(range(n[0]))
+        same(w.one("SELECT count(*) FROM etl_log WHERE job_name = %s AND status = 'running'", w.name), 0, "running")
+        same(w.finish(), 0, "exit")
+        w.has(range(n[0]))  # and nothing is added
+
+
+KEYED = {"type": "record", "name": "Price", "fields": [
+    {"name": "shop", "type": "string"}, {"name": "item", "type": "long"}, {"name": "price", "type": ["null", "double"]}]}
+
+
+def keys_keep_the_last_or_the_first_record():
+    for to, mode, array in [("sqlite", "upsert", 1000), ("postgres", "upsert", 7), ("generic", "upsert", 50),
+                            ("sqlite", "insert_ignore", 5), ("postgres", "insert_ignore", 1000), ("generic", "insert_ignore", 1)]:
+        w = Table(to, schema=KEYED, sink__odbc__mode=mode, sink__odbc__key=["shop", "item"], sink__odbc__array=array,
+                  batch__age="50ms")
+        model, sent, ordered = {}, 0, Producer({"bootstrap.servers": KAFKA, "enable.idempotence": True, "log_level": 0})
+        for kill in (True, False):
+            for _ in range(300):
+                shop, item, price = "s%d'" % random.randrange(5), random.randrange(15), random.choice([None, 1.5, 1 / 3])
+                ordered.produce(w.name, w.encode({"shop": shop, "item": item, "price": price}), partition=int(shop[1]) % 2)
+                sent += 1
+                if mode == "upsert" or (shop, item) not in model:
+                    model[shop, item] = price
+            ordered.flush()
+            if kill:
+                p = w.start(batch__rows=17, **w.static())
+                wait("first rows", w.rows)
+                p.kill()
+                p.wait()
+            else:
+                same(w.finish(batch__rows=60, **w.static()), 0, "exit")
+        same({(s, i): p for s, i, p in w.ask("SELECT shop, item, price FROM " + w.name)}, model, "%s to %s" % (mode, to))
+        total, loaded, duplicate, rejected = w.counts()
+        same((total, loaded + duplicate, rejected), (sent, sent, 0), "audit")
+        w.contiguous()
+
+
+def columns_come_as_the_schema_grows():
+    for to in ("sqlite", "postgres", "generic"):
+        w = Table(to, batch__age="50ms")
+        w.produce(0, 200)
+        p = w.start(batch__rows=50)
+        w.wait_for(200)
+        wider = json.loads(json.dumps(V1))
+        wider["fields"] += [{"name": "unit", "type": "string", "default": "it's C"},
+                            {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2},
+                             "default": "\u00ff\u0085"},  # -1.23
+                            {"name": "note", "type": ["null", "string"], "default": None}]
+        wider["fields"][1]["type"] = ["null", "string"]
+        w.id, w.schema = w.registry.register(w.name + "-value", wider)
+        at = datetime.datetime(2026, 11, 21, tzinfo=datetime.timezone.utc)
+        w.produce(200, 400, lambda i: w.encode({"id": i, "station": None, "at": at, "unit": "F", "note": "n",
+                                                "price": decimal.Decimal("7.50")}))
+        w.wait_for(400)
+        w.stop(p)
+        w.has(range(400))
+        got = w.ask("SELECT unit, price, note, count(*) FROM %s GROUP BY unit, price, note ORDER BY unit" % w.name)
+        same([(u, decimal.Decimal(p), n, c) for u, p, n, c in got],
+             [("F", decimal.Decimal("7.50"), "n", 200), ("it's C", decimal.Decimal("-1.23"), None, 200)], to)
+
+
+def bad_rows_are_found_by_parts_and_set_aside():
+    for to, state in (("sqlite", "23000"), ("postgres", "23514"), ("generic", "23514")):
+        w = Table(to, parts=1, sink__odbc__reject_limit=100)
+        same(w.finish(), 0, "exit")  # the table is made without a record
+        w.ask("DROP TABLE " + w.name)
+        kind = "TEXT" if to == "sqlite" else "varchar(100)"
+        w.ask("CREATE TABLE %s (id bigint NOT NULL CHECK (id - id / 100 * 100 <> 17), station %s, at %s)" %
+              (w.name, kind, "TEXT" if to == "sqlite" else "timestamptz"))
+        w.produce(0, 1000)
+        w.producer.produce(w.name, b"rubbish", b"k", headers=[("h", b"\xff\x00v"), ("none", None)])
+        w.producer.flush()
+        same(w.finish(batch__rows=300), 0, "exit")
+        w.has([i for i in range(1000) if i % 100 != 17], 11)
+        same(w.ask("SELECT stage, sqlstate, count(*) FROM etl_reject WHERE pipeline = %s GROUP BY stage, sqlstate ORDER BY stage",
+                   w.name), [("database", state, 10), ("frame", None, 1)], "rejects of " + to)
+        value, headers = w.ask("SELECT record_value, headers FROM etl_reject WHERE pipeline = %s AND stage = 'frame'", w.name)[0]
+        same(bytes(value), b"rubbish", "the record as it was")
+        same(headers if isinstance(headers, list) else json.loads(headers),
+             [{"name": "h", "value": "/wB2"}, {"name": "none", "value": None}], "its headers")
+        w.produce(1017, 1018)
+        same(w.finish(sink__odbc__reject_limit=0, sink__odbc__reject_floor=0), 1, "exit")
+        same("reject_limit" in w.ask("SELECT error_message FROM etl_log WHERE job_name = %s AND status = 'failed'", w.name)[0][0],
+             True, "why it failed")
+
+
+TYPES = {"type": "record", "name": "T", "fields": [
+    {"name": "id", "type": "long"}, {"name": "b", "type": "boolean"}, {"name": "i", "type": "int"}, {"name": "l", "type": "long"},
+    {"name": "f", "type": "float"}, {"name": "d", "type": "double"}, {"name": "s", "type": "string"}, {"name": "y", "type": "bytes"},
+    {"name": "e", "type": {"type": "enum", "name": "E", "symbols": ["A", "B"]}},
+    {"name": "m", "type": {"type": "bytes", "logicalType": "decimal", "precision": 30, "scale": 10}},
+    {"name": "u", "type": {"type": "string", "logicalType": "uuid"}}, {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+    {"name": "t", "type": {"type": "long", "logicalType": "time-micros"}},
+    {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+    {"name": "n", "type": ["null", "string"]}, {"name": "a", "type": {"type": "array", "items": "int"}},
+    {"name": "o", "type": {"type": "map", "values": "string"}}]}
+UTC = datetime.timezone.utc
+
+
+def typed(i):
+    ends = [0, 1, -1, 2**31 - 1, -2**31, 123456789]
+    return {"id": i, "b": i % 2 == 0, "i": ends[i % 6], "l": [2**63 - 1, -2**63, 0][i % 3], "f": 0.1 * i, "d": 1 / (i + 3),
+            "s": ["", "it's \\ \"x\"?", "\u00e4\u20ac\U0001f600{d}", "x" * (5000 if i == 3 else 10)][i % 4], "y": bytes(range(i % 256)),
+            "e": "AB"[i % 2], "m": decimal.Decimal(i * 10**15 - 7).scaleb(-10), "u": uuid.UUID(int=i * 2**90 + i),
+            "day": datetime.date(1, 1, 1) + datetime.timedelta(days=i * 70000 % 3652058), "t": datetime.time(i % 24, 59, 59, 999999 - i),
+            "at": datetime.datetime(1900, 2, 28, tzinfo=UTC) + datetime.timedelta(days=i * 997, microseconds=i), "n": None if i % 3 else "n",
+            "a": [i, -i], "o": {"k": "v\n"}}
+
+
+def as_text(to, r):
+    """A row as the database should give it back."""
+    single = struct.unpack("f", struct.pack("f", r["f"]))[0]
+    when = r["at"] if to != "sqlite" else r["at"].strftime("%Y-%m-%d %H:%M:%S.%f+00:00").rjust(32, "0")
+    out = dict(r, b=r["b"] if to != "sqlite" else int(r["b"]), f=single, at=when)
+    if to == "sqlite":
+        out.update(m="%.10f" % r["m"], u=str(r["u"]), day=r["day"].isoformat(), t=r["t"].isoformat(timespec="microseconds"))
+    else:
+        out.update(u=str(r["u"]))
+    return out
+
+
+def every_type_arrives_as_it_was():
+    n = 300
+    for to in ("sqlite", "postgres", "generic"):
+        if to == "generic":
+            TYPES["fields"][6]["type"] = "string"
+        w = Table(to, parts=1, schema=TYPES)
+        rows = [typed(i) if to != "generic" else dict(typed(i), s=typed(i)["s"][:4000]) for i in range(n)]
+        for r in rows:
+            w.producer.produce(w.name, w.encode(r))
+        w.producer.flush()
+        same(w.finish(batch__rows=77), 0, "exit")
+        same(w.rows(), n, "rows")
+        columns = [f["name"] for f in TYPES["fields"]]
+        quoted = ", ".join('"%s"' % c for c in columns)
+        for got, r in zip(w.ask('SELECT %s FROM %s ORDER BY "id"' % (quoted, w.name)), rows):
+            got = dict(zip(columns, got))
+            got["y"] = bytes(got["y"])
+            for c in ("a", "o"):
+                got[c] = json.loads(got[c]) if isinstance(got[c], str) else got[c]
+            got["f"] = struct.unpack("f", struct.pack("f", got["f"]))[0]
+            if to == "sqlite":
+                same(decimal.Decimal(got["m"]), r["m"], "decimal %d" % r["id"])
+                got["m"] = "%.10f" % decimal.Decimal(got["m"])
+            same(got, as_text(to, r), "record %d in %s" % (r["id"], to))
+        w.contiguous()
+
+
+def two_instances_share_and_a_table_altered_meanwhile_is_noticed():
+    for to in ("postgres", "sqlite"):
+        w = Table(to, parts=4, batch__rows=40, batch__age="50ms")
+        a, b = w.start(), w.start()
+        w.produce(0, 2000)
+        w.wait_for(2000)
+        w.ask("ALTER TABLE %s RENAME COLUMN station TO place" % w.name)
+        w.produce(2000, 3000)
+        w.wait_for(3000)
+        w.stop(a, b)
+        w.has(range(3000))
+        same(w.one("SELECT count(*) FROM %s WHERE station IS NOT NULL" % w.name) > 0, True, "rows in the column made again")
+
+
+def the_plan_is_shown_and_wrong_settings_are_said():
+    def load(w, *args, **more):
+        return subprocess.run([AVROGATE, "load", "-c", w.pipeline(**more), *args], capture_output=True, text=True, timeout=30)
+    for to, words in [("sqlite", ['CREATE TABLE "', '"id" INTEGER', "ON CONFLICT"]), ("postgres", ["timestamptz", "ON CONFLICT"]),
+                      ("generic", ["TIMESTAMP(6) WITH TIME ZONE", "MERGE INTO"])]:
+        w = Table(to, sink__odbc__mode="upsert", sink__odbc__key=["id"])
+        p = load(w, "--plan")
+        same((p.returncode, [x for x in words if x not in p.stdout]), (0, []), "plan of %s: %s%s" % (to, p.stdout, p.stderr))
+        same(w.rows(), 0, "nothing was made")
+    w = Table("sqlite")
+    for settings, words in [({"sink__odbc__dialect": "klingon"}, "wanted auto, postgres"), ({"sink__odbc__mode": "upsert"}, "wants sink.odbc.key"),
+                            ({"sink__odbc__key": ["id"]}, "mode append has no use"), ({"sink__odbc__dsn": "x"}, "wanted one of them"),
+                            ({"audit__url": URL}, "own database alone")]:
+        p = load(w, **settings)
+        same((p.returncode, words in p.stderr), (2, True), p.stderr)
+    for connection, words in [("Driver=nothing_of_the_kind", "Can't open lib"), ("DSN=nobody", "not found")]:
+        p = load(w, sink__odbc__connection=connection)
+        same((p.returncode, words in p.stderr), (1, True), p.stderr)
+    p = subprocess.run([AVROGATE, "load", "-c", w.pipeline()], capture_output=True, text=True, timeout=30,
+                       env=dict(os.environ, AVROGATE_ODBC="/nowhere/libodbc.so", AVROGATE_FOR="1s"))
+    same("ODBC needs unixODBC" in p.stderr, True, p.stderr)
+
+
+if __name__ == "__main__":
+    run_all([killed_again_and_again_loses_and_doubles_nothing, keys_keep_the_last_or_the_first_record, columns_come_as_the_schema_grows,
+             bad_rows_are_found_by_parts_and_set_aside, every_type_arrives_as_it_was,
+             two_instances_share_and_a_table_altered_meanwhile_is_noticed, the_plan_is_shown_and_wrong_settings_are_said])
