@@ -66,7 +66,7 @@ enum err_kind gw_batch_add(struct gw_batch *b, struct item **out, struct err *e)
         return err_set(e, ERR_LIMIT, "more than %zu records in one request",
                        b->limits.records);
     if (b->n == b->cap) {
-        b->cap = b->cap == 0 ? 16 : b->cap * 2;
+        b->cap = b->cap == 0 ? 4 : b->cap * 2;
         b->items = mem_grow(b->items, b->cap, sizeof *b->items);
     }
     *out = &b->items[b->n++];
