@@ -43,16 +43,17 @@ static void refuse_busy(struct http_req *r, const char *message)
 }
 
 /* What one thread takes and another gives back goes through malloc's locks: a small
- * publish waits for its request, whose loop made it. */
-static void let_go(struct publish *p)
+ * publish waits for its request, whose loop made it.  false: it is the caller's still,
+ * until the answer is given, which may look at it (retry.h). */
+static bool leave_to_loop(struct publish *p)
 {
     struct visit *visit = p->req->visit;
+    bool small = p->batch.n <= SMALL_RECORDS && p->batch.frames.cap <= SMALL_BYTES &&
+                 p->batch.problems.n == 0;
 
-    if (p->batch.n <= SMALL_RECORDS && p->batch.frames.cap <= SMALL_BYTES &&
-        p->batch.problems.n == 0)
+    if (small)
         visit->finished = p;
-    else
-        publish_free(p);
+    return small;
 }
 
 /* The same of an answer. */
@@ -82,7 +83,7 @@ static void on_done(struct publish *p)
         count_phase(PHASE_KAFKA, began_us - p->checked_us);
     if (retry > 0)
         http_answer_retry_after(r, admit_after(retry));
-    let_go(p);
+    bool left = leave_to_loop(p);
     if (body.over) {
         buf_free(&body);
         http_answer_error(r, status, status,
@@ -90,6 +91,8 @@ static void on_done(struct publish *p)
     } else {
         give(r, status, &body);
     }
+    if (!left)
+        publish_free(p);
 }
 
 static void take_back(struct gateway *g, const struct publish *p)
