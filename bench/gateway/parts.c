@@ -1,8 +1,13 @@
 /*
  * What a record cannot cost less than: its JSON encoded, and librdkafka's produce; each
  * alone, in CPU of the whole process, on the payload that bench/gateway/run.py posts.
+ * And how fast a bare producer is that has as many records in flight as the gateway's
+ * clients: batches of 1,000 (records a second), single records (until their reports).
  *
- *      bench-parts BOOTSTRAP TOPIC SCHEMA-FILE JSON-FILE RECORDS
+ *      bench-parts BOOTSTRAP TOPIC SCHEMA-FILE JSON-FILE SECONDS BATCHES SINGLES
+ *
+ * The producer is librdkafka as it comes: the gateway's threads do not spin (decision
+ * 164), its do.
  */
 #include "avro-core/encode.h"
 #include "wire/frame.h"
@@ -68,17 +73,9 @@ static void encode(struct buf *out, struct span schema, struct span json, long n
     av_schema_release(s);
 }
 
-static long left;
-
-static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
-{
-    (void)rk, (void)opaque;
-    if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        die("a record", rd_kafka_err2str(m->err));
-    left--;
-}
-
-static rd_kafka_t *open_producer(const char *bootstrap)
+static rd_kafka_t *open_producer(const char *bootstrap,
+                                 void (*on_report)(rd_kafka_t *,
+                                                   const rd_kafka_message_t *, void *))
 {
     static const char *const set[][2] = {
         {"enable.idempotence", "true"}, {"acks", "all"}, {"linger.ms", "1"}};
@@ -95,22 +92,43 @@ static rd_kafka_t *open_producer(const char *bootstrap)
     return rk;
 }
 
-static void produce(const char *bootstrap, const char *topic, struct span payload,
-                    long n)
-{
-    rd_kafka_t *rk = open_producer(bootstrap);
-    rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
-    rd_kafka_message_t batch[BATCH];
-    double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID), wall = seconds(CLOCK_MONOTONIC);
+/* ---- batches ---- */
 
-    for (long sent = 0; sent < n; sent += BATCH) {
-        for (int i = 0; i < BATCH; i++)
-            batch[i] = (rd_kafka_message_t){.payload = (void *)(uintptr_t)payload.p,
-                                            .len = payload.n};
-        left += BATCH;
-        rd_kafka_produce_batch(rkt, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, batch,
-                               BATCH);
-        while (left > 64 * BATCH)
+static long left;
+
+static void on_batched(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+    (void)rk, (void)opaque;
+    if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        die("a record", rd_kafka_err2str(m->err));
+    left--;
+}
+
+static void send_batch(rd_kafka_topic_t *rkt, struct span payload)
+{
+    static rd_kafka_message_t batch[BATCH];
+
+    for (int i = 0; i < BATCH; i++)
+        batch[i] = (rd_kafka_message_t){.payload = (void *)(uintptr_t)payload.p,
+                                        .len = payload.n};
+    left += rd_kafka_produce_batch(rkt, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY,
+                                   batch, BATCH);
+}
+
+static void measure_rate(const char *bootstrap, const char *topic, struct span payload,
+                         double secs, long most)
+{
+    rd_kafka_t *rk = open_producer(bootstrap, on_batched);
+    rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
+    long n = 0;
+
+    for (send_batch(rkt, payload); left > 0;) // connected, and with a producer id
+        rd_kafka_poll(rk, 10);
+    double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID), wall = seconds(CLOCK_MONOTONIC);
+    while (seconds(CLOCK_MONOTONIC) - wall < secs) {
+        send_batch(rkt, payload);
+        n += BATCH;
+        while (left > (most - 1) * BATCH)
             rd_kafka_poll(rk, 10);
     }
     while (left > 0)
@@ -122,15 +140,92 @@ static void produce(const char *bootstrap, const char *topic, struct span payloa
     rd_kafka_destroy(rk);
 }
 
+/* ---- single records ---- */
+
+#define LATENCIES (8 << 20)
+
+static struct {
+    rd_kafka_topic_t *rkt;
+    struct span payload;
+    double until;
+    uint32_t *us; // of every report
+    size_t n;
+} singles;
+
+static void send_single(double *sent)
+{
+    *sent = seconds(CLOCK_MONOTONIC);
+    if (rd_kafka_produce(singles.rkt, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY,
+                         (void *)(uintptr_t)singles.payload.p, singles.payload.n, NULL,
+                         0, sent) != 0)
+        die("a record", rd_kafka_err2str(rd_kafka_last_error()));
+    left++;
+}
+
+/* Each report is followed by the next record, as an answer by the next request. */
+static void on_single(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+    double *sent = m->_private, now = seconds(CLOCK_MONOTONIC);
+
+    (void)rk, (void)opaque;
+    if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        die("a record", rd_kafka_err2str(m->err));
+    left--;
+    if (singles.n < LATENCIES)
+        singles.us[singles.n++] = (uint32_t)((now - *sent) * 1e6);
+    if (now < singles.until)
+        send_single(sent);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void measure_latency(const char *bootstrap, const char *topic,
+                            struct span payload, double secs, long most)
+{
+    rd_kafka_t *rk = open_producer(bootstrap, on_single);
+    double *sent = calloc((size_t)most, sizeof *sent);
+
+    singles.rkt = rd_kafka_topic_new(rk, topic, NULL);
+    singles.payload = payload;
+    singles.us = malloc(LATENCIES * sizeof *singles.us);
+    for (send_single(&sent[0]); left > 0;)
+        rd_kafka_poll(rk, 10);
+    singles.n = 0;
+    singles.until = seconds(CLOCK_MONOTONIC) + secs;
+    for (long i = 0; i < most; i++)
+        send_single(&sent[i]);
+    while (left > 0)
+        rd_kafka_poll(rk, 10);
+    qsort(singles.us, singles.n, sizeof *singles.us, by_size);
+    printf("p50 %.3f\np99 %.3f\nsingles %.0f\n", singles.us[singles.n / 2] / 1e3,
+           singles.us[singles.n * 99 / 100] / 1e3, (double)singles.n / secs);
+    free(singles.us);
+    free(sent);
+    rd_kafka_topic_destroy(singles.rkt);
+    rd_kafka_destroy(rk);
+}
+
+#define ENCODED 400000
+
 int main(int argc, char **argv)
 {
     struct buf out = BUF_INIT(1 << 20);
 
-    if (argc != 6)
-        die("usage", "bench-parts BOOTSTRAP TOPIC SCHEMA-FILE JSON-FILE RECORDS");
-    long n = atol(argv[5]) / BATCH * BATCH;
-    encode(&out, read_file(argv[3]), read_file(argv[4]), n + 1);
-    produce(argv[1], argv[2], buf_span(&out), n);
+    if (argc != 8)
+        die("usage",
+            "bench-parts BOOTSTRAP TOPIC SCHEMA-FILE JSON-FILE SECONDS BATCHES "
+            "SINGLES");
+    encode(&out, read_file(argv[3]), read_file(argv[4]), ENCODED + 1);
+    double secs = atof(argv[5]);
+    if (atol(argv[6]) > 0)
+        measure_rate(argv[1], argv[2], buf_span(&out), secs, atol(argv[6]));
+    if (atol(argv[7]) > 0)
+        measure_latency(argv[1], argv[2], buf_span(&out), secs, atol(argv[7]));
     buf_free(&out);
     return 0;
 }

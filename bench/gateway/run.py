@@ -1,23 +1,28 @@
 #!/usr/bin/env python3
-"""CPU a record through the gateway, beside the sum of its parts and beside a gateway of somebody else's, in one run on one Kafka.
+"""CPU, rate and latency through the gateway, beside the sum of its parts, a bare producer, and a gateway of somebody else's, in one run on one Kafka.
 
-    bench/gateway/run.py BUILD-DIR BOOTSTRAP [--seconds 5] [--rounds 3] [--peer COMMAND]
+    bench/gateway/run.py BUILD-DIR BOOTSTRAP [--seconds 4] [--rounds 7] [--peer COMMAND]
 
 BUILD-DIR has avrogate and bench-parts, built with -O3.  COMMAND starts the other gateway: it is given PORT, REG, SID and BS (port, registry,
 schema id, brokers) in its environment, takes POST /topics/{topic} of a record or an array of them as JSON, and answers when
-Kafka has them.  Rounds alternate, because machines drift; ratios count, not figures.  Wants wrk.
+Kafka has them.  Wants wrk.
+
+Machines drift, so what is compared runs one after the other in each round, and the ratio is taken within the round: the median of the
+rounds counts, least and most are said.  Gateway and bare producer have as much in flight: BATCHES of 1,000 records, or CONNECTIONS
+records one by one, and for each that Kafka has the next is sent (a closed loop).
 """
 import argparse, json, os, re, statistics, subprocess, sys, tempfile, time, urllib.request
 
 a = argparse.ArgumentParser()
 a.add_argument("build")
 a.add_argument("bootstrap")
-a.add_argument("--seconds", type=float, default=5)
-a.add_argument("--rounds", type=int, default=3)
+a.add_argument("--seconds", type=float, default=4)
+a.add_argument("--rounds", type=int, default=7)
 a.add_argument("--peer")
 a = a.parse_args()
 topic = "bench-gateway-%d" % os.getpid()
 REGISTRY, GATEWAY, PEER = 18991, 18992, 18993
+BATCHES, CONNECTIONS = 8, 64
 SCHEMA = {"type": "record", "name": "Reading", "fields": [
     {"name": "id", "type": "long"}, {"name": "station", "type": "string"}, {"name": "temperature", "type": "double"},
     {"name": "note", "type": ["null", "string"], "default": None}, {"name": "ok", "type": "boolean"}, {"name": "at", "type": "long"}]}
@@ -49,15 +54,28 @@ def cpu(pid):
     return total / os.sysconf("SC_CLK_TCK")
 
 
+def ms(text):
+    """wrk's "1.23ms"."""
+    n, unit = re.fullmatch(r"([0-9.]+)(us|ms|s)", text).groups()
+    return float(n) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]
+
+
 def load(pid, port, path, body_file, connections, dir):
+    """us of CPU a request, requests a second, p50 and p99 in ms."""
     before = cpu(pid)
     out = subprocess.run(["wrk", "-t1", "-c%d" % connections, "-d%gs" % a.seconds, "--latency", "-s", dir + "/post.lua", "http://127.0.0.1:%d%s" % (port, path)],
                          env=dict(os.environ, BODY=body_file), capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in out:
         sys.exit(out)
     n = int(re.search(r"(\d+) requests in", out).group(1))
-    p99 = re.search(r"^ +99% +([0-9.]+\w+)$", out, re.M).group(1)
-    return (cpu(pid) - before) / n * 1e6, n / a.seconds, p99
+    p50, p99 = (ms(re.search(r"^ +%d%% +([0-9.]+\w+)$" % q, out, re.M).group(1)) for q in (50, 99))
+    return (cpu(pid) - before) / n * 1e6, n / a.seconds, p50, p99
+
+
+def bare(topic, dir, batches, singles):
+    out = subprocess.run([a.build + "/bench-parts", a.bootstrap, topic, dir + "/schema.avsc", dir + "/one.json", str(a.seconds), str(batches), str(singles)],
+                         capture_output=True, text=True, check=True).stdout
+    return {line.split()[0]: float(line.split()[1]) for line in out.splitlines()}
 
 
 def main():
@@ -87,28 +105,39 @@ def main():
 
         def note(name, value):
             found.setdefault(name, []).append(value)
+            return value
         for _ in range(a.rounds):
-            parts = subprocess.run([a.build + "/bench-parts", a.bootstrap, topic, dir + "/schema.avsc", dir + "/one.json", "400000"], capture_output=True, text=True, check=True).stdout
-            parts = {line.split()[0]: float(line.split()[1]) for line in parts.splitlines()}
-            note("encode ns", parts["encode"])
-            note("produce ns", parts["produce"])
-            note("bare records/s", parts["bare"])
+            parts = bare(topic, dir, BATCHES, 0)
+            encode, produce, rate = note("encode, ns", parts["encode"]), note("produce, ns", parts["produce"]), note("bare, records/s of 1,000", parts["bare"])
+            many = {}
             for name, pid, port, path in gateways:
-                us, rate, _ = load(pid, port, path, dir + "/many.json", 8, dir)
-                note(name + " ns a record of 1,000", us)
-                note(name + " records/s of 1,000", rate * 1000)
-                us, rate, p99 = load(pid, port, path, dir + "/one.json", 64, dir)
-                note(name + " us a request of one", us)
-                note(name + " requests/s of one", rate)
-                print("%s: one a request, 64 connections: p99 %s" % (name, p99), flush=True)
-        m = {k: statistics.median(v) for k, v in found.items()}
-        for k, v in m.items():
-            print("%-36s %12.1f   (%s)" % (k, v, " ".join("%.1f" % x for x in found[k])))
-        print("gateway / sum of its parts           %12.2f" % (m["avrogate ns a record of 1,000"] / (m["encode ns"] + m["produce ns"])))
-        print("gateway / bare producer, records/s   %12.2f" % (m["avrogate records/s of 1,000"] / m["bare records/s"]))
-        if a.peer:
-            print("peer / gateway, CPU a record         %12.2f" % (m["peer ns a record of 1,000"] / m["avrogate ns a record of 1,000"]))
-            print("peer / gateway, CPU a request of one %12.2f" % (m["peer us a request of one"] / m["avrogate us a request of one"]))
+                us, r, _, _ = load(pid, port, path, dir + "/many.json", BATCHES, dir)
+                many[name] = note(name + ", ns a record of 1,000", us)
+                r = note(name + ", records/s of 1,000", r * 1000)
+                if name == "avrogate":
+                    note("* gateway / sum of its parts, CPU", us / (encode + produce))
+                    note("* gateway / bare producer, records/s", r / rate)
+            parts = bare(topic, dir, 0, CONNECTIONS)
+            note("bare, records/s one by one", parts["singles"])
+            note("bare, p50 ms", parts["p50"])
+            note("bare, p99 ms", parts["p99"])
+            one = {}
+            for name, pid, port, path in gateways:
+                us, r, p50, p99 = load(pid, port, path, dir + "/one.json", CONNECTIONS, dir)
+                one[name] = note(name + ", us a request of one", us)
+                note(name + ", requests/s of one", r)
+                note(name + ", p50 ms", p50)
+                note(name + ", p99 ms", p99)
+                if name == "avrogate":
+                    note("* gateway - bare producer, p99 ms", p99 - parts["p99"])
+            if a.peer:
+                note("* peer / gateway, CPU a record", many["peer"] / many["avrogate"])
+                note("* peer / gateway, CPU a request of one", one["peer"] / one["avrogate"])
+            print(".", end="", flush=True)
+        print("\n%-42s %12s %12s %12s   rounds" % ("%d rounds of %g s each" % (a.rounds, a.seconds), "median", "least", "most"))
+        for k in sorted(found, key=lambda k: k.startswith("*")):
+            v = found[k]
+            print("%-42s %12.2f %12.2f %12.2f   %s" % (k, statistics.median(v), min(v), max(v), " ".join("%.4g" % x for x in v)))
     finally:
         for p in reversed(running):
             p.terminate()
