@@ -188,7 +188,7 @@ static enum err_kind learn_schema(struct stage_source *s, const struct stage_cla
 
     enum err_kind rc = stage_rows_schema(s->place, c->schema, &schema, e);
     if (rc != ERR_OK)
-        return rc == ERR_NOT_FOUND ? ERR_OK : rc; // the files will say
+        return rc == ERR_UNAVAILABLE ? rc : ERR_OK; // the files will say
     rc = stage_schemas_add(s->o.schemas, schema, c->schema_id, c->started_ms, &id, e);
     av_schema_release(schema);
     return rc;

@@ -165,17 +165,38 @@ struct stage_runs stage_runs_begin(const struct stage_claim *c,
     return (struct stage_runs){.at = f->runs, .next = c->first};
 }
 
-int64_t stage_runs_next(struct stage_runs *r)
+/* False behind the last. */
+static bool has_row(struct stage_runs *r)
 {
     int64_t gap;
 
-    if (r->left == 0) {
-        if (*r->at == '\0' || !take_run(&r->at, &gap, &r->left))
-            return -1;
-        r->next += gap;
-    }
+    if (r->left > 0)
+        return true;
+    if (*r->at == '\0' || !take_run(&r->at, &gap, &r->left))
+        return false;
+    r->next += gap;
+    return true;
+}
+
+int64_t stage_runs_next(struct stage_runs *r)
+{
+    if (!has_row(r))
+        return -1;
     r->left--;
     return r->next++;
+}
+
+int64_t stage_runs_skip(struct stage_runs *r, int64_t at)
+{
+    int64_t skipped = 0;
+
+    while (has_row(r) && r->next < at) {
+        int64_t n = r->left < at - r->next ? r->left : at - r->next;
+        r->next += n;
+        r->left -= n;
+        skipped += n;
+    }
+    return skipped;
 }
 
 /* Believed from here on: as many rows as the file has, inside of the claim. */

@@ -83,6 +83,8 @@ struct stage_runs stage_runs_begin(const struct stage_claim *c,
                                    const struct stage_file *f);
 /* The offset of the next row, -1 behind the last. */
 int64_t stage_runs_next(struct stage_runs *r);
+/* Passes over the rows before offset `at`, and says how many they are. */
+int64_t stage_runs_skip(struct stage_runs *r, int64_t at);
 /* Appends a run; `gap` from the end of the one before. */
 void stage_runs_put(struct buf *out, int64_t gap, int64_t rows);
 

@@ -59,6 +59,12 @@ static void offsets_of_rows_come_back(void)
 
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         CHECK_INT(stage_runs_next(&r), wanted[i]);
+    for (int64_t at = 0; at < 110; at++) {
+        int64_t before = at <= 100 ? 0 : at <= 105 ? (at > 101) + 1 : at - 103;
+        r = stage_runs_begin(&c, &files[0]);
+        CHECK_INT(stage_runs_skip(&r, at), before < 5 ? before : 5);
+        CHECK_INT(stage_runs_next(&r), before < 5 ? wanted[before] : -1);
+    }
     stage_runs_put(&text, 0, 2);
     stage_runs_put(&text, 3, 3);
     CHECK_SPAN(buf_span(&text), "0:2,3:3");

@@ -427,8 +427,8 @@ static void start_cursor(struct stage_rows *r, struct cursor *c,
         *counted += f->rows;
         return;
     }
-    while ((c->offset = stage_runs_next(&c->runs)) >= 0 && c->offset < at)
-        c->row++;
+    c->row = stage_runs_skip(&c->runs, at);
+    c->offset = stage_runs_next(&c->runs);
 }
 
 static enum err_kind check_claim(const struct stage_claim *c, struct err *e)

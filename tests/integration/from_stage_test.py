@@ -10,66 +10,9 @@ KILLS = int(os.environ.get("FROM_KILLS", "3"))
 URL = make_database(SERVER, "from_stage")
 
 
-class Onward(Stage):
-    """A staged topic, and its way on into a table."""
-
-    def onward(self, **more):
-        """The second loader's file: no registry, no broker."""
-        self.url = URL
-        conf = {"job": self.name + "_on", "source": {"stage": {"place": self.place.url, "topic": self.name, "interval": "100ms"}},
-                "sink": {"postgres": {"url": URL, "table": self.name}}}
-        for key, at in (("sink__s3", "s3"), ("sink__hdfs", "hdfs")):
-            if key in self.place.settings:
-                conf["source"][at] = self.place.settings[key]
-        for key, v in more.items():
-            at = conf
-            for k in key.split("__")[:-1]:
-                at = at.setdefault(k, {})
-            at[key.split("__")[-1]] = v
-        f = tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False)
-        json.dump(conf, f)
-        f.close()
-        self.files.append(f.name)
-        return f.name
-
-    def go_on(self, *args, **more):
-        with self.log() as log:
-            p = subprocess.Popen([AVROGATE, "load", "-c", self.onward(**more), *args], stderr=log, stdout=log)
-        self.procs.append(p)
-        return p
-
-    def end_on(self, *args, timeout=120, **more):
-        return self.go_on("--until-end", *args, **more).wait(timeout)
-
-    def wait_for_rows(self, n, seconds=60):
-        wait("%d rows in %s" % (n, self.name), lambda: self.rows() >= n, seconds)
-
-    def from_kafka(self):
-        """The second loader's job, by the direct way."""
-        f = self.onward(registry=self.registry.url, source={"kafka": {"bootstrap": self.kafka, "topic": self.name}})
-        with self.log() as log:
-            return subprocess.run([AVROGATE, "load", "-c", f, "--until-end"], stderr=log, stdout=log, timeout=120).returncode
-
-    def on_runs(self):
-        return self.ask("SELECT status, records_processed, error_message FROM etl_log WHERE job_name = %s ORDER BY start_time",
-                        self.name + "_on")
-
-    def table_proves(self, ids, kafka=True):
-        ids, job = list(ids), self.name + "_on"
-        same(self.ask("SELECT count(*), count(DISTINCT id), coalesce(sum(id), 0)::bigint FROM " + self.name),
-             [(len(ids), len(set(ids)), sum(ids))], "rows, different ones, sum")
-        same(self.one("SELECT count(*) FROM etl_gap WHERE pipeline = %s", job), 0, "gaps")
-        same(self.one("SELECT count(*) FROM etl_miscount WHERE job_name = %s", job), 0, "miscounts")
-        ends = {p: c[-1]["last"] + 1 for p, c in self.claims().items()}
-        same(dict(self.ask("SELECT part, next_offset FROM etl_offsets WHERE pipeline = %s", job)), ends,
-             "positions, and the topic's offsets that were staged")
-        code, out, err = self.audit("verify", "--job", job, *(["--bootstrap", self.kafka] if kafka else []))
-        same(code, 0, "audit verify says\n%s%s" % (out, err))
-
-
 def each_format_goes_on_without_a_registry():
     for format in ("parquet", "ocf", "csv", "json"):
-        w = Onward(format=format, rotate__rows=700)
+        w = Onward(URL, format=format, rotate__rows=700)
         w.produce(0, 3000)
         same(w.finish(), 0, "exit")
         w.registry.down = True
@@ -89,7 +32,7 @@ CITIES = {"type": "record", "name": "Reading", "fields": [
 
 def what_came_last_is_the_row_though_it_lies_in_another_directory():
     n = 4000
-    w = Onward(format="ocf", parts=2, schema=CITIES, partition_by=[{"field": "city"}], rotate__rows=1500)
+    w = Onward(URL, format="ocf", parts=2, schema=CITIES, partition_by=[{"field": "city"}], rotate__rows=1500)
     rows = [{"id": random.randrange(50), "city": random.choice(["Ulm", "Bonn", "Kiel"]), "n": i} for i in range(n)]
     last = {r["id"]: r for r in rows}
     for r in rows:
@@ -129,7 +72,7 @@ def every_type_comes_back_from_every_format():
     n, wanted = 1000, None
     columns = "id, price, day, \"at\", city, raw, celsius, ok, mood, who, tags, \"inner\"::text"
     for format in ("parquet", "ocf", "json", "csv"):
-        w = Onward(format=format, schema=TYPES, partition_by=[{"field": "day", "as": "day"}], rotate__rows=300)
+        w = Onward(URL, format=format, schema=TYPES, partition_by=[{"field": "day", "as": "day"}], rotate__rows=300)
         w.produce(0, n, lambda i: w.encode(typed(i)))
         same(w.finish(batch__rows=100), 0, "exit")
         same(w.end_on(), 0, "exit")
@@ -146,7 +89,7 @@ def every_type_comes_back_from_every_format():
 
 
 def kill_nine_of_both_loaders():
-    w, n, stop = Onward(audit=URL, format="parquet", partition_by=[{"field": "station"}]), [0], threading.Event()
+    w, n, stop = Onward(URL, audit=URL, format="parquet", partition_by=[{"field": "station"}]), [0], threading.Event()
 
     def feed():
         while not stop.is_set():
@@ -183,7 +126,7 @@ def kill_nine_of_both_loaders():
 
 
 def one_loads_and_another_stands_by():
-    w = Onward(format="json", parts=2, rotate__rows=500)
+    w = Onward(URL, format="json", parts=2, rotate__rows=500)
     w.produce(0, 4000)
     same(w.finish(batch__rows=100), 0, "exit")
     first = w.go_on()
@@ -208,7 +151,7 @@ def one_loads_and_another_stands_by():
 
 
 def files_that_are_merged_meanwhile_are_found():
-    w = Onward(format="csv", parts=2, partition_by=[{"field": "station"}], rotate__rows=300)
+    w = Onward(URL, format="csv", parts=2, partition_by=[{"field": "station"}], rotate__rows=300)
     w.produce(0, 3000)
     same(w.finish(batch__rows=100), 0, "exit")
     p = w.go_on(batch__rows=10)
@@ -230,7 +173,7 @@ def files_that_are_merged_meanwhile_are_found():
 
 
 def a_job_may_change_from_kafka_to_the_stage_and_back():
-    w = Onward(format="parquet", rotate__rows=700)
+    w = Onward(URL, format="parquet", rotate__rows=700)
     w.produce(0, 2000)
     same(w.from_kafka(), 0, "exit")  # from Kafka
     w.produce(2000, 4000)
@@ -244,7 +187,7 @@ def a_job_may_change_from_kafka_to_the_stage_and_back():
 
 
 def old_rows_are_read_as_the_newest_schema():
-    w = Onward(format="json", parts=1, rotate__rows=500)
+    w = Onward(URL, format="json", parts=1, rotate__rows=500)
     w.produce(0, 1000)
     same(w.finish(), 0, "exit")
     w.id, w.schema = w.registry.register(w.name + "-value", {**V1, "fields": V1["fields"] + [
@@ -258,7 +201,7 @@ def old_rows_are_read_as_the_newest_schema():
 
 
 def what_was_set_aside_and_what_is_damaged():
-    w = Onward(format="json", parts=1, rotate__rows=500)
+    w = Onward(URL, format="json", parts=1, rotate__rows=500)
     w.produce(0, 500)
     w.producer.produce(w.name, b"rubbish", b"k")
     w.produce(500, 900)
@@ -285,7 +228,7 @@ def what_was_set_aside_and_what_is_damaged():
 
 
 def a_job_says_how_it_stands():
-    w = Onward(format="json", parts=2, rotate__rows=500)
+    w = Onward(URL, format="json", parts=2, rotate__rows=500)
     w.produce(0, 2000)
     same(w.finish(), 0, "exit")
     p = subprocess.run([AVROGATE, "load", "status", "--json", "-c", w.onward()], capture_output=True, text=True)
@@ -298,7 +241,7 @@ def a_job_says_how_it_stands():
 
 
 def settings_that_cannot_be_are_refused():
-    w = Onward(parts=1)
+    w = Onward(URL, parts=1)
     for setting, wanted in (({"source__stage__share": "3/2"}, "source.stage.share"), ({"source__stage__format": "xls"}, "source.stage.format"),
                             ({"source__stage__spool": "/nowhere"}, "source.stage.spool"),
                             ({"source__kafka": {"bootstrap": "x:1", "topic": "t"}}, "one source")):

@@ -195,3 +195,63 @@ class Stage(World):
     def close(self):
         super().close()
         self.place.remove()
+
+
+class Onward(Stage):
+    """A staged topic, and its way on into a table of the database at `url`."""
+
+    def __init__(self, url, **settings):
+        super().__init__(**settings)
+        self.url = url
+
+    def onward(self, **more):
+        """The second loader's file: no registry, no broker."""
+        conf = {"job": self.name + "_on", "source": {"stage": {"place": self.place.url, "topic": self.name, "interval": "100ms"}},
+                "sink": {"postgres": {"url": self.url, "table": self.name}}}
+        for key, at in (("sink__s3", "s3"), ("sink__hdfs", "hdfs")):
+            if key in self.place.settings:
+                conf["source"][at] = self.place.settings[key]
+        for key, v in more.items():
+            at = conf
+            for k in key.split("__")[:-1]:
+                at = at.setdefault(k, {})
+            at[key.split("__")[-1]] = v
+        f = tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False)
+        json.dump(conf, f)
+        f.close()
+        self.files.append(f.name)
+        return f.name
+
+    def go_on(self, *args, **more):
+        with self.log() as log:
+            p = subprocess.Popen([AVROGATE, "load", "-c", self.onward(**more), *args], stderr=log, stdout=log)
+        self.procs.append(p)
+        return p
+
+    def end_on(self, *args, timeout=120, **more):
+        return self.go_on("--until-end", *args, **more).wait(timeout)
+
+    def wait_for_rows(self, n, seconds=60):
+        wait("%d rows in %s" % (n, self.name), lambda: self.rows() >= n, seconds)
+
+    def from_kafka(self):
+        """The second loader's job, by the direct way."""
+        f = self.onward(registry=self.registry.url, source={"kafka": {"bootstrap": self.kafka, "topic": self.name}})
+        with self.log() as log:
+            return subprocess.run([AVROGATE, "load", "-c", f, "--until-end"], stderr=log, stdout=log, timeout=120).returncode
+
+    def on_runs(self):
+        return self.ask("SELECT status, records_processed, error_message FROM etl_log WHERE job_name = %s ORDER BY start_time",
+                        self.name + "_on")
+
+    def table_proves(self, ids, kafka=True):
+        ids, job = list(ids), self.name + "_on"
+        same(self.ask("SELECT count(*), count(DISTINCT id), coalesce(sum(id), 0)::bigint FROM " + self.name),
+             [(len(ids), len(set(ids)), sum(ids))], "rows, different ones, sum")
+        same(self.one("SELECT count(*) FROM etl_gap WHERE pipeline = %s", job), 0, "gaps")
+        same(self.one("SELECT count(*) FROM etl_miscount WHERE job_name = %s", job), 0, "miscounts")
+        ends = {p: c[-1]["last"] + 1 for p, c in self.claims().items()}
+        same(dict(self.ask("SELECT part, next_offset FROM etl_offsets WHERE pipeline = %s", job)), ends,
+             "positions, and the topic's offsets that were staged")
+        code, out, err = self.audit("verify", "--job", job, *(["--bootstrap", self.kafka] if kafka else []))
+        same(code, 0, "audit verify says\n%s%s" % (out, err))
