@@ -249,6 +249,8 @@ static enum err_kind open_ledger(struct control *c, struct err *e)
         return err_set(e, ERR_INVALID, "%s is missing",
                        l->bootstrap == NULL ? "source.kafka.bootstrap"
                                             : "source.kafka.topic");
+    if (l->phases.n > 0)
+        l->url = NULL; // of the phase load, which is a job of its own
     if ((l->place == NULL) == (l->url == NULL))
         return err_set(e, ERR_INVALID,
                        "wanted one sink: sink.postgres.url or sink.files.place");

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "loaders/etl_phase.h"
 #include "loaders/migrate.h"
+#include "loaders/stage_clean.h"
 #include "loaders/stage_merge.h"
 
 #include <inttypes.h>
@@ -18,7 +19,9 @@ struct cycle {
     struct run run;
     bool has_run, is_open; // a loader's row is ours to go on with; we hold it open
     bool told, unopened;   // its settings are wrong
-    struct place *place;   // of the phase at hand
+    char load_job[CYCLE_JOB], load_run[RUN_ID];
+    struct pg warehouse; // asked by clean how far the load is
+    struct place *place; // of the phase at hand
     atomic_bool stop;
 };
 
@@ -204,6 +207,93 @@ static enum err_kind merge(struct cycle *c, struct etl_phase *row, struct err *e
     return in_place(c, merge_files, row, e);
 }
 
+struct loader_settings cycle_load(const struct loader_settings *s, char job[CYCLE_JOB])
+{
+    struct loader_settings l = *s;
+
+    snprintf(job, CYCLE_JOB, "%.250s/load", s->job);
+    l.job = job;
+    l.bootstrap = l.place = l.group = NULL;
+    l.transform.root = l.quality.root = NULL; // collecting has asked them
+    l.until_end = true;
+    l.for_ms = 0;
+    l.stage.place = s->place;
+    l.stage.topic = s->topic;
+    l.stage.format = NULL; // merged files may have another
+    l.stage.spool = s->spool;
+    l.stage.ca = s->place_ca;
+    l.stage.timeout_ms = s->place_timeout_ms;
+    l.stage.s3_endpoint = s->s3_endpoint;
+    l.stage.s3_region = s->s3_region;
+    l.stage.s3_access_key = s->s3_access_key;
+    l.stage.s3_secret_key = s->s3_secret_key;
+    l.stage.s3_token = s->s3_token;
+    l.stage.hdfs_user = s->hdfs_user;
+    l.stage.hdfs_token = s->hdfs_token;
+    l.stage.hdfs_redirects = s->hdfs_redirects;
+    if (l.audit_url != NULL && strcmp(l.audit_url, s->url) == 0)
+        l.audit_url = NULL; // a copy of itself
+    return l;
+}
+
+static enum err_kind load(struct cycle *c, struct etl_phase *row, struct err *e)
+{
+    struct loader_settings s = cycle_load(c->s, c->load_job);
+    struct loader_state last = {0};
+
+    TRY(c->h->load(c->h->arg, &s, &last, c->load_run, &c->told, e));
+    row->load_run = c->load_run;
+    row->rows_in = last.loaded + last.rejected + last.duplicate + last.filtered;
+    row->rows_out = last.loaded;
+    row->bytes_in = last.bytes;
+    return last.failed ? err_set(e, ERR_INVALID, "%s", last.why) : ERR_OK;
+}
+
+static enum err_kind ask_loaded(void *arg, const char *topic, int32_t partition,
+                                int64_t *next, struct err *e)
+{
+    struct cycle *c = arg;
+
+    return clean_ask_loaded(&c->warehouse, c->load_job, topic, partition, next, e);
+}
+
+static bool has_phase(const struct loader_settings *s, const char *name)
+{
+    for (size_t i = 0; i < s->phases.n; i++)
+        if (strcmp(s->phases.items[i], name) == 0)
+            return true;
+    return false;
+}
+
+static enum err_kind clean_files(struct cycle *c, struct etl_phase *row, struct err *e)
+{
+    const struct clean_options o = {.place = c->place,
+                                    .topic = c->s->topic,
+                                    .older_ms = c->s->clean_older_ms,
+                                    .loaded =
+                                        has_phase(c->s, "load") ? ask_loaded : NULL,
+                                    .stop = &c->stop,
+                                    .arg = c};
+    struct clean_sums sums;
+
+    snprintf(c->load_job, sizeof c->load_job, "%.250s/load", c->s->job);
+    pg_init(&c->warehouse, c->s->url != NULL ? c->s->url : "", "avrogate clean");
+    enum err_kind rc = stage_clean(&o, &sums, e);
+    pg_close(&c->warehouse);
+    row->rows_in = sums.rows;
+    row->files_in = sums.files + sums.merged;
+    row->bytes_in = sums.bytes + sums.merged_bytes;
+    printf("%s: %" PRId64 " files cleaned, %" PRId64 " rows\n", c->s->job,
+           row->files_in, sums.rows);
+    fflush(stdout);
+    return rc;
+}
+
+static enum err_kind clean(struct cycle *c, struct etl_phase *row, struct err *e)
+{
+    return in_place(c, clean_files, row, e);
+}
+
 static const struct way {
     const char *name;
     enum err_kind (*run)(struct cycle *c, struct etl_phase *row, struct err *e);
@@ -211,6 +301,8 @@ static const struct way {
 } ways[] = {
     {"collect", collect, true},
     {"merge", merge, false},
+    {"load", load, false},
+    {"clean", clean, false},
 };
 #define N_WAYS (sizeof ways / sizeof ways[0])
 
@@ -228,7 +320,9 @@ static enum err_kind check_names(const struct conf_list *phases, struct err *e)
 {
     for (size_t i = 0; i < phases->n; i++) {
         if (way_of(phases->items[i]) == NULL)
-            return err_set(e, ERR_INVALID, "phases: \"%.40s\", wanted collect or merge",
+            return err_set(e, ERR_INVALID,
+                           "phases: \"%.40s\", wanted collect, merge, load or "
+                           "clean",
                            phases->items[i]);
         for (size_t k = 0; k < i; k++)
             if (strcmp(phases->items[i], phases->items[k]) == 0)
@@ -237,6 +331,24 @@ static enum err_kind check_names(const struct conf_list *phases, struct err *e)
             return err_set(e, ERR_INVALID, "phases: %.40s comes first",
                            phases->items[i]);
     }
+    return ERR_OK;
+}
+
+/* The warehouse has its own audit; without another it is the files' too. */
+static enum err_kind check_load(struct loader_settings *s, struct err *e)
+{
+    if (has_phase(s, "load") && (s->url == NULL || s->table == NULL))
+        return err_set(e, ERR_INVALID,
+                       "phases: load wants sink.postgres.url and sink.postgres.table");
+    if (!has_phase(s, "load") && s->url != NULL)
+        return err_set(e, ERR_INVALID,
+                       "wanted one sink, or the phase load, which sink.postgres is of");
+    if (has_phase(s, "clean") && !has_phase(s, "load") && s->clean_older_ms == 0)
+        return err_set(e, ERR_INVALID,
+                       "phases: clean without load wants clean.older: how old what it "
+                       "takes away must be");
+    if (s->audit_url == NULL)
+        s->audit_url = s->url;
     return ERR_OK;
 }
 
@@ -257,6 +369,7 @@ enum err_kind cycle_check(struct loader_settings *s, struct err *e)
                        "merge.into \"%.80s\" is made anew by each run: wanted "
                        "merge.backup, which puts the time into its name",
                        s->merge_into);
+    TRY(check_load(s, e));
     if (s->for_ms == 0)
         s->until_end = true; // or there is no second phase
     return ERR_OK;

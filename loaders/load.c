@@ -31,7 +31,8 @@ static const struct conf_program program = {
         "  avrogate load -c pipeline.yaml\n"
         "  avrogate load -c pipeline.yaml --until-end\n"
         "  avrogate load -c pipeline.yaml --for 120s --listen 127.0.0.1:9464\n"
-        "  avrogate load -c pipeline.yaml --every 5m --phases collect,merge\n"
+        "  avrogate load -c pipeline.yaml --every 5m --phases "
+        "collect,merge,load,clean\n"
         "  avrogate load -c pipeline.yaml --plan\n"
         "  avrogate load status -c pipeline.yaml\n\n"
         "  pipeline.yaml:\n"
@@ -309,11 +310,17 @@ static int run(struct loader_settings *s, const sigset_t *signals, struct err *e
     return rc != ERR_OK ? 2 : web.last.failed ? 1 : 0;
 }
 
-static int show_plan(const struct loader_settings *s, struct err *e)
+static int show_plan(struct loader_settings *s, struct err *e)
 {
     struct buf statements = BUF_INIT(4 << 20);
+    char job[CYCLE_JOB];
 
-    enum err_kind rc = loader_plan(s, &statements, e);
+    enum err_kind rc = cycle_check(s, e);
+    if (rc != ERR_OK)
+        return 2;
+    if (s->phases.n > 0 && s->url != NULL)
+        *s = cycle_load(s, job); // the table is the load's
+    rc = loader_plan(s, &statements, e);
     if (rc == ERR_OK && statements.n == 0)
         printf("-- nothing to do: the table fits\n");
     else if (rc == ERR_OK)

@@ -68,7 +68,7 @@ struct loader_settings { // filled by the rows of loader_rows
     int64_t every_ms;        // 0 = one run
     struct conf_list phases; // cycle.h; none = it only loads
     const char *merge_to, *merge_into, *merge_backup;
-    int64_t merge_bytes;
+    int64_t merge_bytes, clean_older_ms;
     bool until_end, plan;
     const char *listen, *log_level;
 };

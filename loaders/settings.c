@@ -233,8 +233,8 @@ const struct conf_row loader_rows[] = {
      .help = "repeat: so long from one run's start to the next; each ends by --for, or "
              "--until-end"},
     {"phases", CONF_LIST, AT(phases), .flag = "phases", .argument = "PHASE", .max = 4,
-     .help = "files: what a run does, one after the other: collect, merge (default: "
-             "none, it is one loader's)"},
+     .help = "files: what a run does, one after the other: collect, merge, load, clean "
+             "(default: none, it is one loader's)"},
     {"merge.max_bytes", CONF_BYTES, AT(merge_bytes), .fallback = "256MiB", .min = 1,
      .max = INT64_C(1) << 40,
      .help = "of the files that become one; what has three quarters of it stays"},
@@ -245,6 +245,10 @@ const struct conf_row loader_rows[] = {
     {"merge.backup", CONF_TEXT, AT(merge_backup), .argument = "DIR",
      .help = "the merged file goes below DIR, with the time in its name: backup, or a "
              "name that begins with _ and that readers of the place pass over"},
+    {"clean.older", CONF_DURATION, AT(clean_older_ms), .fallback = "0", .min = 0,
+     .max = DAY_MS * 3650,
+     .help = "only what was staged so long ago; with the phase load also only what is "
+             "loaded"},
     {"plan", CONF_BOOL, AT(plan), .flag = "plan",
      .help = "show the statements that would make the table fit, run none, and end"},
     {"until_end", CONF_BOOL, AT(until_end), .flag = "until-end",

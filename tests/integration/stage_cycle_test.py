@@ -43,6 +43,48 @@ def a_run_is_one_row_with_its_phases():
     w.close()
 
 
+def warehouse(w):
+    return {"url": URL, "table": w.name}
+
+
+def rows_in(w):
+    return ask_at(URL, "SELECT count(*), count(DISTINCT id), min(id), max(id) FROM " + w.name)
+
+
+def collected_merged_loaded_cleaned_and_again():
+    w = world(format="parquet", parts=2, phases=["collect", "merge", "load", "clean"])
+    for i in range(2):
+        w.produce(1000 * i, 1000 * i + 1000)
+        same(w.finish(postgres=warehouse(w)), 0, "exit")
+        same(rows_in(w), [(1000 * i + 1000, 1000 * i + 1000, 0, 1000 * i + 999)], "rows of the table")
+        same(held(w)[0], [], "files that are left")
+    same([r[:6] for r in phases(w)][4:], [("success", n + 1, p, "success", a, b) for n, (p, a, b) in
+                                          enumerate([("collect", 1000, 1000), ("merge", 1000, 1000), ("load", 1000, 1000), ("clean", 1000, 0)])], "phases")
+    same(w.ask("SELECT count(*) FROM etl_phase p JOIN etl_log l ON l.run_id = p.load_run WHERE p.job_name = %s AND l.job_name = %s "
+               "AND l.records_processed = 1000", w.name, w.name + "/load"), [(2,)], "the loads' own runs")
+    for job in (w.name, w.name + "/load"):
+        code, out, err = w.audit("verify", "--job", job)
+        same(code, 0, "audit verify of %s says\n%s%s" % (job, out, err))
+    w.close()
+
+
+def killed_in_any_phase_each_row_is_loaded_once():
+    w = world(format="ocf", parts=2, phases=["collect", "merge", "load", "clean"], source__stage__interval="100ms")
+    for i in range(KILLS):
+        w.produce(300 * i, 300 * i + 300)
+        p = w.start("--until-end", **w.static(), postgres=warehouse(w))
+        time.sleep(0.4 + random.random() * 2.5)
+        p.send_signal(signal.SIGKILL)
+        p.wait()
+    same(w.finish(**w.static(), postgres=warehouse(w)), 0, "exit")
+    same(rows_in(w), [(300 * KILLS, 300 * KILLS, 0, 300 * KILLS - 1)], "rows of the table")
+    same(held(w)[0], [], "files that are left")
+    same([r for r in phases(w) if r[3] == "running" or r[0] == "running"], [], "nothing runs any more")
+    proved(w)
+    w.close()
+    return "%d runs" % len(w.runs())
+
+
 def it_repeats_until_it_is_told_to_stop():
     w = world(format="ocf", parts=2, phases=["collect", "merge"], every="500ms")
     p = w.start()
@@ -95,6 +137,7 @@ def a_phase_that_fails_is_the_runs_failure():
 def wrong_settings_stop_the_start():
     for wrong, why in (({"phases": ["merge", "collect"]}, "comes first"), ({"phases": ["collect", "sing"]}, "wanted"),
                        ({"phases": ["merge", "merge"]}, "twice"), ({"phases": ["collect", "merge"], "merge": {"to": "xls"}}, "xls"),
+                       ({"phases": ["collect", "load"]}, "sink.postgres.url"), ({"phases": ["collect", "clean"]}, "clean.older"),
                        ({"phases": ["collect", "merge"], "merge": {"into": "a.csv"}, "every": "5m"}, "merge.backup")):
         w = world(format="ocf", **wrong)
         r = subprocess.run([AVROGATE, "load", "-c", w.pipeline()], capture_output=True, text=True, timeout=60)
@@ -102,5 +145,6 @@ def wrong_settings_stop_the_start():
         w.close()
 
 
-run_all([a_run_is_one_row_with_its_phases, it_repeats_until_it_is_told_to_stop, killed_anywhere_the_next_run_does_what_is_left,
-         a_phase_that_fails_is_the_runs_failure, wrong_settings_stop_the_start], workers=5)
+run_all([a_run_is_one_row_with_its_phases, collected_merged_loaded_cleaned_and_again,
+         killed_in_any_phase_each_row_is_loaded_once, it_repeats_until_it_is_told_to_stop, killed_anywhere_the_next_run_does_what_is_left,
+         a_phase_that_fails_is_the_runs_failure, wrong_settings_stop_the_start], workers=7)

@@ -116,6 +116,7 @@ class Stage(World):
     def pipeline(self, **more):
         files = {"place": self.place.url, "format": self.format}
         conf = {**self.place.settings, **self.stage_settings, **more}
+        other = {"postgres": conf.pop("postgres")} if "postgres" in conf else {}
         for key in [k for k in conf if not k.startswith(("sink__", "kafka", "source__", "batch__", "audit", "etl_log",
                                                          "until", "for", "memory", "job", "log_level", "phases", "merge", "clean",
                                                          "every"))]:
@@ -123,7 +124,7 @@ class Stage(World):
             for k in key.split("__")[:-1]:
                 at = at.setdefault(k, {})
             at[key.split("__")[-1]] = value
-        conf["sink"] = {"files": files, **({"s3": conf.pop("sink__s3")} if "sink__s3" in conf else {})}
+        conf["sink"] = {"files": files, **other, **({"s3": conf.pop("sink__s3")} if "sink__s3" in conf else {})}
         if self.audit_url:
             conf["audit"] = {"url": self.audit_url}
         return super().pipeline(**conf)
