@@ -725,6 +725,7 @@ static enum err_kind open_files(struct loader *l, struct err *e)
         .job = s->job,
         .topic = s->topic,
         .source = s->bootstrap,
+        .quality = l->quality,
         .reject_limit = s->files_reject_limit,
         .reject_floor = s->files_reject_floor,
         .audit_url = s->audit_url,

@@ -377,6 +377,7 @@ static const struct sink_ops files_ops = {
     .trial = trial,
     .shape = files_shape,
     .write = files_write,
+    .rules = files_tell_rules,
     .settle = files_settle,
     .begin = begin,
     .end = end,

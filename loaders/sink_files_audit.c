@@ -25,15 +25,24 @@ static void put_ids(struct buf *sql, const struct stage_claim *c)
     buf_put_str(sql, "}'::integer[]");
 }
 
+static void put_quarantine(struct buf *sql, const struct files *f,
+                           const struct stage_claim *c)
+{
+    char where[2000];
+
+    snprintf(where, sizeof where, "%s/_quarantine", place_shown(f->place));
+    etl_put_text(sql, c->quarantined > 0 ? where : NULL);
+}
+
 static void put_batch(struct buf *sql, const struct files *f,
                       const struct stage_claim *c)
 {
     buf_put_str(
-        sql, "INSERT INTO etl_batch (pipeline, topic, part, generation, first_offset, "
-             "last_offset, run_id, rows_in, rows_loaded, rows_rejected, "
-             "rows_duplicate, rows_filtered, bytes, target, schema_ids, started, "
-             "duration_us, "
-             "instance, epoch) VALUES (");
+        sql,
+        "INSERT INTO etl_batch (pipeline, topic, part, generation, first_offset, "
+        "last_offset, run_id, rows_in, rows_loaded, rows_rejected, "
+        "rows_duplicate, rows_filtered, rows_quarantined, bytes, quarantine, target, "
+        "schema_ids, started, duration_us, instance, epoch) VALUES (");
     etl_put_text(sql, c->job);
     buf_put_str(sql, ", ");
     etl_put_text(sql, c->topic);
@@ -42,9 +51,12 @@ static void put_batch(struct buf *sql, const struct files *f,
     etl_put_text(sql, c->run);
     buf_printf(sql,
                "::uuid, %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64
-               ", %" PRId64 ", ",
-               c->loaded + c->rejected + c->duplicate + c->filtered, c->loaded,
-               c->rejected, c->duplicate, c->filtered, c->bytes);
+               ", %" PRId64 ", %" PRId64 ", ",
+               c->loaded + c->rejected + c->duplicate + c->filtered + c->quarantined,
+               c->loaded, c->rejected, c->duplicate, c->filtered, c->quarantined,
+               c->bytes);
+    put_quarantine(sql, f, c);
+    buf_put_str(sql, ", ");
     etl_put_text(sql, place_shown(f->place));
     buf_put_str(sql, ", ");
     put_ids(sql, c);
@@ -66,10 +78,12 @@ static void put_run(struct buf *sql, const struct stage_claim *c)
                "records_processed + %" PRId64 ", records_rejected = records_rejected + "
                "%" PRId64 ", records_duplicate = records_duplicate + %" PRId64
                ", records_filtered = records_filtered + %" PRId64
+               ", records_quarantined = records_quarantined + %" PRId64
                ", batches = batches + 1, bytes = bytes + %" PRId64
                ", last_sign = CASE WHEN end_time IS NULL THEN clock_timestamp() ELSE "
                "last_sign END",
-               c->loaded, c->rejected, c->duplicate, c->filtered, c->bytes);
+               c->loaded, c->rejected, c->duplicate, c->filtered, c->quarantined,
+               c->bytes);
     buf_printf(sql,
                ", partitions = l.partitions || jsonb_build_object('%" PRId32
                "', jsonb_build_array(least((l.partitions -> '%" PRId32
@@ -91,10 +105,14 @@ static void put_run(struct buf *sql, const struct stage_claim *c)
 
 static char *compose(const struct files *f, const struct stage_claim *c)
 {
-    struct buf sql = BUF_INIT(1 << 20);
+    struct buf sql = BUF_INIT(PLACE_CLAIM);
+    struct rule_origin o = {"new.run_id", c->job, c->topic};
 
     buf_put_str(&sql, "WITH new AS (");
     put_batch(&sql, f, c);
+    if (c->n_rules > 0)
+        buf_put_str(&sql, "), rules AS (");
+    rule_result_put(&sql, &o, c->rules, c->n_rules, false, "new");
     buf_put_str(&sql, ") ");
     put_run(&sql, c);
     buf_put_str(&sql, " FROM new WHERE l.run_id = new.run_id");

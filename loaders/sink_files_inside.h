@@ -30,7 +30,10 @@ struct files_window {             // one file
     int64_t rows;
     struct buf runs;            // offsets of its rows, but the last run
     int64_t run_at, run, ended; // its first offset and rows; where the one before ended
-    bool rejects, written, final_there;
+    const char *suffix;         // NULL = the format's
+    bool rejects;               // not of the data: rejects, the quarantine
+    bool seen;                  // ... what `unique` noted
+    bool written, final_there;
     char final[STAGE_NAME];
     struct buf ticket;
     char sha256[SPOOL_SHA];
@@ -46,7 +49,15 @@ struct files_range {
     size_t n_windows;
     struct files_window *last;                     // of the record before
     struct files_window *rejects;                  // NULL = none
+    struct files_window *aside;                    // the quarantine; NULL = none
+    struct files_window *seen;                     // what `unique` noted; NULL = none
     int64_t loaded, rejected, duplicate, filtered; // records
+    int64_t quarantined;
+    struct quality *q;              // NULL = no rules, and nothing of these
+    struct quality_count *counts;   // of what is gathered
+    struct quality_count *told;     // of what report tells
+    struct rule_result *results;    // of the claim
+    char (*last_failed)[RULE_LAST]; // ... its texts
     int64_t bytes, mark, opened_ms, started_ms, count;
     int32_t ids[STAGE_IDS];
     size_t n_ids;
@@ -116,6 +127,35 @@ enum err_kind files_write(struct sink *s, const struct batch *b, struct sift *si
 void files_end_run(struct files_range *r, struct files_window *w);
 void files_forget(struct files_range *r); // what is gathered
 void files_free_range(struct files_range *r);
+
+/* sink_files_quality.c */
+
+/* The window of a file of JSON lines, made when it is not there. */
+struct files_window *files_lines(struct files *f, struct files_window **w,
+                                 const char *dir);
+/* ERR_INVALID, ERR_LIMIT: it is to be set aside for *why; else *e tells. */
+enum err_kind files_put_aside(struct files *f, struct files_range *r,
+                              const struct record *rec, struct sifted *got,
+                              struct err *why, struct err *e) MUST_USE;
+enum err_kind files_stop(const struct files *f, const struct files_range *r,
+                         const struct record *rec, const struct sifted *got,
+                         struct err *e) MUST_USE;
+void files_open_rules(struct files *f, struct files_range *r);
+void files_free_rules(struct files_range *r);
+/* The range ends: what `unique` noted becomes a file of it. */
+enum err_kind files_note_seen(struct files *f, struct files_range *r,
+                              struct err *e) MUST_USE;
+/* A partition is new here: what `unique` noted in the claims before `next`. */
+enum err_kind files_recall(struct files *f, struct files_range *r, int64_t next,
+                           struct err *e) MUST_USE;
+void files_begin_rules(struct files_range *r, const struct batch *b, struct sift *sift);
+void files_step_rules(struct files_range *r, const struct batch *b); // it is gathered
+void files_forget_rules(struct files_range *r);                      // what is gathered
+void files_keep_rules(struct files_range *r);                        // it is staged
+/* Fills r->results with what is gathered; how many. */
+size_t files_results(const struct files *f, const struct files_range *r);
+enum err_kind files_tell_rules(struct sink *s, const struct rule_result *results,
+                               size_t n, struct err *e);
 
 /* sink_files_rotate.c */
 enum err_kind files_settle(struct sink *s, bool all, struct settled *out,

@@ -20,7 +20,7 @@
 static void name_file(const struct files *f, const struct files_range *r,
                       struct files_window *w)
 {
-    const char *suffix = w->rejects ? ".jsonl" : format_suffix(f->o.format);
+    const char *suffix = w->suffix != NULL ? w->suffix : format_suffix(f->o.format);
     int n = snprintf(w->final, sizeof w->final, "%s%s%.255s+%" PRId32, w->dir,
                      w->dir[0] == '\0' ? "" : "/", f->o.topic, r->partition);
 
@@ -67,13 +67,13 @@ static void drop_empty(struct files_range *r)
     r->n_windows = kept;
 }
 
-static void add_rejects(struct files_range *r)
+static void add_lines(struct files_range *r, struct files_window **w)
 {
-    if (r->rejects == NULL)
+    if (*w == NULL)
         return;
     r->windows = mem_grow(r->windows, r->n_windows + 1, sizeof(struct files_window *));
-    r->windows[r->n_windows++] = r->rejects;
-    r->rejects = NULL;
+    r->windows[r->n_windows++] = *w;
+    *w = NULL;
 }
 
 /* Ends all files of the range and gives them their names.  Once. */
@@ -89,7 +89,10 @@ static enum err_kind seal(struct files *f, struct files_range *r, struct err *e)
         files_end_run(r, r->windows[i]);
         buf_put_u8(&r->windows[i]->runs, 0);
     }
-    add_rejects(r);
+    TRY(files_note_seen(f, r, e));
+    add_lines(r, &r->seen);
+    add_lines(r, &r->rejects);
+    add_lines(r, &r->aside);
     for (size_t i = 0; i < r->n_windows; i++) {
         name_file(f, r, r->windows[i]);
         spool_sha256(r->windows[i]->spool, r->windows[i]->sha256);
@@ -138,6 +141,9 @@ static void fill_claim(const struct files *f, const struct files_range *r,
         .rejected = r->rejected,
         .duplicate = r->duplicate,
         .filtered = r->filtered,
+        .quarantined = r->quarantined,
+        .rules = r->results,
+        .n_rules = files_results(f, r),
         .bytes = r->bytes,
         .mark = r->mark,
         .n_ids = r->n_ids,
@@ -160,6 +166,7 @@ static void fill_claim(const struct files *f, const struct files_range *r,
                                        .rows = w->rows,
                                        .sha256 = w->sha256,
                                        .runs = runs_of(r, w),
+                                       .seen = w->seen,
                                        .rejects = w->rejects};
     }
 }
@@ -296,6 +303,8 @@ static void report(struct files_range *r, bool lost)
                                          .rejected = (size_t)r->rejected,
                                          .duplicate = (size_t)r->duplicate,
                                          .filtered = (size_t)r->filtered,
+                                         .quarantined = (size_t)r->quarantined,
+                                         .rules = r->told,
                                          .bytes = (size_t)r->bytes};
     r->last_receipt = r->report.receipt;
     r->last_first = r->stage.first;
@@ -332,6 +341,7 @@ static void kept(struct files *f, struct files_range *r)
               LOG_I("partition", r->partition), LOG_I("first", r->stage.first),
               LOG_I("last", r->stage.last), LOG_I("rows", r->loaded),
               LOG_I("files", r->n_windows), LOG_END);
+    files_keep_rules(r);
     report(r, false);
     leave_hint(f, r);
     stage_again(&r->stage);
@@ -426,9 +436,10 @@ static bool is_due(const struct files *f, const struct files_range *r, bool all)
 {
     if (r->stage.phase != STAGE_READY)
         return true; // begun, and not come to its end
-    return holds(r) && (all || r->loaded + r->rejected >= f->o.rotate_rows ||
-                        packed(r) >= f->o.rotate_bytes || r->n_windows > DIRS_WELL ||
-                        clock_ms() - r->opened_ms >= f->o.rotate_age_ms);
+    return holds(r) &&
+           (all || r->loaded + r->rejected + r->quarantined >= f->o.rotate_rows ||
+            packed(r) >= f->o.rotate_bytes || r->n_windows > DIRS_WELL ||
+            clock_ms() - r->opened_ms >= f->o.rotate_age_ms);
 }
 
 /* Somebody else's by now, or given back: whoever has it gathers it again. */

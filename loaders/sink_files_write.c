@@ -30,9 +30,13 @@ void files_forget(struct files_range *r)
     for (size_t i = 0; i < r->n_windows; i++)
         free_window(r->windows[i]);
     free_window(r->rejects);
+    free_window(r->aside);
+    free_window(r->seen);
     r->n_windows = 0;
-    r->last = r->rejects = NULL;
+    r->last = r->rejects = r->aside = r->seen = NULL;
     r->loaded = r->rejected = r->duplicate = r->filtered = r->bytes = 0;
+    r->quarantined = 0;
+    files_forget_rules(r);
     r->n_ids = r->runs = 0;
     r->sealed = false;
     r->end = r->stage.next;
@@ -43,6 +47,7 @@ void files_free_range(struct files_range *r)
 {
     files_forget(r);
     free(r->windows);
+    files_free_rules(r);
     buf_free(&r->body);
     arena_free(&r->theirs_a);
     free(r);
@@ -59,6 +64,7 @@ static struct files_range *range_of(struct files *f, int32_t partition)
     r = mem_alloc(sizeof *r);
     r->partition = partition;
     r->body = BUF_INIT(PLACE_CLAIM);
+    files_open_rules(f, r);
     r->link = f->ranges;
     return f->ranges = r;
 }
@@ -77,6 +83,7 @@ static enum err_kind find_range(struct files *f, const struct batch *b,
                        b->partition);
     struct files_range *r = range_of(f, b->partition);
     if (r->epoch != b->epoch) {
+        TRY(files_recall(f, r, next, e));
         r->stage = (struct stage){.phase = STAGE_READY, .next = next};
         files_forget(r);
         r->epoch = b->epoch;
@@ -205,18 +212,12 @@ static enum err_kind set_aside(struct files *f, struct files_range *r,
                                const struct err *why, struct err *e)
 {
     struct buf line = BUF_INIT(SIZE_MAX);
+    struct files_window *w = files_lines(f, &r->rejects, "_rejects");
 
-    if (r->rejects == NULL) {
-        r->rejects = mem_alloc(sizeof *r->rejects);
-        r->rejects->dir = mem_str(span_str("_rejects"));
-        r->rejects->rejects = true;
-        r->rejects->ticket = BUF_INIT(PLACE_CLAIM);
-        r->rejects->spool = spool_open(f->o.spool, SPOOL_MEMORY);
-    }
     put_reject(&line, rec, got, why);
-    enum err_kind rc = spool_put(r->rejects->spool, buf_span(&line), e);
+    enum err_kind rc = spool_put(w->spool, buf_span(&line), e);
     buf_free(&line);
-    r->rejects->rows++;
+    w->rows++;
     r->rejected++;
     return rc;
 }
@@ -283,6 +284,10 @@ static enum err_kind add_record(struct files *f, struct files_range *r,
     note_id(r, got->id);
     r->filtered += got->fate == SIFT_FILTERED;
     r->duplicate += got->fate == SIFT_REPEATED;
+    if (got->fate == SIFT_ASIDE)
+        return files_put_aside(f, r, rec, got, why, e);
+    if (got->fate == SIFT_STOP)
+        return files_stop(f, r, rec, got, e);
     if (got->fate != SIFT_ROW)
         return ERR_OK;
     buf_reset(&f->dir);
@@ -368,8 +373,10 @@ enum err_kind files_write(struct sink *s, const struct batch *b, struct sift *si
         return err_set(e, ERR_CONFLICT,
                        "%s/%" PRId32 ": batch of %" PRId64 ", wanted %" PRId64,
                        b->topic, b->partition, b->first, r->end);
+    files_begin_rules(r, b, sift);
     if (add_all(f, r, b, sift, e) != ERR_OK)
         return give_up(f, r, e);
+    files_step_rules(r, b);
     note_batch(r, b);
     out->held = true;
     return ERR_OK;

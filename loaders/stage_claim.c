@@ -75,9 +75,10 @@ static const struct {
     {                                                               \
 #name_, offsetof(struct stage_claim, name_), false, 0, true \
     }
-    T(job),       T(topic),         T(cluster),  N(first, 0),  N(last, 0),  N(count, 0),
-    N(loaded, 0), N(rejected, 0),   N(bytes, 0), N(mark, -1),  T(instance), T(run),
-    N(epoch, 0),  N(started_ms, 0), N(us, 0),    O(duplicate), O(filtered),
+    T(job),       T(topic),     T(cluster),     N(first, 0),      N(last, 0),
+    N(count, 0),  N(loaded, 0), N(rejected, 0), N(bytes, 0),      N(mark, -1),
+    T(instance),  T(run),       N(epoch, 0),    N(started_ms, 0), N(us, 0),
+    O(duplicate), O(filtered),  O(quarantined),
 #undef T
 #undef N
 #undef O
@@ -97,7 +98,39 @@ static void put_file(struct buf *out, const struct stage_file *f)
         buf_put_str(out, ",\"runs\":");
         json_put_string(out, span_str(f->runs));
     }
+    if (f->seen)
+        buf_put_str(out, ",\"seen\":true");
     buf_put_str(out, f->rejects ? ",\"rejects\":true}" : "}");
+}
+
+static void put_member(struct buf *out, const char *name, const char *text)
+{
+    buf_printf(out, ",\"%s\":", name);
+    if (text == NULL)
+        buf_put_str(out, "null");
+    else
+        json_put_string(out, span_str(text));
+}
+
+static void put_rules(struct buf *out, const struct stage_claim *c)
+{
+    if (c->n_rules == 0)
+        return;
+    buf_put_str(out, "\"rules\":[");
+    for (size_t i = 0; i < c->n_rules; i++) {
+        const struct rule_result *r = &c->rules[i];
+        buf_printf(out,
+                   "%s{\"checked\":%" PRId64 ",\"failed\":%" PRId64
+                   ",\"errors\":%" PRId64,
+                   i > 0 ? "," : "", r->checked, r->failed, r->errors);
+        put_member(out, "name", r->name);
+        put_member(out, "severity", r->severity);
+        put_member(out, "form", r->form);
+        put_member(out, "wanted", r->wanted);
+        put_member(out, "last_failed", r->last_failed);
+        buf_put_u8(out, '}');
+    }
+    buf_put_str(out, "],");
 }
 
 void stage_claim_put(struct buf *out, const struct stage_claim *c)
@@ -120,6 +153,7 @@ void stage_claim_put(struct buf *out, const struct stage_claim *c)
         json_put_string(out, span_str(c->schema));
         buf_printf(out, ",\"schema_id\":%" PRId64 ",", c->schema_id);
     }
+    put_rules(out, c);
     buf_put_str(out, "\"files\":[");
     for (size_t i = 0; i < c->n_files; i++) {
         if (i > 0)
@@ -258,6 +292,7 @@ static enum err_kind read_file(struct stage_file *f, const struct json *j,
     TRY(read_number(&f->rows, j, "rows", 0, e));
     TRY(read_text(&f->sha256, j, "sha256", a, e));
     f->rejects = json_is(json_member(j, "rejects"), JSON_TRUE);
+    f->seen = json_is(json_member(j, "seen"), JSON_TRUE);
     f->runs = "";
     if (json_member(j, "runs") != NULL)
         TRY(read_text(&f->runs, j, "runs", a, e));
@@ -272,6 +307,35 @@ static enum err_kind read_files(struct stage_claim *c, const struct json *files,
     c->files = arena_array(a, files->n, sizeof *c->files);
     for (const struct json *j = files->first; j != NULL; j = j->next)
         TRY(read_file(&c->files[c->n_files++], j, a, e));
+    return ERR_OK;
+}
+
+static enum err_kind read_rule(struct rule_result *r, const struct json *j,
+                               struct arena *a, struct err *e)
+{
+    TRY(read_number(&r->checked, j, "checked", 0, e));
+    TRY(read_number(&r->failed, j, "failed", 0, e));
+    TRY(read_number(&r->errors, j, "errors", 0, e));
+    TRY(read_text(&r->name, j, "name", a, e));
+    TRY(read_text(&r->severity, j, "severity", a, e));
+    TRY(read_text(&r->form, j, "form", a, e));
+    TRY(read_text(&r->wanted, j, "wanted", a, e));
+    if (json_is(json_member(j, "last_failed"), JSON_STRING))
+        TRY(read_text(&r->last_failed, j, "last_failed", a, e));
+    return ERR_OK;
+}
+
+static enum err_kind read_rules(struct stage_claim *c, const struct json *rules,
+                                struct arena *a, struct err *e)
+{
+    if (rules == NULL)
+        return ERR_OK;
+    if (!json_is(rules, JSON_ARRAY) || rules->n > QUALITY_RULES_MOST)
+        return err_set(e, ERR_INTERNAL, "claim with \"rules\" that are no list");
+    struct rule_result *read = arena_array(a, rules->n, sizeof *read);
+    for (const struct json *j = rules->first; j != NULL; j = j->next)
+        TRY(read_rule(&read[c->n_rules++], j, a, e));
+    c->rules = read;
     return ERR_OK;
 }
 
@@ -343,6 +407,7 @@ enum err_kind stage_claim_read(struct stage_claim *c, struct span text, struct a
             TRY(read_number((int64_t *)at, root, members[i].name, members[i].least, e));
     }
     TRY(read_ids(&r, json_member(root, "schema_ids"), e));
+    TRY(read_rules(&r, json_member(root, "rules"), a, e));
     TRY(read_files(&r, json_member(root, "files"), a, e));
     TRY(read_schema(&r, root, a, e));
     TRY(check_ranges(&r, e));

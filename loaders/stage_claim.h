@@ -20,6 +20,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "loaders/rule_result.h"
 
 #define STAGE_NAME 1100
 #define STAGE_IDS 64
@@ -30,7 +31,8 @@ struct stage_file {
     struct span ticket; // place.h
     int64_t bytes, rows;
     const char *sha256;
-    bool rejects;     // JSON lines of records that were set aside
+    bool rejects;     // not of the data: JSON lines of records that were set aside, or
+    bool seen;        // ... what `unique` rules noted
     const char *runs; // offsets of its rows (stage_runs), "" = not known
 };
 
@@ -41,6 +43,9 @@ struct stage_claim {
     int64_t count;       // of claims of this partition before it
     int64_t loaded, rejected, bytes;
     int64_t duplicate, filtered; // by transforms; 0 in claims of before there were any
+    int64_t quarantined;         // by quality rules
+    const struct rule_result *rules; // what each said of the range
+    size_t n_rules;
     int64_t mark;           // record_mark() of the record at `last`, -1 = not known
     int32_t ids[STAGE_IDS]; // of the writers
     size_t n_ids;

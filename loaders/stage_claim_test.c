@@ -5,10 +5,26 @@
 static void a_claim_comes_back_as_it_was_written(void)
 {
     struct stage_file files[] = {
-        {"dt=2026-11-20/t+3+1.avro", {0}, 100, 7, "ab", false, "0:7"},
-        {"_rejects/t+3+1.jsonl", {0}, 5, 1, "cd", true, ""},
+        {"dt=2026-11-20/t+3+1.avro", {0}, 100, 7, "ab", false, false, "0:7"},
+        {"_rejects/t+3+1.jsonl", {0}, 5, 1, "cd", true, true, ""},
     };
+    struct rule_result rules[] = {{.name = "a",
+                                   .severity = "warn",
+                                   .form = "expr",
+                                   .wanted = "message.x == \"y\"",
+                                   .checked = 9,
+                                   .failed = 3,
+                                   .errors = 1,
+                                   .last_failed = "t/3@101: is false"},
+                                  {.name = "b",
+                                   .severity = "fail",
+                                   .form = "not_null",
+                                   .wanted = "x not null",
+                                   .checked = 9}};
     struct stage_claim c = {.job = "j \"quoted\"",
+                            .quarantined = 2,
+                            .rules = rules,
+                            .n_rules = 2,
                             .topic = "t",
                             .cluster = "",
                             .partition = 3,
@@ -42,6 +58,12 @@ static void a_claim_comes_back_as_it_was_written(void)
     CHECK_INT(d.n_files, 2);
     CHECK_SPAN(d.files[0].ticket, "{\"upload\":\"a\\\"b\"}");
     CHECK(d.files[1].rejects && !d.files[0].rejects);
+    CHECK(d.files[1].seen && !d.files[0].seen);
+    CHECK_INT(d.quarantined, 2);
+    CHECK_INT(d.n_rules, 2);
+    CHECK_INT(d.rules[0].failed, 3);
+    CHECK_STR(d.rules[0].last_failed, "t/3@101: is false");
+    CHECK(d.rules[1].last_failed == NULL);
     stage_claim_put(&again, &d);
     CHECK(span_eq(buf_span(&body), buf_span(&again)));
     arena_free(&a);
@@ -51,7 +73,8 @@ static void a_claim_comes_back_as_it_was_written(void)
 
 static void offsets_of_rows_come_back(void)
 {
-    struct stage_file files[] = {{"a.avro", {0}, 100, 5, "ab", false, "0:2,3:3"}};
+    struct stage_file files[] = {
+        {"a.avro", {0}, 100, 5, "ab", false, false, "0:2,3:3"}};
     struct stage_claim c = {.first = 100, .last = 107, .files = files, .n_files = 1};
     struct stage_runs r = stage_runs_begin(&c, &files[0]);
     static const int64_t wanted[] = {100, 101, 105, 106, 107, -1, -1};
@@ -73,7 +96,8 @@ static void offsets_of_rows_come_back(void)
 
 static bool is_read(const char *runs, const char *schema)
 {
-    struct stage_file files[] = {{"a.avro", span_str("t"), 100, 5, "ab", false, runs}};
+    struct stage_file files[] = {
+        {"a.avro", span_str("t"), 100, 5, "ab", false, false, runs}};
     struct stage_claim c = {.job = "j",
                             .topic = "t",
                             .cluster = "",

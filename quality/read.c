@@ -1,6 +1,8 @@
 /* Rules as they are written: keys, values, places. */
 #include "quality/quality_inside.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,13 +162,15 @@ static void show(struct reading *r, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    r->rule->shown.shown = arena_str(&r->q->arena, span_str(text));
+    struct span cut = span_str(text);
+    cut.n = utf8_good(cut); // not in the middle of a character
+    r->rule->shown.shown = arena_str(&r->q->arena, cut);
 }
 
 static enum err_kind read_expr(struct reading *r, const struct yaml *y, struct err *e)
 {
     TRY(read_text(r->q, y, &r->rule->expr, e));
-    r->rule->shown.shown = r->rule->expr;
+    show(r, "%s", r->rule->expr);
     return ERR_OK;
 }
 

@@ -220,6 +220,40 @@ def an_upsert_asks_its_rules_too():
     same(results(w), {"cold": ("quarantine", 4, 1, 0)}, "a tombstone is not asked")
 
 
+def staged_files_have_a_quarantine_too(rounds=int(os.environ.get("ROUNDS", 3))):
+    w = Stage(parts=2, schema=READING, audit=URL, quality=Model.rules, rotate__rows=170, rotate__age="200ms")
+    model, offsets = Model(), [0, 0]
+    staged = lambda: sum(c["last"] + 1 - c["first"] for p in w.claims().values() for c in p)
+    for turn in range(rounds + 1):
+        for r in random_readings(500):
+            partition = random.randrange(2)
+            w.producer.produce(w.name, w.encode(r), partition=partition)
+            model.put(partition, offsets[partition], r)
+            offsets[partition] += 1
+        w.producer.flush()
+        if turn < rounds:
+            had = staged()
+            p = w.start(batch__rows=random.choice([7, 40]), **w.static())
+            wait("something is staged", lambda: staged() > had)
+            p.kill()
+            p.wait()
+    same(w.finish(batch__rows=50, **w.static()), 0, "exit")
+    records, lines = w.records()
+    key = lambda x: tuple((v is not None, v) for v in x)
+    same(sorted(((r["id"], r["city"], r["temp"]) for r in records), key=key), sorted(model.rows, key=key), "records")
+    same(sorted((l["_partition"], l["_offset"], l["id"]) for l in lines), sorted(model.aside), "quarantine")
+    same(all(l["_topic"] == w.name and l["plate"] and all(e["why"] for e in l["_errors"]) for l in lines), True, "its columns")
+    got = {name: (r[1], r[2]) for name, r in results(w).items()}
+    same(got, {name: (model.n, n) for name, n in model.failed.items()}, "etl_rule_result")
+    audited(w, loaded=len(model.rows), quarantined=len(model.aside))
+    # a rule that says stop: nothing of what was gathered is staged
+    had = staged()
+    put(w, [reading(1000), reading(666)])
+    same(w.finish(quality=[{"name": "f", "severity": "fail", "expr": "message.id != 666"}], rotate__age="1h", **w.static()), 1, "exit")
+    same((staged(), w.runs()[-1][0]), (had, "failed"), "after a stop")
+    return "%d records" % model.n
+
+
 run_all([each_form_catches_its_own, each_severity_does_what_it_says,
          a_rule_that_does_not_fit_stops_the_run_and_says_where, killed_in_the_middle_the_counts_are_those_of_a_model,
-         an_upsert_asks_its_rules_too])
+         an_upsert_asks_its_rules_too, staged_files_have_a_quarantine_too])
