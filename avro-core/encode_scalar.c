@@ -1,7 +1,7 @@
-#include "avro-core/base64.h"
 #include "avro-core/digits.h"
 #include "avro-core/encode_inside.h"
 #include "avro-core/text_scan.h"
+#include "base/base64.h"
 
 #define STOPPED "size" // the rule when the output is full: walk_grow() has said so
 

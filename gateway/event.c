@@ -1,6 +1,6 @@
 #include "gateway/event.h"
 
-#include "avro-core/base64.h"
+#include "base/base64.h"
 #include "base/utf8.h"
 #include "gateway/when.h"
 

@@ -1,6 +1,6 @@
 #include "gateway/rest.h"
 
-#include "avro-core/base64.h"
+#include "base/base64.h"
 #include "base/utf8.h"
 #include "wire/frame.h"
 

@@ -2,8 +2,8 @@
 
 #include "gateway/ask.h"
 
-#include "avro-core/base64.h"
 #include "avro-core/moment.h"
+#include "base/base64.h"
 #include "base/tab.h"
 
 #include <stdio.h>

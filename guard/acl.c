@@ -78,13 +78,20 @@ static bool next_word(struct span *line, struct span *word)
     return true;
 }
 
-static bool is_principal(struct span s)
+bool acl_is_name(struct span s)
 {
-    static const char *const ways[] = {"user:", "cert:", "token:"};
+    static const char *const ways[] = {ACL_USER, ACL_CERT, ACL_TOKEN};
 
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
         if (s.n > strlen(ways[i]) && memcmp(s.p, ways[i], strlen(ways[i])) == 0)
-            return s.n <= ACL_PRINCIPAL;
+            return true;
+    return false;
+}
+
+static bool is_principal(struct span s)
+{
+    if (acl_is_name(s))
+        return s.n <= ACL_PRINCIPAL;
     return is(s, "*") || is(s, "anonymous");
 }
 

@@ -26,6 +26,13 @@ enum acl_kind { ACL_SUBJECT, ACL_TOPIC };
 #define ACL_RULES 100000
 #define ACL_PRINCIPAL 1024 // bytes
 
+/* How a principal begins, by what it was known by. */
+#define ACL_USER "user:"   // a name of the passwords
+#define ACL_CERT "cert:"   // a certificate's
+#define ACL_TOKEN "token:" // a token's claim
+/* Is it one of these, and somebody behind it? */
+bool acl_is_name(struct span principal);
+
 struct acl;
 
 /* ERR_INVALID and ERR_LIMIT name the line. */

@@ -1,10 +1,10 @@
 #include "guard/guard_inside.h"
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/log.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <strings.h>
 
 #define CREDENTIAL_MOST (PASSWORDS_USER + 1 + PASSWORDS_TEXT)
@@ -45,9 +45,14 @@ static void refuse_stranger(struct guard *g, struct http_req *r,
     http_answer_error(r, 401, 401, "Unauthorized");
 }
 
-void guard_refuse(struct http_req *r, const struct guard_ask *ask)
+void guard_tell(const struct http_req *r, const struct guard_ask *ask)
 {
     tell(r, ask, r->who, "not permitted");
+}
+
+static void refuse(struct http_req *r, const struct guard_ask *ask)
+{
+    guard_tell(r, ask);
     if (ask->over == GUARD_ONE)
         http_answer_error(r, 403, 40301, SPAN_FMT " may not %s %s " SPAN_FMT,
                           SPAN_ARG(r->who), acl_op_name(ask->op),
@@ -86,17 +91,13 @@ static bool is_scheme(struct span *header, const char *scheme)
 /* RFC 7617: base64 of NAME ':' PASSWORD. */
 static bool read_basic(struct credential *out, struct span coded, struct arena *a)
 {
-    size_t pad = 0;
+    size_t length;
 
-    while (pad < 2 && coded.n > pad && coded.p[coded.n - 1 - pad] == '=')
-        pad++;
-    if (coded.n == 0 || coded.n % 4 != 0 || coded.n / 4 * 3 - pad > CREDENTIAL_MOST)
+    if (coded.n == 0 || BASE64_ROOM(coded.n) > CREDENTIAL_MOST + 2)
         return false;
-    uint8_t *text = arena_alloc(a, coded.n / 4 * 3 + 1);
-    int n = EVP_DecodeBlock(text, coded.p, (int)coded.n);
-    if (n < 0)
+    uint8_t *text = arena_alloc(a, BASE64_ROOM(coded.n) + 1);
+    if (!base64_read(text, &length, coded))
         return false;
-    size_t length = (size_t)n - pad;
     text[length] = '\0';
     uint8_t *colon = memchr(text, ':', length);
     if (colon == NULL || colon == text || memchr(text, '\0', length) != NULL)
@@ -126,7 +127,7 @@ static bool is_permitted(struct guard *g, struct http_req *r,
         return false;
     if (guard_may(g, r->who, ask))
         return true;
-    guard_refuse(r, ask);
+    refuse(r, ask);
     return false;
 }
 
@@ -171,7 +172,7 @@ static void admit_with_token(struct guard *g, struct http_req *r,
     } else if (!is_signed(g, &t, token)) {
         refuse_stranger(g, r, ask, (struct span){0}, "no key of ours signed the token");
     } else {
-        set_who(r, "token:", t.who);
+        set_who(r, ACL_TOKEN, t.who);
         is_permitted(g, r, ask);
     }
 }
@@ -188,7 +189,7 @@ static void admit_with_header(struct guard *g, struct http_req *r,
         refuse_stranger(g, r, ask, (struct span){0},
                         "authorization of a kind not taken");
     } else if (proven_has(&g->proven, given.both, clock_ms())) {
-        set_who(r, "user:", given.user);
+        set_who(r, ACL_USER, given.user);
         is_permitted(g, r, ask);
     } else {
         check_later(g, r, ask, &given);
@@ -201,14 +202,14 @@ void guard_admit(struct guard *g, struct http_req *r, const struct guard_ask *as
 
     if (g->s->passwords == NULL && g->s->jwks == NULL && g->s->acl == NULL) {
         if (r->certificate.n > 0)
-            set_who(r, "cert:", r->certificate);
+            set_who(r, ACL_CERT, r->certificate);
         throttle_request(g, r);
         return;
     }
     if (header.n > 0) {
         admit_with_header(g, r, ask, header);
     } else if (r->certificate.n > 0) {
-        set_who(r, "cert:", r->certificate);
+        set_who(r, ACL_CERT, r->certificate);
         is_permitted(g, r, ask);
     } else if (g->s->passwords != NULL || g->s->jwks != NULL) {
         refuse_stranger(g, r, ask, (struct span){0}, "no credentials");
@@ -244,7 +245,7 @@ static void check(struct hashing *h)
         refuse_stranger(h->guard, r, &h->ask, h->given.user, "wrong name or password");
         return;
     }
-    set_who(r, "user:", h->given.user);
+    set_who(r, ACL_USER, h->given.user);
     if (is_permitted(h->guard, r, &h->ask))
         http_admit(r);
 }

@@ -140,16 +140,6 @@ static bool is_url(const char *s)
     return s != NULL && (begins(s, "https://") || begins(s, "http://"));
 }
 
-/* Keys that came in the clear are anybody's, unless they never left this machine. */
-static bool is_safe(const char *url)
-{
-    struct url u;
-    struct err no_url = {0};
-
-    return url_split(&u, span_str(url), &no_url) == ERR_OK &&
-           (u.tls || span_eq(u.host, span_str("127.0.0.1")));
-}
-
 static enum err_kind ask_keys(struct buf *out, const struct guard_settings *s,
                               struct err *e)
 {
@@ -161,7 +151,8 @@ static enum err_kind ask_keys(struct buf *out, const struct guard_settings *s,
     struct http_reply reply = {0};
     struct http_client *c = NULL;
 
-    if (!is_safe(s->jwks))
+    // keys that came in the clear are anybody's
+    if (!url_keeps_secrets(span_str(s->jwks)))
         return err_set(e, ERR_INVALID, "wanted https");
     TRY(http_client_open(&c, &how, e));
     enum err_kind rc = http_client_call(c, &call, &reply, e);

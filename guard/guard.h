@@ -138,5 +138,6 @@ void guard_admit(struct guard *g, struct http_req *r, const struct guard_ask *as
 /* May `who` (http_req.who) do that?  From memory. */
 bool guard_may(struct guard *g, struct span who, const struct guard_ask *ask);
 
-/* Answers 403 and leaves a line in the log: where only the body says what is asked. */
-void guard_refuse(struct http_req *r, const struct guard_ask *ask);
+/* The line in the log of a refusal that the program itself answers: where only the body
+ * says what is asked. */
+void guard_tell(const struct http_req *r, const struct guard_ask *ask);

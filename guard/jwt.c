@@ -1,5 +1,7 @@
 #include "guard/jwt_inside.h"
 
+#include "base/base64.h"
+
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
@@ -28,17 +30,16 @@ bool jwt_decode(struct span *out, struct span text, struct arena *a)
 
     if (text.n == 0 || pad > 2 || text.n > JWKS_FILE)
         return false;
-    uint8_t *plain = arena_alloc(a, whole + 1), *bytes = arena_alloc(a, whole);
-    for (size_t i = 0; i < text.n; i++) {
+    uint8_t *bytes = arena_alloc(a, whole);
+    size_t n;
+    for (size_t i = 0; i < text.n; i++)
         if (!is_base64url(text.p[i]))
             return false;
-        plain[i] = text.p[i] == '-' ? '+' : text.p[i] == '_' ? '/' : text.p[i];
-    }
-    memset(plain + text.n, '=', pad);
-    int n = EVP_DecodeBlock(bytes, plain, (int)whole);
-    if (n < 0)
+    memcpy(bytes, text.p, text.n);
+    memset(bytes + text.n, '=', pad);
+    if (!base64_read(bytes, &n, span_of(bytes, whole)))
         return false;
-    *out = span_of(bytes, (size_t)n - pad);
+    *out = span_of(bytes, n);
     return true;
 }
 

@@ -62,12 +62,8 @@ struct span throttle_address(struct span peer, struct arena *a)
 /* Who pays: somebody known by name, else the address. */
 static struct span payer_of(struct http_req *r)
 {
-    static const char *const ways[] = {"user:", "cert:", "token:"};
-
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-        if (r->who.n > strlen(ways[i]) &&
-            memcmp(r->who.p, ways[i], strlen(ways[i])) == 0)
-            return r->who;
+    if (acl_is_name(r->who))
+        return r->who;
     return throttle_address(r->peer, &r->arena);
 }
 

@@ -136,7 +136,8 @@ void http_stream_end(struct http_req *r)
     unlock_and_mail(r, s);
 }
 
-size_t http_stream_pending(struct http_req *r)
+/* Bytes written that the client has not taken. */
+static size_t pending(struct http_req *r)
 {
     struct stream *s = lock_of(r);
     size_t n = s->out.n + s->sending.n - s->sent;
@@ -257,7 +258,7 @@ bool stream_step(struct conn *c, struct span *in)
         return true;
     }
     if (s->closing || s->body_over || s->paused ||
-        http_stream_pending(&c->call->req) > HTTP_STREAM_OUT)
+        pending(&c->call->req) > HTTP_STREAM_OUT)
         return false;
     return step_read(c, in);
 }

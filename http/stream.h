@@ -40,7 +40,5 @@ struct http_stream {
 void http_stream_begin(struct http_req *r, int status, const char *type,
                        const struct http_stream *s);
 void http_stream_write(struct http_req *r, struct span bytes);
-/* Bytes written that the client has not taken. */
-size_t http_stream_pending(struct http_req *r);
 void http_stream_resume(struct http_req *r);
 void http_stream_end(struct http_req *r);

@@ -167,3 +167,13 @@ void url_put_escaped(struct buf *out, struct span s)
             buf_put(out, span_of((char[]){'%', hex[c >> 4], hex[c & 15]}, 3));
     }
 }
+
+bool url_keeps_secrets(struct span text)
+{
+    struct err no_url = {0};
+    struct url u;
+
+    return url_split(&u, text, &no_url) == ERR_OK &&
+           (u.tls || span_eq(u.host, span_str("127.0.0.1")) ||
+            span_eq(u.host, span_str("::1")));
+}

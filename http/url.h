@@ -20,6 +20,10 @@ struct url {            // all borrowed from the text
 /* ERR_INVALID when `text` is no http(s) URL; the message shows it without userinfo. */
 enum err_kind url_split(struct url *out, struct span text, struct err *e) MUST_USE;
 
+/* May a secret be sent to `text`, or one's trust be put in what comes from there?  Over
+ * TLS, or to this machine, which no wire leads to. */
+bool url_keeps_secrets(struct span text);
+
 /* Appends `s` with everything but unreserved characters as %XX: one path segment, or
  * one name or value of a query. */
 void url_put_escaped(struct buf *out, struct span s);

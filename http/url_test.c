@@ -95,11 +95,35 @@ static void escapes_one_segment(void)
     buf_free(&b);
 }
 
+static void secrets_go_over_tls_or_nowhere(void)
+{
+    static const struct {
+        const char *url;
+        bool want;
+    } rows[] = {
+        {"https://a:8081", true},
+        {"HTTPS://a:8081", true},
+        {"http://127.0.0.1:8081", true},
+        {"http://[::1]:8081", true},
+        {"http://10.0.0.3:8081", false},
+        {"http://127.0.0.1.evil.example:1", false},
+        {"http://localhost.evil:1", false},
+        {"", false},
+        {"http://127.0.0.1:80@evil.example/", false},
+        {"http://u:s@127.0.0.1/", true},
+        {"ftp://127.0.0.1", false},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        CHECK_INT(url_keeps_secrets(span_str(rows[i].url)), rows[i].want);
+}
+
 int main(void)
 {
     RUN(takes_urls_apart);
     RUN(says_why_it_is_none);
     RUN(shows_urls_without_their_secrets);
     RUN(escapes_one_segment);
+    RUN(secrets_go_over_tls_or_nowhere);
     return REPORT();
 }

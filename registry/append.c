@@ -45,8 +45,8 @@ struct round {
     struct reg_job *jobs[REG_SHARE_MOST];
     struct reg_decision decisions[REG_SHARE_MOST];
     enum fate fates[REG_SHARE_MOST];
-    struct kf_record *records; // of all that are WRITTEN
-    size_t n_records;
+    struct kf_record *records; // of all that are WRITTEN; ours
+    size_t n_records, cap_records;
     struct arena arena;
 };
 
@@ -300,6 +300,16 @@ static bool have_pen(struct reg_writer *w, struct round *r)
 
 /* One round with the pen. */
 
+/* Behind those there are; what is put there is among them once it is counted. */
+static struct kf_record *room_for(struct round *r, size_t n)
+{
+    if (r->n_records + n > r->cap_records) {
+        r->cap_records = 2 * r->cap_records + n;
+        r->records = mem_grow(r->records, r->cap_records, sizeof *r->records);
+    }
+    return r->records + r->n_records;
+}
+
 static void decide(struct reg_writer *w, struct round *r, size_t i,
                    const struct reg_state *s, struct reg_share *share)
 {
@@ -321,8 +331,7 @@ static void decide(struct reg_writer *w, struct round *r, size_t i,
                w->trouble.kind != ERR_OK ? w->trouble.msg : "every attempt failed");
         return;
     }
-    struct kf_record *records = arena_array(&r->arena, d->n, sizeof *records);
-    if (!put_records(records, d, reg_pen_largest(w->pen), &r->arena)) {
+    if (!put_records(room_for(r, d->n), d, reg_pen_largest(w->pen), &r->arena)) {
         refuse(job, d, REG_TOO_LARGE, "Schema is too large", "no record can hold it");
         return;
     }
@@ -331,13 +340,6 @@ static void decide(struct reg_writer *w, struct round *r, size_t i,
         return;
     share->closed |= job->alone;
     r->fates[i] = WRITTEN;
-
-    struct kf_record *all =
-        arena_array(&r->arena, r->n_records + d->n, sizeof *records);
-    if (r->n_records > 0)
-        memcpy(all, r->records, r->n_records * sizeof *all);
-    memcpy(all + r->n_records, records, d->n * sizeof *all);
-    r->records = all;
     r->n_records += d->n;
 }
 
@@ -345,7 +347,6 @@ static void decide_all(struct reg_writer *w, struct round *r)
 {
     struct reg_share share = {0};
 
-    r->records = NULL;
     r->n_records = 0;
     const struct reg_state *s = reg_tail_look(w->tail);
     for (size_t i = 0; i < r->n; i++)
@@ -530,6 +531,7 @@ static void *work_all(void *writer)
         }
     }
     arena_free(&r->arena);
+    free(r->records);
     free(r);
     return NULL;
 }

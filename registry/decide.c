@@ -286,7 +286,8 @@ static void register_candidate(struct deciding *d, struct reg_candidate *cand,
         if (is_there(d, cand))
             return;
     }
-    if (!may_register(d, mode) || !log_is_sound(d))
+    d->out->left = d->rules->only_known;
+    if (d->out->left || !may_register(d, mode) || !log_is_sound(d))
         return;
     if (mode != API_IMPORT && !reg_candidate_keeps_rules(cand, d->a, &d->out->no))
         return;

@@ -50,6 +50,7 @@ struct reg_decision {
     struct reg_refusal no; // code 0: go
     struct reg_event *events;
     size_t n;
+    bool left;                // reg_rules.only_known, and it is new
     int32_t id, version;      // REGISTER, TAG, DELETE_VERSION: what it is about
     bool new_id;              // REGISTER, TAG: nothing had that id before
     uint8_t md5[16];          // REGISTER, TAG
@@ -62,6 +63,7 @@ struct reg_decision {
 struct reg_rules {     // settings that change a rule
     bool code_40901;   // an incompatible schema is error 40901, not 409
     int32_t ids_ahead; // of the context, given in the same transaction (share.h)
+    bool only_known;   // REGISTER: is it there?  What is new is left undecided
 };
 
 /* The events borrow from command, state and arena: write them out before anything is

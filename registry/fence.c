@@ -89,17 +89,6 @@ enum err_kind reg_url_check(const char *url, struct err *e)
     return ERR_OK;
 }
 
-bool reg_url_keeps_secrets(const char *url)
-{
-    static const char *const starts[] = {"https://",
-                                         "http://127.0.0.1:", "http://[::1]:"};
-
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
-        if (strncasecmp(url, starts[i], strlen(starts[i])) == 0)
-            return true;
-    return false;
-}
-
 enum reg_way reg_way_of(const struct reg_standing *s)
 {
     bool ours = s->url[0] != '\0' && strcasecmp(s->url, s->newest) == 0;

@@ -39,9 +39,6 @@ void reg_fence_put(const struct reg_fence *f, struct kf_header out[REG_FENCE_HEA
 /* "http://host:8081" or https, no path, no userinfo; ERR_INVALID says what is wrong. */
 enum err_kind reg_url_check(const char *url, struct err *e) MUST_USE;
 
-/* May a client's password or token be sent there?  Over TLS, or to this machine. */
-bool reg_url_keeps_secrets(const char *url);
-
 enum reg_way {
     REG_WRITE,    // here: we hold the pen, or shall take it
     REG_FORWARD,  // the holder is asked

@@ -135,22 +135,6 @@ static void a_write_goes_where_the_pen_is(void)
     }
 }
 
-static void secrets_go_over_tls_or_nowhere(void)
-{
-    static const struct {
-        const char *url;
-        bool want;
-    } rows[] = {
-        {"https://a:8081", true},           {"HTTPS://a:8081", true},
-        {"http://127.0.0.1:8081", true},    {"http://[::1]:8081", true},
-        {"http://10.0.0.3:8081", false},    {"http://127.0.0.1.evil.example:1", false},
-        {"http://localhost.evil:1", false}, {"", false},
-    };
-
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        CHECK_INT(reg_url_keeps_secrets(rows[i].url), rows[i].want);
-}
-
 int main(void)
 {
     RUN(what_is_written_is_read);
@@ -159,6 +143,5 @@ int main(void)
     RUN(a_url_too_long_and_an_instance_too_long_are_refused);
     RUN(urls_that_are_fine_are_taken);
     RUN(a_write_goes_where_the_pen_is);
-    RUN(secrets_go_over_tls_or_nowhere);
     return REPORT();
 }

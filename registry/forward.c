@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/queue.h"
+#include "http/url.h"
 #include "registry/pen_count.h"
 
 #include <stdatomic.h>
@@ -90,18 +91,14 @@ static enum err_kind ask(struct reg_forward *f, struct http_client *client,
     char *url = mem_alloc(URL_MOST);
     int64_t due =
         clock_ms() + reg_forward_patience(f->o.forward_ms, atomic_load(&f->usual_us));
-    size_t base = strlen(fence->url);
+    int n = snprintf(url, URL_MOST, "%s" WHOLE_FMT "%s" WHOLE_FMT, fence->url,
+                     WHOLE(r->path), r->query.n > 0 ? "?" : "", WHOLE(r->query));
 
-    while (base > 0 && fence->url[base - 1] == '/')
-        base--;
-    int n =
-        snprintf(url, URL_MOST, "%.*s" WHOLE_FMT "%s" WHOLE_FMT, (int)base, fence->url,
-                 WHOLE(r->path), r->query.n > 0 ? "?" : "", WHOLE(r->query));
     struct http_call call = {
         .method = r->method,
         .url = url,
         .fields = fields,
-        .nfields = pick_fields(f, job, reg_url_keeps_secrets(fence->url), fields),
+        .nfields = pick_fields(f, job, url_keeps_secrets(span_str(fence->url)), fields),
         .body = r->body,
         .deadline_ms = due < job->due_ms ? due : job->due_ms,
         .sent = sent};

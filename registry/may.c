@@ -1,7 +1,5 @@
 #include "registry/may.h"
 
-#include "base/log.h"
-
 #define IN_CONTEXT "/contexts/{context}"
 
 enum from { OPEN, SUBJECT }; // is it about a subject at all?
@@ -107,11 +105,9 @@ const struct reg_version *reg_place_shown(const struct reg_api *api,
 static bool refuse(const struct http_req *r, enum acl_op op, struct span subject,
                    struct arena *a, struct reg_refusal *no)
 {
-    log_event(LOG_WARN, "refused", LOG_S("why", "not permitted"), LOG_B("who", r->who),
-              LOG_S("what", acl_op_name(op)), LOG_S("kind", "subject"),
-              LOG_B("name", subject), LOG_S("method", http_method_name(r->method)),
-              LOG_B("path", r->path), LOG_B("client", r->peer), LOG_B("request", r->id),
-              LOG_END);
+    const struct guard_ask ask = {op, ACL_SUBJECT, GUARD_ONE, subject};
+
+    guard_tell(r, &ask);
     reg_refuse(no, a, REG_FORBIDDEN, WHOLE_FMT " may not %s subject " WHOLE_FMT,
                WHOLE(r->who), acl_op_name(op), WHOLE(subject));
     return false;

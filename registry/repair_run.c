@@ -246,6 +246,18 @@ static void note_report(struct kf_waiter *w, uint32_t index, const struct kf_rep
     pthread_mutex_unlock(&d->lock);
 }
 
+static enum err_kind send_record(struct kf_producer *p, const struct settings *s,
+                                 const struct kf_record *r, struct delivery *d,
+                                 struct err *e)
+{
+    enum err_kind rc;
+
+    while ((rc = kf_send(p, s->topic, r, &d->waiter, 0, e)) == ERR_UNAVAILABLE &&
+           kf_healthy(p))
+        (void)kf_flush(p, 100);
+    return rc;
+}
+
 static enum err_kind send_one(struct kf_producer *p, const struct settings *s,
                               const struct reg_event *ev, struct delivery *d,
                               struct err *e)
@@ -256,12 +268,14 @@ static enum err_kind send_one(struct kf_producer *p, const struct settings *s,
 
     reg_event_put_key(&key, ev);
     bool there = reg_event_put_value(&value, ev);
+    rc = buf_status(&key, e);
+    if (rc == ERR_OK)
+        rc = buf_status(&value, e);
     struct kf_record r = {.key = buf_span(&key),
                           .value = there ? buf_span(&value) : (struct span){0}};
     r.headers = reg_event_headers(ev, wall_ms(), &a, &r.n_headers);
-    while ((rc = kf_send(p, s->topic, &r, &d->waiter, 0, e)) == ERR_UNAVAILABLE &&
-           kf_healthy(p))
-        (void)kf_flush(p, 100);
+    if (rc == ERR_OK)
+        rc = send_record(p, s, &r, d, e);
     buf_free(&key);
     buf_free(&value);
     arena_free(&a);
@@ -309,8 +323,10 @@ static void say_whose(const struct settings *s, struct reg_plan *plan)
 static int finish_plan(const struct settings *s, struct reg_plan *plan, struct err *e)
 {
     say_whose(s, plan);
-    enum err_kind rc = s->dry_run || plan->n == 0 ? ERR_OK : write_plan(s, plan, e);
+    enum err_kind rc = buf_status(&plan->lines, e); // who acts must be able to say so
 
+    if (rc == ERR_OK && !s->dry_run && plan->n > 0)
+        rc = write_plan(s, plan, e);
     if (rc == ERR_OK)
         rc = write_all(STDOUT_FILENO, buf_span(&plan->lines), e);
     if (rc == ERR_OK)
@@ -325,9 +341,11 @@ static int fsck(const struct settings *s, struct log *l, struct err *e)
 {
     struct buf report = BUF_INIT(TEXT_MOST);
     size_t wrong = reg_fsck(&report, l->all, l->n);
-    enum err_kind rc = write_all(STDOUT_FILENO, buf_span(&report), e);
+    enum err_kind rc = buf_status(&report, e);
 
     (void)s;
+    if (rc == ERR_OK)
+        rc = write_all(STDOUT_FILENO, buf_span(&report), e);
     buf_free(&report);
     return rc != ERR_OK ? -1 : wrong > 0;
 }

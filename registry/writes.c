@@ -201,11 +201,14 @@ static void relay_answer(struct reg_job *job, const struct http_reply *reply)
 static bool answered_from_memory(struct writing *w)
 {
     const struct reg_state *s = reg_tail_look(w->api->tail);
+    struct reg_rules rules = w->api->o.rules;
     struct reg_decision d;
 
-    reg_decide(&d, s, &w->job.command, &w->api->o.rules, &w->r->arena);
+    // what is new the writer decides, on the state that it writes to
+    rules.only_known = true;
+    reg_decide(&d, s, &w->job.command, &rules, &w->r->arena);
     reg_tail_done(w->api->tail);
-    if (d.no.code != 0 || d.n > 0)
+    if (d.no.code != 0 || d.left)
         return false;
     answer_write(&w->job, &d);
     return true;

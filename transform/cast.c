@@ -8,12 +8,12 @@
  */
 #include "transform/transform_inside.h"
 
-#include "avro-core/base64.h"
 #include "avro-core/moment.h"
 #include "avro-core/number.h"
 #include "avro-core/to_json.h"
 #include "avro-core/uuid.h"
 #include "avro-core/varint.h"
+#include "base/base64.h"
 
 #include <math.h>
 #include <stdio.h>

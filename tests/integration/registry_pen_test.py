@@ -138,6 +138,9 @@ def reads(cluster):
         check("there is no second hop", outsider.ask("POST", "/subjects/hop/versions", {"schema": '"int"'}, headers={"X-Avrogate-Forwarded": "x"})[0], 421)
         forwarded = sum(r.metric('pen_forwards_total{outcome="relayed"}') for r in stage.instances)
         check_that("what was passed on is counted", forwarded > 10, forwarded)
+        taken = lambda name: sum(r.metric(name) for r in stage.instances)
+        check("how long it took, each time it was taken", taken("pen_take_seconds_count"), taken('pen_takes_total{outcome="taken"}'))
+        check_that("   is a time", 0 < taken("pen_take_seconds_sum") < 60 * taken("pen_take_seconds_count"), taken("pen_take_seconds_sum"))
         check_that("and who took the pen", sum(r.metric('pen_takes_total{outcome="taken"}') for r in stage.instances) >= 1)
         stage.close()
     finally:

@@ -1,4 +1,4 @@
-#include "avro-core/base64.h"
+#include "base/base64.h"
 
 #define NOT 0xff
 #define STANDARD 0x40 // + and /
