@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "wire/frame.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,7 @@ void stage_grumble(struct stage_source *s, const struct err *e)
 
 static void push(struct stage_source *s, struct batch *b)
 {
+    assert(b->next > b->first);
     pthread_mutex_lock(&s->lock);
     if (s->n_queue == s->cap_queue) {
         size_t cap = s->cap_queue == 0 ? 16 : s->cap_queue * 2;
@@ -241,9 +243,11 @@ static enum err_kind open_claim(struct stage_source *s, struct stage_part *p,
 
 static void end_claim(struct stage_source *s, struct stage_part *p)
 {
-    if (p->open == NULL)
+    if (p->open == NULL && p->next <= s->c.last) // holes, or all of it set aside
         open_batch(s, p);
-    p->open->next = p->next = s->c.last + 1;
+    p->next = s->c.last + 1;
+    if (p->open != NULL)
+        p->open->next = p->next;
     p->mark = s->c.mark;
     p->resumed = false;
     p->at++;
@@ -257,6 +261,8 @@ static void end_claim(struct stage_source *s, struct stage_part *p)
                   LOG_S("topic", s->o.topic), LOG_I("partition", p->id),
                   LOG_I("first", s->c.first), LOG_I("last", s->c.last),
                   LOG_I("rejected", s->c.rejected), LOG_S("see", "_rejects/"), LOG_END);
+    if (p->open == NULL)
+        return;
     bool old = p->open->born_ms + s->o.batch_age_ms <= clock_ms();
     if (p->at == p->n || is_full(s, p) || is_alone(p) || old)
         seal(s, p);

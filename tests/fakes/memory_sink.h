@@ -65,6 +65,8 @@ static enum err_kind memory_write(struct sink *s, const struct batch *b,
     struct av_visitor blind = {&(const struct av_visitor_ops){0}};
 
     *r = (struct receipt){0};
+    if (b->next <= b->first)
+        return err_set(e, ERR_INTERNAL, "a batch of no offset");
     if (b->epoch != m->epoch || (m->next != b->first && m->next != b->next))
         return err_set(e, ERR_CONFLICT, "epoch or position are others");
     if (m->next == b->next) {
