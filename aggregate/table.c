@@ -7,6 +7,8 @@
 #include <sys/random.h>
 
 #define FIRST_CAP 64
+#define LINE 64 // bytes of the processor's cache
+#define FETCH_MOST (16 * LINE)
 
 struct agg_slot {
     uint64_t hash;
@@ -48,13 +50,30 @@ struct span agg_row_key(const struct agg_table *t, const struct agg_row *r)
     return span_of(key_of(t, r), r->n_key);
 }
 
+/* Its key stands behind its cells, which are wanted next: all lines come at once. */
+static void fetch(const struct agg_table *t, const struct agg_row *r)
+{
+    size_t n = sizeof *r + t->shape->n_columns * sizeof r->cells[0];
+
+    for (size_t at = 0; at <= n && at < FETCH_MOST; at += LINE)
+        __builtin_prefetch((const char *)r + at);
+}
+
+static bool is_row(const struct agg_table *t, const struct agg_slot *s, uint64_t hash,
+                   struct span key)
+{
+    if (s->hash != hash)
+        return false;
+    fetch(t, s->row);
+    return span_eq(agg_row_key(t, s->row), key);
+}
+
 /* Where the row of that key stands, or would. */
 static size_t place(const struct agg_table *t, uint64_t hash, struct span key)
 {
     size_t i = hash & (t->cap - 1);
 
-    while (t->slots[i].row != NULL &&
-           !(t->slots[i].hash == hash && span_eq(agg_row_key(t, t->slots[i].row), key)))
+    while (t->slots[i].row != NULL && !is_row(t, &t->slots[i], hash, key))
         i = (i + 1) & (t->cap - 1);
     return i;
 }
