@@ -2,9 +2,12 @@
  * shape.h - what is counted: the keys and columns of a table of running aggregates,
  * their functions and types.
  *
- *      window 60000                     a shape as text: it stands in the state, so
- * that key customer string              whoever reads the state knows what it is, and
- *      column total sum decimal(2)      another shape's state is never taken for ours
+ *      window 60000
+ *      key customer string
+ *      column total sum decimal(2)
+ *
+ * That is a shape as text: it stands in the state, so that whoever reads the state
+ * knows what it is, and another shape's state is never taken for ours.
  *
  * Immutable; any thread.
  */

@@ -24,7 +24,7 @@ void agg_show_value(struct buf *out, const struct agg_type *t,
  *      +--------+------+
  *
  * At most `most` rows (0 = all), and a line about those that are left out.  What a
- * terminal would obey is shown as '?'; a text is cut at SHOW_WIDTH characters.
+ * terminal would obey is shown as '?'; a text is cut at AGG_SHOW_WIDTH characters.
  */
 #define AGG_SHOW_WIDTH 60
 void agg_show_table(struct buf *out, struct agg_view *v, size_t most);

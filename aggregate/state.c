@@ -6,8 +6,8 @@
 
 /* CRC-64-AVRO of the schemas' canonical forms, little-endian; a test compares. */
 #define HEAD 10
-static const uint8_t position_head[HEAD] = {0xc3, 0x01, 0xa8, 0xc2, 0x9b,
-                                            0x92, 0x8e, 0x21, 0x46, 0x7b};
+static const uint8_t position_head[HEAD] = {0xc3, 0x01, 0x45, 0x54, 0xc7,
+                                            0xd0, 0xbb, 0x7a, 0x46, 0xc3};
 static const uint8_t shape_head[HEAD] = {0xc3, 0x01, 0x00, 0x10, 0x90,
                                          0xba, 0x59, 0xc8, 0xaf, 0xed};
 static const uint8_t row_head[HEAD] = {0xc3, 0x01, 0x20, 0xf4, 0x3d,
@@ -78,8 +78,9 @@ void agg_state_put_row(struct buf *out, const struct agg_table *t,
 
 void agg_state_put_position(struct buf *out, const struct agg_position *p)
 {
-    const int64_t numbers[] = {p->next,     p->watermark, p->records, p->late,
-                               p->rejected, p->filtered,  p->mark,    p->bytes};
+    const int64_t numbers[] = {p->next, p->watermark, p->records,
+                               p->late, p->rejected,  p->filtered,
+                               p->mark, p->marked,    p->bytes};
 
     buf_put(out, span_of(position_head, HEAD));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -162,8 +163,9 @@ enum err_kind agg_state_read_position(struct agg_position *out, struct span valu
                                       struct err *e)
 {
     struct agg_position p;
-    int64_t *const numbers[] = {&p.next,     &p.watermark, &p.records, &p.late,
-                                &p.rejected, &p.filtered,  &p.mark,    &p.bytes};
+    int64_t *const numbers[] = {&p.next, &p.watermark, &p.records,
+                                &p.late, &p.rejected,  &p.filtered,
+                                &p.mark, &p.marked,    &p.bytes};
 
     TRY(take_head(&value, position_head, "position", e));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

@@ -1,11 +1,10 @@
 /*
  * state.h - the table as records of a compacted topic, and back.
  *
- *      key                       value (Avro single-object encoding, spec 1.12)
- *      "s"                       c3 01, fingerprint of AGG_SHAPE_SCHEMA, the shape:
- * once, before everything else "p"                       c3 01, fingerprint of
- * AGG_POSITION_SCHEMA, the position "r", the row's key        c3 01, fingerprint of
- * AGG_ROW_SCHEMA, its cells "r", the row's key        none: the row is gone
+ *      key             value (Avro single-object encoding, specification 1.12)
+ *      "s"             AGG_SHAPE_SCHEMA: the shape, once, before all else
+ *      "p"             AGG_POSITION_SCHEMA: the position
+ *      "r" row's key   AGG_ROW_SCHEMA: its cells; none: the row is gone
  *
  * One partition of the changelog belongs to one partition of the input.  A transaction
  * writes the rows that changed and the position behind them; whoever reads it committed
@@ -24,7 +23,7 @@
     "\"type\":\"long\"},{\"name\":\"records\",\"type\":\"long\"},{\"name\":\"late\","  \
     "\"type\":\"long\"},{\"name\":\"rejected\",\"type\":\"long\"},{\"name\":"          \
     "\"filtered\",\"type\":\"long\"},{\"name\":\"mark\",\"type\":\"long\"},{\"name\":" \
-    "\"bytes\",\"type\":\"long\"}]}"
+    "\"marked\",\"type\":\"long\"},{\"name\":\"bytes\",\"type\":\"long\"}]}"
 #define AGG_SHAPE_SCHEMA                                                            \
     "{\"type\":\"record\",\"name\":\"Shape\",\"namespace\":\"avrogate.aggregate\"," \
     "\"fields\":[{\"name\":\"text\",\"type\":\"string\"}]}"
@@ -42,8 +41,9 @@ struct agg_position {
     int64_t watermark; // INT64_MIN: no record had a time
     /* What became of all records before `next`, since the beginning. */
     int64_t records, late, rejected, filtered; // counted; too late; set aside; `where`
-    int64_t mark;  // fingerprint of the record before `next`, 0 = none yet
-    int64_t bytes; // of all those records, as they were on the topic
+    int64_t mark;   // fingerprint of the last of those records, 0 = none yet
+    int64_t marked; // ... and its offset
+    int64_t bytes;  // of all those records, as they were on the topic
 };
 #define AGG_NOWHERE ((struct agg_position){.watermark = INT64_MIN})
 

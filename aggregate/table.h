@@ -7,7 +7,7 @@
  * partitions, become one by agg_cell_merge(), in whatever order they came (docs/
  * aggregates.md).  Sums of whole numbers are exact, or the record is refused.
  *
- * One thread.  Grows with its keys: bytes() says what it holds.
+ * One thread.  Grows with its keys: `bytes` says what it holds.
  */
 #pragma once
 

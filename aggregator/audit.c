@@ -68,7 +68,7 @@ static enum err_kind learn(struct audit *a, const struct shard_state *st,
     buf_printf(
         &sql,
         ", %" PRId32 ", %" PRId64 ") ON CONFLICT DO NOTHING; SELECT o.next_offset, "
-                                  "coalesce(sum(rows_loaded), 0), "
+        "coalesce(sum(rows_loaded), 0), "
         "coalesce(sum(rows_rejected), 0), coalesce(sum(bytes), 0) FROM etl_offsets o "
         "LEFT JOIN etl_batch b USING (pipeline, topic, part) WHERE ",
         st->partition, total(&st->done) > 0 || st->start < 0 ? (int64_t)0 : st->start);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "loaders/batch.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -28,6 +29,9 @@ struct hand { // a partition that we hold
     uint64_t epoch; // of what is read now
     int64_t target; // until_end: done once it is committed up to there; -1 = unknown
     int64_t seen;   // the offset behind the last that was read
+    int64_t marked; // the record to be known again before the first; -1 = none
+    int64_t mark;
+    int64_t from; // records before it are counted
     bool paused;
 };
 
@@ -214,7 +218,7 @@ static struct hand *add_hand(struct engine *g, int32_t partition)
     struct hand *h = mem_alloc(sizeof *h);
 
     h->partition = partition;
-    h->target = -1;
+    h->target = h->marked = -1;
     h->shard = shard_open(&w, partition);
     pthread_mutex_lock(&g->lock);
     g->hands = mem_grow(g->hands, g->n_hands + 1, sizeof *g->hands);
@@ -247,7 +251,19 @@ static enum err_kind assigned(struct kf_group *group, const char *topic,
         shard_begin_at(h->shard, g->s->start == 1 ? high : low);
     *start = st.start >= 0 ? st.start : g->s->start == 1 ? high : low;
     h->target = high;
-    h->seen = *start;
+    h->seen = h->from = *start;
+    h->marked = -1;
+    // A topic that was deleted and made anew has other records at the same offsets.
+    if (st.start > high)
+        return err_set(e, ERR_INVALID,
+                       "%s/%" PRId32 " ends at %" PRId64 ", but was read up to %" PRId64
+                       ": it is not the topic it was.  Wanted another job, or "
+                       "state.topic",
+                       topic, partition, high, st.start);
+    if (st.start > 0 && st.done.mark != 0 && st.done.marked >= low) {
+        *start = h->marked = st.done.marked;
+        h->mark = st.done.mark;
+    }
     h->epoch = shard_epoch(h->shard);
     return ERR_OK;
 }
@@ -329,14 +345,36 @@ static struct parcel *open_parcel(struct hand *h)
     return h->open;
 }
 
+/* The last record that was counted, read again: is it the one? */
+static enum err_kind check_mark(struct engine *g, struct hand *h,
+                                const struct kf_message *m, struct err *e)
+{
+    const struct record r = {.offset = m->offset,
+                             .timestamp_ms = m->timestamp_ms,
+                             .key = m->key,
+                             .value = m->value};
+
+    if (m->offset != h->marked || record_mark(&r) == h->mark)
+        return ERR_OK; // compaction may have taken it
+    return err_set(e, ERR_INVALID,
+                   "%s/%" PRId32 "@%" PRId64
+                   " is not the record that was counted: the topic was made anew.  "
+                   "Wanted another job, or state.topic",
+                   g->s->topic, h->partition, m->offset);
+}
+
 static enum err_kind add_message(struct engine *g, struct kf_message *m, struct err *e)
 {
     struct hand *h = find(g, m->partition);
+    enum err_kind rc = ERR_OK;
 
-    if (h == NULL) { // taken away in the same poll
-        kf_message_free(m);
-        return ERR_OK;
+    if (h != NULL && h->marked >= 0)
+        rc = check_mark(g, h, m, e);
+    if (h == NULL || rc != ERR_OK || m->offset < h->from) {
+        kf_message_free(m); // taken away in the same poll, or counted long ago
+        return rc;
     }
+    h->marked = -1;
     struct parcel *p = open_parcel(h);
     if (p->n == p->cap) {
         p->cap = p->cap == 0 ? PARCEL_RECORDS : p->cap * 2;
@@ -354,7 +392,7 @@ static enum err_kind add_end(struct engine *g, const struct kf_end *end, struct 
 {
     struct hand *h = find(g, end->partition);
 
-    if (h == NULL)
+    if (h == NULL || end->offset < h->from)
         return ERR_OK;
     open_parcel(h)->next = end->offset;
     h->seen = end->offset;
@@ -380,7 +418,8 @@ static enum err_kind go_back(struct engine *g, struct hand *h, int64_t start,
         return ERR_OK; // at the next look
     TRY(rc);
     h->epoch = shard_epoch(h->shard);
-    h->seen = start;
+    h->seen = h->from = start;
+    h->marked = -1;
     shard_went_back(h->shard);
     return ERR_OK;
 }

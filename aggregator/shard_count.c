@@ -277,6 +277,7 @@ static enum err_kind count_records(struct shard *s, const struct parcel *p,
     for (size_t i = 0; i < p->n; i++)
         s->now.bytes += (int64_t)(s->records[i].key.n + s->records[i].value.n);
     s->now.mark = record_mark(&s->records[p->n - 1]);
+    s->now.marked = s->records[p->n - 1].offset;
     return ERR_OK;
 }
 

@@ -1,11 +1,12 @@
 /*
  * web.h - the table over HTTP.
  *
- *      GET /aggregate                       what it is and how it stands
- *      GET /aggregate/rows?limit=100        rows by key, a page; "next" says how it
- * goes on (?after=) GET /aggregate/rows?customer=a       those whose key's fields are
- * so GET /aggregate/rows/{key}            the same for a table with one key field GET
- * /metrics /healthz /readyz
+ *      GET /aggregate                   what it is and how it stands
+ *      GET /aggregate/rows?limit=100    rows by key, a page; "next" is the following
+ *                                       one's ?after=
+ *      GET /aggregate/rows?customer=a   those whose key's fields are so
+ *      GET /aggregate/rows/{key}        the same, where the key has one field
+ *      GET /metrics /healthz /readyz
  */
 #pragma once
 

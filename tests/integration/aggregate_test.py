@@ -125,6 +125,26 @@ def another_table_is_not_taken_for_ours():
         same("holds another table" in log.read(), True, "the reason is said")
 
 
+def a_topic_that_was_made_anew_is_not_taken_for_the_old_one():
+    w = Invoices(parts=1)
+    for i in range(3):
+        w.invoice("a", 100)
+    w.producer.flush()
+    w.run()
+    for f in w.admin.delete_topics([w.name]).values():
+        f.result()
+    wait("it is gone", lambda: w.name not in w.admin.list_topics(timeout=10).topics)
+    w.create(1, {"retention.ms": "-1"})
+    for n in (2, 3):  # shorter than the old one, longer
+        for i in range(n):
+            w.invoice("b", 7)
+        w.producer.flush()
+        same(w.start("--until-end").wait(60), 1, "exit")
+    with open(w.log().name) as log:
+        said = log.read()
+    same(("it is not the topic it was" in said, "is not the record that was counted" in said), (True, True), "the reasons are said")
+
+
 def a_condition_says_what_counts():
     w = Invoices(parts=1, aggregate__where="message.pieces > 1")
     for i in range(4):
