@@ -151,7 +151,8 @@ static enum err_kind collect(struct cycle *c, struct etl_phase *row, struct err 
     TRY(c->h->load(c->h->arg, &s, &last, c->run.id, &c->told, e));
     c->unopened = false;
     c->has_run = true;
-    row->rows_in = last.loaded + last.rejected + last.duplicate + last.filtered;
+    row->rows_in =
+        last.loaded + last.rejected + last.duplicate + last.filtered + last.quarantined;
     row->rows_out = last.loaded;
     row->bytes_in = last.bytes;
     return last.failed ? err_set(e, ERR_INVALID, "%s", last.why) : ERR_OK;
@@ -243,7 +244,8 @@ static enum err_kind load(struct cycle *c, struct etl_phase *row, struct err *e)
 
     TRY(c->h->load(c->h->arg, &s, &last, c->load_run, &c->told, e));
     row->load_run = c->load_run;
-    row->rows_in = last.loaded + last.rejected + last.duplicate + last.filtered;
+    row->rows_in =
+        last.loaded + last.rejected + last.duplicate + last.filtered + last.quarantined;
     row->rows_out = last.loaded;
     row->bytes_in = last.bytes;
     return last.failed ? err_set(e, ERR_INVALID, "%s", last.why) : ERR_OK;

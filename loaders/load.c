@@ -178,13 +178,17 @@ static bool watch(struct loader *l, const struct loader_settings *s,
 
 static void sum_up(const struct loader_settings *s, const struct loader_state *st)
 {
-    char filtered[40] = "";
+    char filtered[40] = "", quarantined[40] = "";
 
     if (s->transform.root != NULL)
         snprintf(filtered, sizeof filtered, " %" PRId64 " filtered,", st->filtered);
-    printf("%s: %" PRId64 " rows loaded, %" PRId64 " set aside,%s %" PRId64
+    if (s->quality.root != NULL)
+        snprintf(quarantined, sizeof quarantined, " %" PRId64 " in quarantine,",
+                 st->quarantined);
+    printf("%s: %" PRId64 " rows loaded, %" PRId64 " set aside,%s%s %" PRId64
            " batches, run %s\n",
-           s->job, st->loaded, st->rejected, filtered, st->batches, st->run_id);
+           s->job, st->loaded, st->rejected, filtered, quarantined, st->batches,
+           st->run_id);
     if (st->failed)
         fprintf(stderr, "avrogate load: %s\n", st->why);
 }

@@ -90,6 +90,44 @@ def each_form_catches_its_own():
          [("1 rows, wanted at least 3",)], "why")
 
 
+def what_the_rules_say_is_told_everywhere():
+    copy, port = make_database(SERVER, "avrogate_quality_copy"), free_port()
+    rules = [{"name": "known", "not_null": ["city"]}, {"name": "flow", "rows": {"min": 1, "every": "300ms"}},
+             {"name": "recent", "severity": "fail", "fresh": {"field": "at", "within": "1h"}}]
+    w = World(URL, parts=1, schema=READING, quality=rules, audit__url=copy)
+    plan = subprocess.run([AVROGATE, "load", "-c", w.pipeline(), "--plan"], capture_output=True, text=True, timeout=60)
+    same(("CREATE TABLE" in plan.stdout, w.name + "_quarantine" in plan.stdout, "_errors jsonb" in plan.stdout),
+         (True, True, True), "the plan: %s%s" % (plan.stdout, plan.stderr))
+    same(w.one("SELECT to_regclass(%s) IS NULL", w.name + "_quarantine"), True, "a plan makes nothing")
+    put(w, [reading(1), reading(2, city=None), reading(3)])
+    p = w.start("--listen", "127.0.0.1:%d" % port)
+    w.wait_for(2)
+
+    def metric(name):
+        with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % port) as r:
+            return [l.rsplit(" ", 1) for l in r.read().decode().splitlines() if l.startswith(name) and w.name in l]
+
+    wait("the batch is counted", lambda: metric("avrogate_loader_batches_total"))
+    same(metric("avrogate_loader_rule_checked_total"),
+         [['avrogate_loader_rule_checked_total{job="%s",rule="known"}' % w.name, "3"]], "checked")
+    same(metric("avrogate_loader_rule_failed_total"),
+         [['avrogate_loader_rule_failed_total{job="%s",rule="known",severity="quarantine"}' % w.name, "1"]], "failed")
+    # while it runs: the intervals without a row
+    wait("the rule of the interval has failed", lambda: w.ask(
+        "SELECT 1 FROM etl_rule_result WHERE pipeline = %s AND rule = 'flow' AND failed >= 2 AND checked > failed", w.name))
+    same(w.one("SELECT status FROM etl_log WHERE job_name = %s", w.name), "running", "a warning stops nothing")
+    w.stop(p)
+    same(w.ask("SELECT rule FROM etl_rule_result WHERE pipeline = %s AND checked > 0 ORDER BY 1", w.name),
+         [("flow",), ("known",)], "a run that was told to stop is not asked how fresh it is")
+    same(ask_at(copy, "SELECT checked, failed, last_failed FROM etl_rule_result WHERE rule = 'known'"),
+         [(3, 1, w.name + "/0@1: city is null")], "the audit's copy")
+    put(w, [reading(4, at=NOW - datetime.timedelta(hours=2))])
+    same(w.finish(), 1, "exit of a run that is not fresh")
+    same('stopped by quality rule "recent": the newest is 72' in w.runs()[-1][2], True, w.runs()[-1][2])
+    same(w.rows(), 3, "what it loaded is loaded")
+    audited(w, loaded=3, quarantined=1)
+
+
 def each_severity_does_what_it_says():
     rules = [{"name": "w", "severity": "warn", "not_null": "city"},
              {"name": "n", "severity": "null_field", "range": {"field": "temp", "max": 60}},
@@ -254,6 +292,6 @@ def staged_files_have_a_quarantine_too(rounds=int(os.environ.get("ROUNDS", 3))):
     return "%d records" % model.n
 
 
-run_all([each_form_catches_its_own, each_severity_does_what_it_says,
+run_all([each_form_catches_its_own, what_the_rules_say_is_told_everywhere, each_severity_does_what_it_says,
          a_rule_that_does_not_fit_stops_the_run_and_says_where, killed_in_the_middle_the_counts_are_those_of_a_model,
          an_upsert_asks_its_rules_too, staged_files_have_a_quarantine_too])
