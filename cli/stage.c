@@ -1,5 +1,6 @@
 #include "cli/stage.h"
 
+#include "base/clock.h"
 #include "base/conf.h"
 #include "cli/avro_inside.h"
 #include "cli/progress.h"
@@ -7,6 +8,7 @@
 #include "loaders/etl_phase.h"
 #include "loaders/migrate.h"
 #include "loaders/stage_clean.h"
+#include "loaders/stage_copy.h"
 #include "loaders/stage_merge.h"
 
 #include <inttypes.h>
@@ -16,10 +18,11 @@
 struct settings {
     const char *place, *dir, *topic, *format, *to, *into, *backup, *schema, *codec;
     const char *spool, *ca, *audit, *job, *loaded_by, *warehouse;
+    const char *dialect, *table, *at, *connection;
     const char *s3_endpoint, *s3_region, *s3_access_key, *s3_secret_key, *s3_token;
     const char *hdfs_user, *hdfs_token;
     struct conf_list hdfs_redirects, bloom;
-    int64_t max_bytes, clean_ms, older_ms, timeout_ms, s3_part;
+    int64_t max_bytes, clean_ms, older_ms, since_ms, timeout_ms, s3_part;
     bool dry_run, quiet;
 };
 
@@ -59,6 +62,16 @@ static const struct conf_row rows[] = {
      .help = "clean: only what this job has loaded into the warehouse"},
     {"warehouse.url", CONF_TEXT, AT(warehouse), .secret = true,
      .help = "clean: the database whose etl_offsets say so"},
+    {"dialect", CONF_TEXT, AT(dialect), .fallback = "snowflake",
+     .help = "copy-into: whose statements"},
+    {"table", CONF_TEXT, AT(table), .help = "copy-into: the table there"},
+    {"at", CONF_TEXT, AT(at), .argument = "@STAGE/PATH",
+     .help = "copy-into: the place, as the warehouse names it"},
+    {"since", CONF_DURATION, AT(since_ms), .fallback = "0",
+     .help = "copy-into: only what was staged within so long; 0 = all"},
+    {"connection", CONF_TEXT, AT(connection), .secret = true,
+     .help = "copy-into: run the statements there (an ODBC connection string) instead "
+             "of printing them"},
     {"dry_run", CONF_BOOL, AT(dry_run), .help = "say what would be merged"},
     {"spool", CONF_TEXT, AT(spool), .fallback = "/tmp", .argument = "DIR",
      .help = "where a merged file waits until the place has it"},
@@ -94,14 +107,17 @@ static const struct conf_row rows[] = {
 
 static const struct conf_program program = {
     .name = "avrogate stage",
-    .operands = "merge|clean",
+    .operands = "merge|clean|copy-into",
     .about =
         "merge  turns small staged files into large ones, or all of them into one CSV. "
         "Files of\n       one topic, one schema and one directory become one; the "
         "large "
         "one appears,\n       and the small ones go.\n"
         "clean  takes away files that are old enough or loaded, and what is known of "
-        "their\n       merges.  Claims, rejects and backups stay.\n\n"
+        "their\n       merges.  Claims, rejects and backups stay.\n"
+        "copy-into  prints the statements by which a warehouse takes in the claimed "
+        "files of a\n       topic, or runs them; what it has already it passes "
+        "over.\n\n"
         "Killed at any moment, call it again: it finishes what it had begun, and does "
         "nothing\ntwice.  It may run beside loaders and beside itself.",
     .examples =
@@ -114,7 +130,10 @@ static const struct conf_program program = {
         "  avrogate stage clean --place file:///var/stage/weather --older 7d "
         "--dry-run\n"
         "  AVROGATE_WAREHOUSE_URL=service=warehouse avrogate stage clean --place "
-        "s3://bucket/weather --loaded-by weather-load\n",
+        "s3://bucket/weather --loaded-by weather-load\n"
+        "  avrogate stage copy-into --place s3://bucket/weather --topic weather "
+        "--table "
+        "weather --at @stage/weather\n",
     .rows = rows,
 };
 
@@ -127,6 +146,7 @@ struct stage_run {
     struct place *place;
     struct av_schema *schema;
     struct pg pg, warehouse;
+    struct odbc odbc;
     struct run run;
     struct etl_phase phase;
     char job[40];
@@ -312,15 +332,66 @@ static enum err_kind clean(struct stage_run *r, struct err *e)
     return rc;
 }
 
+/* --- copy-into -------------------------------------------------------------------- */
+
+static enum err_kind check_copy(struct stage_run *r, struct err *e)
+{
+    const struct settings *s = &r->s;
+    const struct dialect *d = dialect_named(s->dialect);
+
+    if (s->topic == NULL || s->table == NULL || s->at == NULL)
+        return err_set(e, ERR_INVALID, "wanted --topic, --table and --at");
+    if (d == NULL || d->copy_into == NULL)
+        return err_set(e, ERR_INVALID,
+                       "dialect \"%.40s\", wanted one that copies from a stage: "
+                       "snowflake",
+                       s->dialect);
+    return ERR_OK;
+}
+
+static enum err_kind copy_statement(void *arg, const char *sql, struct err *e)
+{
+    struct stage_run *r = arg;
+
+    if (r->s.connection != NULL && !r->s.dry_run)
+        return odbc_run(&r->odbc, sql, NULL, e);
+    printf("%s;\n", sql);
+    return ERR_OK;
+}
+
+static enum err_kind copy_into(struct stage_run *r, struct err *e)
+{
+    const struct copy_options o = {
+        .place = r->place,
+        .topic = r->s.topic,
+        .d = dialect_named(r->s.dialect),
+        .table = r->s.table,
+        .at = r->s.at,
+        .since_ms = r->s.since_ms > 0 ? wall_ms() - r->s.since_ms : 0,
+        .arg = r,
+        .statement = copy_statement};
+    struct copy_sums n;
+
+    TRY(stage_copy(&o, &n, e));
+    r->phase.rows_in = r->phase.rows_out = n.rows;
+    r->phase.files_in = n.files;
+    fprintf(stderr,
+            "%" PRId64 " files of %" PRId64 " claims, %" PRId64 " rows, in %" PRId64
+            " statements; %" PRId64 " claims not finished yet, %" PRId64 " cleaned\n",
+            n.files, n.claims, n.rows, n.statements, n.open, n.gone);
+    return ERR_OK;
+}
+
 /* --- the command ------------------------------------------------------------------ */
 
 static const struct deed {
-    const char *name;
+    const char *name, *phase; // what it is in etl_phase
     enum err_kind (*check)(struct stage_run *r, struct err *e); // called wrongly?
     enum err_kind (*run)(struct stage_run *r, struct err *e);
 } deeds[] = {
-    {"merge", check_merge, merge},
-    {"clean", check_clean, clean},
+    {"merge", "merge", check_merge, merge},
+    {"clean", "clean", check_clean, clean},
+    {"copy-into", "load", check_copy, copy_into},
 };
 
 static enum err_kind open_place(struct stage_run *r, struct err *e)
@@ -349,16 +420,18 @@ static int do_deed(struct stage_run *r, const struct deed *d)
     struct err e = {0};
 
     snprintf(r->job, sizeof r->job, "stage %s", d->name);
-    r->phase = (struct etl_phase){.number = 1, .name = d->name};
+    r->phase = (struct etl_phase){.number = 1, .name = d->phase};
     pg_init(&r->pg, r->s.audit != NULL ? r->s.audit : "", "avrogate stage");
     pg_init(&r->warehouse, r->s.warehouse != NULL ? r->s.warehouse : "",
             "avrogate stage");
+    odbc_init(&r->odbc, r->s.connection);
     bool called_wrongly = d->check(r, &e) != ERR_OK;
     enum err_kind rc = called_wrongly ? e.kind : run_deed(r, d, &e);
     if (rc != ERR_OK)
         fprintf(stderr, "avrogate stage %s: %s\n", d->name, e.msg);
     pg_close(&r->pg);
     pg_close(&r->warehouse);
+    odbc_close(&r->odbc);
     place_close(r->place);
     av_schema_release(r->schema);
     return called_wrongly ? 2 : rc != ERR_OK || fflush(stdout) != 0;
@@ -387,7 +460,7 @@ int cmd_stage(int argc, char **argv)
     }
     const struct deed *d = deed_of(&conf);
     if (outcome == CONF_RUN && d == NULL) {
-        fprintf(stderr, "avrogate stage: what? one of merge, clean\n");
+        fprintf(stderr, "avrogate stage: what? one of merge, clean, copy-into\n");
         code = 2;
     } else if (outcome == CONF_RUN) {
         code = do_deed(&r, d);

@@ -1,5 +1,6 @@
 /*
- * stage.h - `avrogate stage merge|clean`: staged files made large, or taken away.
+ * stage.h - `avrogate stage merge|clean|copy-into`: staged files made large, taken away, or taken
+ * on by a warehouse.
  */
 #pragma once
 

@@ -192,6 +192,13 @@ const struct dialect dialects[] = {
                   "ALTER SESSION SET QUERY_TAG = 'avrogate {role} {run}'"},
         .put_once = dialect_merge_once, .put_apply = dialect_merge_apply,
         .merge_hint = "", .merge_end = "",
+        .copy_into = "COPY INTO {table}\nFROM {at}\nFILES = (\n    {files}\n)\nFILE_FORMAT = ({format})\n"
+                     "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE\nON_ERROR = ABORT_STATEMENT\nFORCE = FALSE\n"
+                     "LOAD_UNCERTAIN_FILES = FALSE",
+        .copy_kinds = {{".parquet", "TYPE = PARQUET USE_LOGICAL_TYPE = TRUE"},
+                       {".avro", "TYPE = AVRO"},
+                       {".jsonl", "TYPE = JSON"},
+                       {".csv", "TYPE = CSV PARSE_HEADER = TRUE FIELD_OPTIONALLY_ENCLOSED_BY = '\"'"}},
         .codes = snowflake_codes, .n_codes = COUNT(snowflake_codes),
     },
     {

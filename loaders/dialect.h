@@ -85,6 +85,12 @@ struct dialect {
     void (*put_apply)(struct buf *sql, const struct dialect *d, enum apply_mode mode,
                       const struct table *t, const char *quoted, const char *stage);
     const char *merge_hint, *merge_end;
+
+    /* By which the database takes in staged files itself; NULL = it cannot. */
+    const char *copy_into;
+    struct {
+        const char *suffix, *format;
+    } copy_kinds[5];
     const struct odbc_code *codes;
     size_t n_codes;
 };

@@ -1,6 +1,7 @@
 /* Prints what a dialect says, for tests/differential/dialects_parse.py: each statement
  * behind "@dialect what" on a line of its own, and a line "@" at the end. */
 #include "loaders/dialect_sql.h"
+#include "loaders/stage_copy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,23 @@ static void say_ledger(const struct dialect *d)
     say(d, "literals");
 }
 
+static void say_copy(const struct dialect *d)
+{
+    static const char *const files[][2] = {
+        {"dt=2026-11-20/t+3+00+99.parquet",
+         "city=M\xc3\xbcnchen%2F/it's+1+0+9.parquet"},
+        {"t.csv", "u.csv"},
+        {"t.jsonl", "u.jsonl"},
+        {"t.avro", "u.avro"},
+    };
+    struct err e = {0};
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (stage_copy_put(&sql, d, "db.weather", "@stage/weather", files[i], 2, &e) ==
+            ERR_OK)
+            say(d, "copy_into");
+}
+
 static void say_session(const struct dialect *d)
 {
     static const char *const pairs[] = {
@@ -142,6 +160,7 @@ int main(void)
     for (size_t i = 0; i < n_dialects; i++) {
         say_table(&dialects[i], &t);
         say_ledger(&dialects[i]);
+        say_copy(&dialects[i]);
         say_session(&dialects[i]);
     }
     printf("@\n");

@@ -10,7 +10,7 @@ from sqlglot import exp
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 READS = {"postgres": "postgres", "sqlite": "sqlite", "sqlserver": "tsql", "snowflake": "snowflake", "generic": "trino"}
 WANTED = {"create": exp.Create, "add": exp.Alter, "widen": exp.Alter, "relax": exp.Alter, "stage": exp.Create, "insert": exp.Insert,
-          "count": exp.Select, "append": exp.Insert, "ledger": exp.Create, "literals": exp.Insert}
+          "count": exp.Select, "append": exp.Insert, "ledger": exp.Create, "literals": exp.Insert, "copy_into": exp.Copy}
 # session settings and transactions' words: sqlglot keeps them as they are, or refuses them
 UNREAD = {"greet", "end_session", "savepoint"}
 # words that it has not heard of, all of them in their manuals: "ALTER TABLE (Transact-SQL)", DEFAULT .. WITH VALUES; SQL:2003, 11.3
@@ -49,6 +49,10 @@ def check(dialect, what, sql):
         rows = len(tree.expression.expressions)
         if markers != columns * rows:
             raise ValueError("%d markers for %d columns of %d rows" % (markers, columns, rows))
+    if what == "copy_into":
+        options = {p.this.name.upper() for p in tree.args["params"]}
+        if not {"FILES", "FILE_FORMAT", "MATCH_BY_COLUMN_NAME", "ON_ERROR", "FORCE", "LOAD_UNCERTAIN_FILES"} <= options:
+            raise ValueError("options %s" % options)
     if what == "create" and tree.find(exp.PrimaryKey) is None:
         raise ValueError("no primary key")
     again = sqlglot.parse_one(tree.sql(dialect=READS[dialect]), read=READS[dialect])

@@ -1,0 +1,224 @@
+#include "loaders/stage_copy.h"
+
+#include "loaders/sink_files_inside.h"
+#include "loaders/stage_swap.h"
+
+#include <stdlib.h>
+
+/* --- the statement ---------------------------------------------------------------- */
+
+static const char *kind_of(const struct dialect *d, const char *file)
+{
+    size_t n = strlen(file);
+
+    for (size_t i = 0; d->copy_kinds[i].suffix != NULL; i++) {
+        size_t tail = strlen(d->copy_kinds[i].suffix);
+        if (n > tail && strcmp(file + n - tail, d->copy_kinds[i].suffix) == 0)
+            return d->copy_kinds[i].format;
+    }
+    return NULL;
+}
+
+static enum err_kind put(struct buf *sql, const struct dialect *d, const char *table,
+                         const char *at, const char *const *files, size_t n,
+                         struct buf *target, struct buf *list, struct err *e)
+{
+    const char *kind = kind_of(d, files[0]);
+
+    if (kind == NULL)
+        return err_set(e, ERR_INVALID, "%s cannot take in %.120s", d->name, files[0]);
+    TRY(dialect_put_table(target, d, table, e));
+    buf_put_u8(target, 0);
+    for (size_t i = 0; i < n; i++) {
+        buf_put_str(list, i == 0 ? "" : ",\n    ");
+        dialect_put_text(list, d, files[i]);
+    }
+    buf_put_u8(list, 0);
+    TRY(buf_status(list, e));
+    dialect_put(sql, d->copy_into,
+                (const char *[]){"table", (const char *)target->p, "at", at, "files",
+                                 (const char *)list->p, "format", kind, NULL});
+    return buf_status(sql, e);
+}
+
+enum err_kind stage_copy_put(struct buf *sql, const struct dialect *d,
+                             const char *table, const char *at,
+                             const char *const *files, size_t n, struct err *e)
+{
+    struct buf target = BUF_INIT(4000), list = BUF_INIT(8 << 20);
+
+    if (d->copy_into == NULL)
+        return err_set(e, ERR_INVALID, "dialect %s has no COPY INTO from a stage",
+                       d->name);
+    enum err_kind rc = put(sql, d, table, at, files, n, &target, &list, e);
+    buf_free(&target);
+    buf_free(&list);
+    return rc;
+}
+
+/* --- the claims ------------------------------------------------------------------- */
+
+struct copying {
+    const struct copy_options *o;
+    struct copy_sums *sums;
+    struct arena a, names;
+    const char **files; // gathered, of one kind
+    size_t n;
+    struct buf sql;
+};
+
+static enum err_kind flush(struct copying *c, struct err *e)
+{
+    if (c->n == 0)
+        return ERR_OK;
+    buf_reset(&c->sql);
+    TRY(stage_copy_put(&c->sql, c->o->d, c->o->table, c->o->at, c->files, c->n, e));
+    buf_put_u8(&c->sql, 0);
+    TRY(buf_status(&c->sql, e));
+    TRY(c->o->statement(c->o->arg, (const char *)c->sql.p, e));
+    c->sums->statements++;
+    c->n = 0;
+    arena_reset(&c->names);
+    return ERR_OK;
+}
+
+static enum err_kind add_file(struct copying *c, const char *name, struct err *e)
+{
+    const char *kind = kind_of(c->o->d, name);
+
+    if (c->n == COPY_FILES || (c->n > 0 && kind_of(c->o->d, c->files[0]) != kind))
+        TRY(flush(c, e));
+    c->files[c->n++] = arena_str(&c->names, span_str(name));
+    return ERR_OK;
+}
+
+/* All but the newest claim of a partition are finished (docs/staging.md). */
+static enum err_kind is_finished(struct copying *c, const struct stage_claim *claim,
+                                 bool *yes, struct err *e)
+{
+    struct place_entry there;
+
+    *yes = true;
+    for (size_t i = 0; i < claim->n_files && *yes; i++) {
+        enum err_kind rc = place_stat(c->o->place, claim->files[i].final, &there, e);
+        if (rc != ERR_OK && rc != ERR_NOT_FOUND)
+            return rc;
+        *yes = rc == ERR_OK;
+    }
+    return ERR_OK;
+}
+
+static enum err_kind add_claim(struct copying *c, const struct stage_claim *claim,
+                               bool newest, struct err *e)
+{
+    bool finished = true;
+
+    if (newest)
+        TRY(is_finished(c, claim, &finished, e));
+    c->sums->open += !finished;
+    if (!finished)
+        return ERR_OK;
+    c->sums->claims++;
+    for (size_t i = 0; i < claim->n_files; i++) {
+        if (claim->files[i].rejects)
+            continue;
+        TRY(add_file(c, claim->files[i].final, e));
+        c->sums->files++;
+        c->sums->rows += claim->files[i].rows;
+    }
+    return ERR_OK;
+}
+
+static enum err_kind read_claim(struct copying *c, int32_t partition, int64_t first,
+                                bool newest, struct err *e)
+{
+    char name[STAGE_NAME];
+    struct stage_claim claim;
+    struct arena a = {0};
+
+    stage_claim_name(name, c->o->topic, partition, first);
+    enum err_kind rc = files_read_claim(c->o->place, name, &claim, &a, e);
+    if (rc == ERR_OK)
+        rc = add_claim(c, &claim, newest, e);
+    arena_free(&a);
+    return rc;
+}
+
+static bool is_done(const struct place_entry *all, size_t n, size_t i)
+{
+    size_t length = strlen(all[i].name);
+
+    return i + 1 < n && strncmp(all[i + 1].name, all[i].name, length) == 0 &&
+           strcmp(all[i + 1].name + length, STAGE_DONE) == 0;
+}
+
+static enum err_kind add_partition(struct copying *c, int32_t partition, struct err *e)
+{
+    char dir[STAGE_NAME];
+    struct place_entry *all;
+    size_t n;
+    int64_t newest = -1;
+
+    stage_claims_dir(dir, c->o->topic, partition);
+    TRY(place_list(c->o->place, dir, NULL, &c->a, &all, &n, e));
+    for (size_t i = n; i-- > 0 && newest < 0;)
+        newest = stage_claim_first(all[i].name);
+    for (size_t i = 0; i < n; i++) {
+        int64_t first = stage_claim_first(all[i].name);
+        if (first < 0 || all[i].modified_ms < c->o->since_ms)
+            continue;
+        if (is_done(all, n, i))
+            c->sums->gone++;
+        else
+            TRY(read_claim(c, partition, first, first == newest, e));
+    }
+    return ERR_OK;
+}
+
+/* The rows of a file that was merged lie in another: by name it would be missed, or by
+ * the other's name be there twice. */
+static enum err_kind check_merges(struct copying *c, struct err *e)
+{
+    struct place_entry *all;
+    size_t n;
+
+    TRY(place_list(c->o->place, SWAP_DIR, NULL, &c->a, &all, &n, e));
+    if (n == 0)
+        return ERR_OK;
+    return err_set(e, ERR_CONFLICT,
+                   "files of this place were merged: what their claims name is gone, "
+                   "and nobody could say whether the warehouse has it.  Stage what is "
+                   "to be copied in a place that is not merged");
+}
+
+static enum err_kind copy_all(struct copying *c, struct err *e)
+{
+    char dir[STAGE_NAME];
+    struct place_entry *all;
+    size_t n;
+
+    TRY(check_merges(c, e));
+    snprintf(dir, sizeof dir, "_claims/%.255s", c->o->topic);
+    TRY(place_list(c->o->place, dir, NULL, &c->a, &all, &n, e));
+    for (size_t i = 0; i < n; i++) {
+        int32_t partition = all[i].dir ? stage_claims_partition(all[i].name) : -1;
+        if (partition >= 0)
+            TRY(add_partition(c, partition, e));
+    }
+    return flush(c, e);
+}
+
+enum err_kind stage_copy(const struct copy_options *o, struct copy_sums *sums,
+                         struct err *e)
+{
+    struct copying c = {.o = o, .sums = sums, .sql = BUF_INIT(16 << 20)};
+
+    *sums = (struct copy_sums){0};
+    c.files = mem_array(COPY_FILES, sizeof *c.files);
+    enum err_kind rc = copy_all(&c, e);
+    free(c.files);
+    buf_free(&c.sql);
+    arena_free(&c.a);
+    arena_free(&c.names);
+    return rc;
+}
