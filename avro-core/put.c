@@ -1,5 +1,7 @@
 #include "avro-core/put.h"
 
+#include "base/bytes.h"
+
 #include <stdio.h>
 
 /* ---- bytes ---- */
@@ -134,15 +136,10 @@ bool put_instant(struct buf *out, int64_t units, int64_t per_second, bool local)
     return true;
 }
 
-static uint32_t le32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-           (uint32_t)p[3] << 24;
-}
-
 void put_duration(struct buf *out, const uint8_t bytes[12])
 {
-    uint32_t months = le32(bytes), days = le32(bytes + 4), millis = le32(bytes + 8);
+    uint32_t months = bytes_le32(bytes), days = bytes_le32(bytes + 4),
+             millis = bytes_le32(bytes + 8);
 
     buf_put_u8(out, 'P');
     if (months > 0)

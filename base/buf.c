@@ -1,5 +1,7 @@
 #include "base/buf.h"
 
+#include "base/bytes.h"
+
 #include "base/mem.h"
 
 #include <assert.h>
@@ -45,6 +47,25 @@ void buf_put_u8(struct buf *b, uint8_t v)
 void buf_put_str(struct buf *b, const char *s)
 {
     buf_put(b, span_str(s));
+}
+
+void buf_put_le(struct buf *b, uint64_t v, size_t n)
+{
+    uint8_t bytes[8];
+
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (uint8_t)(v >> 8 * i);
+    buf_put(b, span_of(bytes, n));
+}
+
+void buf_put_hex(struct buf *b, struct span bytes)
+{
+    char two[3];
+
+    for (size_t i = 0; i < bytes.n; i++) {
+        bytes_hex(two, span_of(bytes.p + i, 1));
+        buf_put(b, span_of(two, 2));
+    }
 }
 
 void buf_put_be32(struct buf *b, uint32_t v)

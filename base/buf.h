@@ -26,6 +26,8 @@ struct buf {
 void buf_put(struct buf *b, struct span bytes);
 void buf_put_u8(struct buf *b, uint8_t v);
 void buf_put_be32(struct buf *b, uint32_t v);
+void buf_put_le(struct buf *b, uint64_t v, size_t n); // its n low bytes, lowest first
+void buf_put_hex(struct buf *b, struct span bytes);   // two digits each
 void buf_put_str(struct buf *b, const char *s);
 
 /* ERR_LIMIT when a write was dropped.  Call it before buf_span(). */

@@ -38,12 +38,6 @@ static void put_bytes(struct buf *out, struct span s)
     buf_put(out, s);
 }
 
-static void put_little(struct buf *out, uint64_t bits, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        buf_put_u8(out, (uint8_t)(bits >> 8 * i));
-}
-
 /* Whole numbers and times */
 
 /* Units of 1/per_second since 1970; false where digits would be lost. */
@@ -133,11 +127,11 @@ static bool fit_real(struct fitting *f, struct cel_value v, const struct av_node
         if (isinf(narrow) && !isinf(d))
             return no_fit(f, v, n, why);
         memcpy(&bits, &narrow, sizeof narrow);
-        put_little(f->out, bits & UINT32_MAX, 4);
+        buf_put_le(f->out, bits, 4);
         return true;
     }
     memcpy(&bits, &d, sizeof d);
-    put_little(f->out, bits, 8);
+    buf_put_le(f->out, bits, 8);
     return true;
 }
 

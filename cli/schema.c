@@ -171,8 +171,7 @@ static int put_out(const struct call *c, struct buf *out)
 static void put_hex(struct buf *out, const char *before, const uint8_t *p, size_t n)
 {
     buf_put_str(out, before);
-    for (size_t i = 0; i < n; i++)
-        buf_printf(out, "%02x", p[i]);
+    buf_put_hex(out, span_of(p, n));
     buf_put_u8(out, '\n');
 }
 

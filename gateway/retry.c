@@ -1,6 +1,7 @@
 #include "gateway/retry.h"
 
 #include "avro-core/canon.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "gateway/event.h"
 #include "gateway/gateway_inside.h"
@@ -93,19 +94,15 @@ static void hash_request(uint8_t hash[REPLAY_HASH], const struct http_req *r)
 static struct span id_of(struct arena *a, struct span name,
                          const uint8_t hash[REPLAY_HASH])
 {
-    static const char digits[] = "0123456789abcdef";
     struct buf all = BUF_INIT(64 << 10);
     uint8_t sum[32];
-    char *text = arena_alloc(a, 32);
+    char *text = arena_alloc(a, 33);
 
     buf_put(&all, name);
     buf_put(&all, span_of(hash, REPLAY_HASH));
     av_sha256(sum, buf_span(&all));
     buf_free(&all);
-    for (size_t i = 0; i < 16; i++) {
-        text[2 * i] = digits[sum[i] >> 4];
-        text[2 * i + 1] = digits[sum[i] & 15];
-    }
+    bytes_hex(text, span_of(sum, 16));
     return span_of(text, 32);
 }
 

@@ -1,5 +1,7 @@
 #include "loaders/copy.h"
 
+#include "base/bytes.h"
+
 #include <inttypes.h>
 
 const struct span copy_head = {(const uint8_t *)"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0",
@@ -165,18 +167,12 @@ enum err_kind copy_timestamp(struct buf *out, int64_t x, int64_t unit_us, struct
     return ERR_OK;
 }
 
-static uint32_t le32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-           (uint32_t)p[3] << 24;
-}
-
 enum err_kind copy_interval(struct buf *out, struct span duration, struct err *e)
 {
     if (duration.n != 12)
         return err_set(e, ERR_INVALID, "duration of %zu bytes, wanted 12", duration.n);
 
-    uint32_t months = le32(duration.p), days = le32(duration.p + 4);
+    uint32_t months = bytes_le32(duration.p), days = bytes_le32(duration.p + 4);
     if (months > INT32_MAX || days > INT32_MAX)
         return err_set(e, ERR_INVALID,
                        "duration of %" PRIu32 " months and %" PRIu32
@@ -187,7 +183,7 @@ enum err_kind copy_interval(struct buf *out, struct span duration, struct err *e
     if (p == NULL)
         return ERR_OK;
     store32(p, 16);
-    store64(p + 4, (uint64_t)le32(duration.p + 8) * 1000);
+    store64(p + 4, (uint64_t)bytes_le32(duration.p + 8) * 1000);
     store32(p + 12, days);
     store32(p + 16, months);
     buf_added(out, 20);

@@ -1,5 +1,6 @@
 #include "loaders/rows.h"
 
+#include "base/bytes.h"
 #include "loaders/copy.h"
 #include "loaders/pg.h"
 
@@ -507,19 +508,13 @@ static void put_time(struct buf *sql, const struct column *c, int64_t x)
             x, unit);
 }
 
-static uint32_t le32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-           (uint32_t)p[3] << 24;
-}
-
 static void put_interval(struct buf *sql, struct span x)
 {
-    uint32_t ms = le32(x.p + 8);
+    uint32_t ms = bytes_le32(x.p + 8);
 
     buf_printf(sql,
                "'%" PRIu32 " mons %" PRIu32 " days %" PRIu32 ".%03" PRIu32 " secs'",
-               le32(x.p), le32(x.p + 4), ms / 1000, ms % 1000);
+               bytes_le32(x.p), bytes_le32(x.p + 4), ms / 1000, ms % 1000);
 }
 
 static bool put_bytes_default(struct buf *sql, const struct column *c, struct span avro)

@@ -13,6 +13,7 @@
  */
 #include "place/place_inside.h"
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "http/url.h"
@@ -61,8 +62,7 @@ static void put_sha256(char out[65], struct span body)
 
     if (EVP_Digest(body.p, body.n, md, &n, EVP_sha256(), NULL) != 1)
         abort(); // no SHA-256 in libcrypto
-    for (size_t i = 0; i < sizeof md; i++)
-        snprintf(out + 2 * i, 3, "%02x", md[i]);
+    bytes_hex(out, span_of(md, sizeof md));
 }
 
 static void put_url(const struct s3 *s, const struct request *r, struct buf *url)

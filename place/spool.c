@@ -1,5 +1,7 @@
 #include "place/spool.h"
 
+#include "base/bytes.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -141,6 +143,5 @@ void spool_sha256(const struct spool *s, char out[SPOOL_SHA])
         EVP_DigestFinal_ex(copy, md, &n) != 1)
         abort();
     EVP_MD_CTX_free(copy);
-    for (size_t i = 0; i < sizeof md; i++)
-        snprintf(out + 2 * i, 3, "%02x", md[i]);
+    bytes_hex(out, span_of(md, sizeof md));
 }

@@ -1,5 +1,6 @@
 #include "registry/pen.h"
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "kafka/transaction.h"
@@ -281,8 +282,7 @@ static void name_instance(struct reg_pen *p)
 
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         abort(); // asked for so little it gives all or the system has none
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(p->instance + 2 * i, 3, "%02x", random[i]);
+    bytes_hex(p->instance, span_of(random, sizeof random));
 }
 
 struct reg_pen *reg_pen_open(struct reg_tail *t, const struct reg_pen_options *o)
