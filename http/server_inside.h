@@ -3,8 +3,9 @@
  *
  *      server.c  opens, drains, closes         accept.c  the accept thread, caps
  *      loop.c    epoll, mail, the clock        conn.c    one connection's states
- *      call.c    one request's memory          answer.c  what handlers say to it
- *      work.c    threads for rows that wait    (parse, route, deadline, socket: pure)
+ *      request.c what becomes of a request     call.c    one request's memory
+ *      answer.c  what handlers say to it       stream.c  bodies and answers piece by
+ * piece work.c    threads for rows that wait    (parse, route, deadline, socket: pure)
  *
  * Who may touch what is said at each field.  A call goes from loop to handler and back
  * by mail; in between the loop keeps only the connection's side of it.
@@ -191,7 +192,19 @@ void conn_drain(struct conn *c);    // the server's draining or cut was set
 void conn_close(struct conn *c);  // `c` itself goes when nobody holds it
 void conn_finish(struct conn *c); // its answer is out
 bool conn_receive(struct conn *c, struct span *in); // appends; false: nothing now
-bool conn_ask_for_body(struct conn *c);             // false: it closed
+/* Up to `room` bytes to `p`.  false: none now, or none ever. */
+bool conn_receive_at(struct conn *c, uint8_t *p, size_t room, size_t *n);
+void conn_set_state(struct conn *c, enum conn_state state);
+void conn_write_answer(struct conn *c); // the call is answered: sends what goes at once
+
+/* request.c: the same */
+void request_begin(struct conn *c, struct span *in); // its head is whole
+bool request_step_body(struct conn *c, struct span *in);
+void request_let_in(struct conn *c);     // the program's verdict came: it may
+void request_leave_rest(struct conn *c); // answered before its body was read
+/* The server's answer, and nothing after it is read. */
+void request_refuse(struct conn *c, int status, const char *why);
+bool request_ask_for_body(struct conn *c); // false: it closed
 
 /* stream.c: the loop only */
 struct stream;

@@ -325,7 +325,7 @@ bool stream_news(struct call *k)
     }
     if (begins)
         c->since = c->loop->now;
-    if (begins && c->expected && !conn_ask_for_body(c))
+    if (begins && c->expected && !request_ask_for_body(c))
         return false; // it closed, and came here again by stream_lost()
     if (begins && c->loop->draining)
         stream_drain(c);
