@@ -292,7 +292,8 @@ static enum err_kind stage_options(const struct loader *l,
         .batch_age_ms = s->batch_age_ms,
         .memory = s->memory,
         .until_end = s->until_end,
-        .ordered = s->place == NULL && s->mode != MERGE_APPEND,
+        .ordered = s->place == NULL &&
+                   (s->mode != MERGE_APPEND || s->odbc_mode != MERGE_APPEND),
         .schemas = l->schemas,
     };
     if (s->stage.format != NULL && format_suffix(s->stage.format) == NULL)

@@ -130,8 +130,10 @@ void stage_forget_part(struct stage_source *s, struct stage_part *p)
     if (s->reading == p)
         close_claim(s);
     discard(p);
-    p->mine = false;
     p->fault.kind = ERR_OK;
+    pthread_mutex_lock(&s->lock);
+    p->mine = false;
+    pthread_mutex_unlock(&s->lock);
 }
 
 static bool is_full(const struct stage_source *s, const struct stage_part *p)
@@ -145,8 +147,8 @@ static bool is_full(const struct stage_source *s, const struct stage_part *p)
 void stage_stop_part(struct stage_source *s, struct stage_part *p, const struct err *e)
 {
     stage_forget_part(s, p);
-    p->stopped = true;
     pthread_mutex_lock(&s->lock);
+    p->stopped = true;
     s->n_stopped++;
     if (s->why[0] == '\0')
         snprintf(s->why, sizeof s->why, "%s", e->msg);

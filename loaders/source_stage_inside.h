@@ -11,20 +11,21 @@
 
 struct stage_part {
     int32_t id;
-    struct claim claim;        // the sink's
-    int64_t next;              // the next offset to gather
-    int64_t mark;              // of what lies before it, where it is a claim's end
-    bool taken, mine, stopped; // once; now; for good
-    bool resumed;              // its first claim may begin before `next`
-    struct err fault;          // stops it, once what was read is loaded
-    int claims;                // read in a row
-    int64_t *firsts; // of the claims listed, ascending; those before `at` are read
+    struct claim claim; // the sink's
+    int64_t next;       // the next offset to gather
+    int64_t mark;       // of what lies before it, where it is a claim's end
+    bool taken;         // once
+    bool resumed;       // its first claim may begin before `next`
+    struct err fault;   // stops it, once what was read is loaded
+    int claims;         // read in a row
+    int64_t *firsts;    // of the claims listed, ascending; those before `at` are read
     size_t n, cap, at;
     struct batch *open; // being gathered, NULL = none
     int64_t target;     // until_end: what was claimed at the start
     // while it is somebody else's: how far he was, since when, how long that is let be
     int64_t theirs, since_ms, patience_ms;
-    // under the source's lock
+    // under the source's lock, but that the reader may read what only it writes
+    bool mine, stopped;  // now; for good
     int64_t loaded, end; // next offset to load; behind the newest claim
 };
 

@@ -103,7 +103,7 @@ def kill_nine_of_both_loaders():
         for i in range(2 * KILLS):
             p = w.start(**w.static(), batch__rows=random.choice([400, 5000]), batch__age="20ms",
                         rotate__rows=random.choice([1000, 7777]), rotate__age=random.choice(["50ms", "300ms"]))
-            q = w.go_on(batch__rows=random.choice([50, 333, 50000]), batch__age="20ms")
+            q = w.go_on(batch__rows=random.choice([50, 333, 700]), batch__age="20ms")
             first, second = random.sample([p, q], 2)
             before, rows = w.staged(), w.rows()
             if i % 2:
@@ -120,7 +120,8 @@ def kill_nine_of_both_loaders():
         t.join()
     same(w.finish(**w.static()), 0, "exit")
     w.proves(range(n[0]))
-    same(w.end_on(), 0, "exit")
+    # who was killed before it got anywhere left a suspicion: as many records as a batch has, at most, go one by one
+    same(w.end_on(batch__rows=700), 0, "exit")
     w.table_proves(range(n[0]))
     return "%d records, %d claims, %d and %d killed" % (n[0], sum(map(len, w.claims().values())), *killed)
 
