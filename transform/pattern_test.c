@@ -123,7 +123,7 @@ static void days_follow_each_other(void)
     for (int y = 1; y <= 2500; y++)
         for (int m = 1; m <= 12; m++)
             for (int d = 1; d <= 31; d++) {
-                char text[20];
+                char text[40];
                 struct pattern_moment out;
                 const char *why;
                 size_t at;

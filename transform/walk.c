@@ -10,7 +10,8 @@ static bool skip_bytes(struct span *s, int64_t n)
 {
     if (n < 0 || (uint64_t)n > s->n)
         return false;
-    *s = span_of(s->p + n, s->n - (size_t)n);
+    if (n > 0) // an empty span may point nowhere
+        *s = span_of(s->p + n, s->n - (size_t)n);
     return true;
 }
 
