@@ -34,6 +34,7 @@ static const struct conf_program program = {
         "  avrogate load -c pipeline.yaml --every 5m --phases "
         "collect,merge,load,clean\n"
         "  avrogate load -c pipeline.yaml --plan\n"
+        "  avrogate load -c pipeline.yaml --sample 5\n"
         "  avrogate load status -c pipeline.yaml\n\n"
         "  pipeline.yaml:\n"
         "    job: weather\n"
@@ -335,6 +336,21 @@ static int show_plan(struct loader_settings *s, struct err *e)
     return rc == ERR_OK ? 0 : 1;
 }
 
+static int show_sample(const struct loader_settings *s, struct err *e)
+{
+    struct buf text = BUF_INIT(256 << 20);
+
+    enum err_kind rc = loader_sample(s, &text, e);
+    if (text.n > 0)
+        fwrite(text.p, 1, text.n, stdout);
+    else if (rc == ERR_OK)
+        printf("the topic is empty\n");
+    if (rc != ERR_OK)
+        fprintf(stderr, "avrogate load: %s\n", e->msg);
+    buf_free(&text);
+    return rc == ERR_OK ? 0 : 1;
+}
+
 static int complain(struct conf *conf, const struct err *e)
 {
     fprintf(stderr, "avrogate load: %s\n", e->msg);
@@ -373,7 +389,9 @@ int cmd_load(int argc, char **argv)
         sigaddset(&signals, SIGINT);
         pthread_sigmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
-        code = s.plan ? show_plan(&s, &e) : run(&s, &signals, &e);
+        code = s.plan         ? show_plan(&s, &e)
+               : s.sample > 0 ? show_sample(&s, &e)
+                              : run(&s, &signals, &e);
         if (code == 2)
             return complain(&conf, &e);
     }

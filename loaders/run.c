@@ -7,6 +7,7 @@
 #include "loaders/etl_copy.h"
 #include "loaders/pump.h"
 #include "loaders/run_rules.h"
+#include "loaders/sample.h"
 #include "loaders/sink_files.h"
 #include "loaders/sink_odbc.h"
 #include "loaders/sink_postgres.h"
@@ -998,6 +999,30 @@ enum err_kind loader_plan(const struct loader_settings *s, struct buf *statement
 {
     struct loader *l = new_loader(s);
     enum err_kind rc = plan(l, statements, e);
+
+    free_loader(l);
+    return rc;
+}
+
+static enum err_kind sample(struct loader *l, struct buf *out, struct err *e)
+{
+    struct sample_options o = {.bootstrap = l->s.bootstrap,
+                               .topic = l->s.topic,
+                               .kafka = &l->s.kafka,
+                               .records = (size_t)l->s.sample};
+
+    if (l->s.stage.place != NULL)
+        return err_set(e, ERR_INVALID, "a sample is of a topic: source.kafka");
+    TRY(check_source(l, e));
+    TRY(open_registry(l, e));
+    return loader_sample_records(&o, l->sift, out, e);
+}
+
+enum err_kind loader_sample(const struct loader_settings *s, struct buf *out,
+                            struct err *e)
+{
+    struct loader *l = new_loader(s);
+    enum err_kind rc = sample(l, out, e);
 
     free_loader(l);
     return rc;

@@ -70,6 +70,7 @@ struct loader_settings { // filled by the rows of loader_rows
     const char *merge_to, *merge_into, *merge_backup;
     int64_t merge_bytes, clean_older_ms;
     bool until_end, plan;
+    int64_t sample; // records; 0 = load
     const char *listen, *log_level;
 };
 
@@ -128,6 +129,10 @@ void loader_close(struct loader *l);
  * or nothing when it fits.  Changes nothing.  ERR_INVALID: it cannot be made to fit. */
 enum err_kind loader_plan(const struct loader_settings *s, struct buf *statements,
                           struct err *e) MUST_USE;
+/* The last records of the topic, settings.sample of them, and what the transforms make
+ * of each; nothing is loaded. */
+enum err_kind loader_sample(const struct loader_settings *s, struct buf *out,
+                            struct err *e) MUST_USE;
 
 /* avrogate load */
 int cmd_load(int argc, char **argv);

@@ -249,6 +249,10 @@ const struct conf_row loader_rows[] = {
      .max = DAY_MS * 3650,
      .help = "only what was staged so long ago; with the phase load also only what is "
              "loaded"},
+    {"sample", CONF_INT, AT(sample), .flag = "sample", .fallback = "0", .min = 0,
+     .max = 10000,
+     .help = "show so many of the topic's last records, before and after the "
+             "transforms, load none, and end"},
     {"plan", CONF_BOOL, AT(plan), .flag = "plan",
      .help = "show the statements that would make the table fit, run none, and end"},
     {"until_end", CONF_BOOL, AT(until_end), .flag = "until-end",

@@ -548,8 +548,9 @@ static enum err_kind judge(struct sift *s, const struct writer *w,
     return ERR_OK;
 }
 
-enum err_kind sift_find(struct sift *s, const struct record *r, struct sifted *out,
-                        struct err *e)
+/* The record as it came. */
+static enum err_kind find_datum(struct sift *s, const struct record *r,
+                                struct writer **w, struct sifted *out, struct err *e)
 {
     struct frame f;
 
@@ -560,18 +561,38 @@ enum err_kind sift_find(struct sift *s, const struct record *r, struct sifted *o
     TRY(frame_read(&f, r->value, e));
     out->id = f.schema_id;
     out->stage = "schema";
-    struct writer *w = writer_of(s, f.schema_id);
-    if (w == NULL || w->why[0] != '\0' || w->plan == NULL)
+    *w = writer_of(s, f.schema_id);
+    if (*w == NULL || (*w)->why[0] != '\0' || (*w)->plan == NULL)
         return err_set(e, ERR_INVALID, "%s",
-                       w == NULL || w->why[0] == '\0' ? "its schema was not prepared"
-                                                      : w->why);
+                       *w == NULL || (*w)->why[0] == '\0'
+                           ? "its schema was not prepared"
+                           : (*w)->why);
     out->stage = "decode";
-    out->plan = w->plan;
+    out->plan = (*w)->plan;
     out->datum = f.body;
+    return ERR_OK;
+}
+
+enum err_kind sift_find(struct sift *s, const struct record *r, struct sifted *out,
+                        struct err *e)
+{
+    struct writer *w = NULL;
+
+    TRY(find_datum(s, r, &w, out, e));
     if (s->program != NULL)
         TRY(transform(s, w, r, out, e));
     return s->o.quality == NULL || out->fate != SIFT_ROW ? ERR_OK
                                                          : judge(s, w, r, out, e);
+}
+
+enum err_kind sift_before(struct sift *s, const struct record *r, struct av_visitor *v,
+                          struct err *e)
+{
+    struct writer *w = NULL;
+    struct sifted got;
+
+    TRY(find_datum(s, r, &w, &got, e));
+    return av_decode_all(got.plan, got.datum, NULL, v, e);
 }
 
 enum err_kind sift_record(struct sift *s, const struct record *r, struct av_visitor *v,

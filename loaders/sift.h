@@ -114,6 +114,9 @@ void sift_count(struct sift *s, struct quality_count *counts);
  */
 enum err_kind sift_record(struct sift *s, const struct record *r, struct av_visitor *v,
                           struct sifted *out, struct err *e) MUST_USE;
+/* As it came, in the latest schema of the subject, before any transform. */
+enum err_kind sift_before(struct sift *s, const struct record *r, struct av_visitor *v,
+                          struct err *e) MUST_USE;
 /* The same without decoding. */
 enum err_kind sift_find(struct sift *s, const struct record *r, struct sifted *out,
                         struct err *e) MUST_USE;

@@ -134,10 +134,8 @@ static void begin(struct transform_run *r, const struct transform_program *p,
 {
     static const uint8_t nothing[1];
 
-    if (r->p != p) {
-        r->p = p;
-        make_room(r);
-    }
+    r->p = p;
+    make_room(r); // always: a new program may stand where one before it stood
     if (datum.p == NULL)
         datum.p = nothing;
     r->origin = o;

@@ -3,10 +3,10 @@
 
 Wants AVROGATE, AVROGATE_TEST_KAFKA, AVROGATE_TEST_PG; skipped (77) without them.
 """
-import datetime, glob, os, random, shutil, subprocess, tempfile, time
+import datetime, glob, os, shutil, subprocess, tempfile
 from decimal import Decimal
 
-from loader_world import AVROGATE, SERVER, World, fastavro, make_database, run_all, same
+from loader_world import AVROGATE, SERVER, World, fastavro, make_database, psycopg2, run_all, same, wait
 
 URL = make_database(SERVER, "avrogate_transforms")
 ORDER = {"type": "record", "name": "Order", "fields": [
@@ -133,18 +133,22 @@ def every_step_at_once_and_nothing_is_guessed():
 def killed_in_the_middle_it_goes_on_where_it_stopped():
     """kill -9 under dedupe and filter: each offset counts once, and no key is in the table twice but across a restart."""
     w = World(URL, parts=1, schema=ORDER, transform=[{"filter": "quantity != 1"}, {"dedupe": {"key": "id"}}],
-              batch__rows=100, batch__age="20ms")
+              batch={"rows": 20, "age": "20ms"})
     w.produce(0, 3000, lambda i: w.encode(order(i - i % 3)))  # each id three times, one behind the other
+    def batches():
+        try:
+            return w.one("SELECT count(*) FROM etl_batch WHERE pipeline = %s", w.name)
+        except psycopg2.Error:
+            return 0  # its tables are not there yet
+
     kills = 0
-    while True:
+    for enough in (10, 40, 70, 100):
         p = w.start("--until-end", **w.static())
-        time.sleep(0.25 + random.random() / 4)
-        if p.poll() is not None or kills == 4:
-            same(p.wait(60), 0, "exit")
-            break
+        wait("%d batches" % enough, lambda: batches() >= enough or p.poll() is not None, step=0.01)
+        kills += p.poll() is None
         p.kill()
         p.wait()
-        kills += 1
+    same(w.finish(**w.static()), 0, "exit")
     loaded, rejected, duplicate, filtered = w.ask(
         "SELECT sum(rows_loaded)::bigint, sum(rows_rejected)::bigint, sum(rows_duplicate)::bigint, sum(rows_filtered)::bigint "
         "FROM etl_batch WHERE pipeline = %s", w.name)[0]
@@ -180,6 +184,23 @@ def staged_files_have_the_derived_schema():
     shutil.rmtree(place)
 
 
+def a_sample_shows_what_the_steps_make():
+    w = World(URL, parts=2, schema=ORDER, transform=[{"filter": "id != 8"}, {"cast": {"price": "int"}},
+                                                     {"select": ["id", "price"]}])
+    for i in (7, 8, 9):  # 1.75, 2.0, 2.25
+        w.producer.produce(w.name, w.encode(order(i, price=i / 2)), str(i).encode(), partition=1)
+    w.producer.produce(w.name, b"rubbish", partition=0)
+    w.producer.flush()
+    p = subprocess.run([AVROGATE, "load", "-c", w.pipeline(), "--sample", "3"], capture_output=True, text=True)
+    same((p.returncode, p.stderr if p.returncode else ""), (0, ""), "exit")
+    same(p.stdout.replace(w.name, "t").splitlines(), [
+        "t/0@0", "   cannot be read: frame starts with 0x72, not 0x00", "-> set aside (frame): frame starts with 0x72, not 0x00",
+        "t/1@1", '   {"id":8,"customer":"c1","price":4.0,"quantity":3,"country":"CH"}', "-> filtered by 1:filter",
+        "t/1@2", '   {"id":9,"customer":"c2","price":4.5,"quantity":4,"country":"CH"}',
+        '-> set aside (transform): transform 2:cast: /price: "4.5", wanted int: digits would be lost'], "sample")
+    same(w.rows(), 0, "rows")
+
+
 def steps_that_cannot_be_are_said_at_the_start():
     w = World(URL, parts=1, schema=ORDER)
     for steps, code, why in (
@@ -193,6 +214,6 @@ def steps_that_cannot_be_are_said_at_the_start():
 
 
 run_all([every_step_at_once_and_nothing_is_guessed, killed_in_the_middle_it_goes_on_where_it_stopped,
-         staged_files_have_the_derived_schema, steps_that_cannot_be_are_said_at_the_start,
+         staged_files_have_the_derived_schema, a_sample_shows_what_the_steps_make, steps_that_cannot_be_are_said_at_the_start,
          what_is_loaded_is_another_record, a_record_that_fails_is_set_aside_with_its_step,
          the_schema_grows_and_the_steps_with_it])
