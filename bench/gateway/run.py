@@ -56,8 +56,8 @@ def cpu(pid):
 
 def ms(text):
     """wrk's "1.23ms"."""
-    n, unit = re.fullmatch(r"([0-9.]+)(us|ms|s)", text).groups()
-    return float(n) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]
+    n, unit = re.fullmatch(r"([0-9.]+)(us|ms|s|m)", text).groups()
+    return float(n) * {"us": 1e-3, "ms": 1, "s": 1e3, "m": 6e4}[unit]
 
 
 def load(pid, port, path, body_file, connections, dir):
@@ -65,10 +65,10 @@ def load(pid, port, path, body_file, connections, dir):
     before = cpu(pid)
     out = subprocess.run(["wrk", "-t1", "-c%d" % connections, "-d%gs" % a.seconds, "--latency", "-s", dir + "/post.lua", "http://127.0.0.1:%d%s" % (port, path)],
                          env=dict(os.environ, BODY=body_file), capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in out:
-        sys.exit(out)
+    if "Non-2xx" in out or not re.search(r"^ +99% ", out, re.M):
+        sys.exit("%s\n%s" % (path, out))
     n = int(re.search(r"(\d+) requests in", out).group(1))
-    p50, p99 = (ms(re.search(r"^ +%d%% +([0-9.]+\w+)$" % q, out, re.M).group(1)) for q in (50, 99))
+    p50, p99 = (ms(re.search(r"^ +%d%% +([0-9.]+\w+) *$" % q, out, re.M).group(1)) for q in (50, 99))
     return (cpu(pid) - before) / n * 1e6, n / a.seconds, p50, p99
 
 
