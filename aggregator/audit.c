@@ -18,7 +18,7 @@
 
 struct known { // what stands in the audit about a partition
     bool known;
-    int64_t next, loaded, rejected, bytes;
+    int64_t next, loaded, rejected, filtered, bytes;
 };
 
 struct audit {
@@ -26,6 +26,7 @@ struct audit {
     struct engine *g;
     struct pg pg;
     struct run run;
+    char *target; // of the run: no table, so that nobody counts its rows
     pthread_t thread;
     atomic_bool stop, done;
     bool begun;
@@ -69,8 +70,9 @@ static enum err_kind learn(struct audit *a, const struct shard_state *st,
         &sql,
         ", %" PRId32 ", %" PRId64 ") ON CONFLICT DO NOTHING; SELECT o.next_offset, "
         "coalesce(sum(rows_loaded), 0), "
-        "coalesce(sum(rows_rejected), 0), coalesce(sum(bytes), 0) FROM etl_offsets o "
-        "LEFT JOIN etl_batch b USING (pipeline, topic, part) WHERE ",
+        "coalesce(sum(rows_rejected), 0), coalesce(sum(rows_filtered), 0), "
+        "coalesce(sum(bytes), 0) FROM etl_offsets o LEFT JOIN etl_batch b USING "
+        "(pipeline, topic, part) WHERE ",
         st->partition, total(&st->done) > 0 || st->start < 0 ? (int64_t)0 : st->start);
     put_which(&sql, a, st->partition);
     buf_put_str(&sql, " GROUP BY o.next_offset");
@@ -80,10 +82,12 @@ static enum err_kind learn(struct audit *a, const struct shard_state *st,
     if (rc != ERR_OK)
         return rc;
     if (PQntuples(rows) == 1)
-        *k = (struct known){true, strtoll(PQgetvalue(rows, 0, 0), NULL, 10),
+        *k = (struct known){true,
+                            strtoll(PQgetvalue(rows, 0, 0), NULL, 10),
                             strtoll(PQgetvalue(rows, 0, 1), NULL, 10),
                             strtoll(PQgetvalue(rows, 0, 2), NULL, 10),
-                            strtoll(PQgetvalue(rows, 0, 3), NULL, 10)};
+                            strtoll(PQgetvalue(rows, 0, 3), NULL, 10),
+                            strtoll(PQgetvalue(rows, 0, 4), NULL, 10)};
     PQclear(rows);
     return ERR_OK;
 }
@@ -106,7 +110,8 @@ static void put_batch(struct buf *sql, const struct audit *a,
         " AND next_offset = %" PRId64
         " RETURNING updated), new AS (INSERT INTO etl_batch (pipeline, topic, part, "
         "generation, first_offset, last_offset, run_id, rows_in, rows_loaded, "
-        "rows_rejected, rows_duplicate, bytes, target, schema_ids, started, "
+        "rows_rejected, rows_duplicate, rows_filtered, bytes, target, schema_ids, "
+        "started, "
         "duration_us, instance, epoch) SELECT ",
         k->next);
     etl_put_text(sql, a->s->job);
@@ -114,11 +119,12 @@ static void put_batch(struct buf *sql, const struct audit *a,
     etl_put_text(sql, a->s->topic);
     buf_printf(sql,
                ", %" PRId32 ", 0, %" PRId64 ", %" PRId64 ", '%s'::uuid, %" PRId64
-               ", %" PRId64 ", %" PRId64 ", 0, %" PRId64 ", ",
+               ", %" PRId64 ", %" PRId64 ", 0, %" PRId64 ", %" PRId64 ", ",
                st->partition, k->next, now->next - 1, a->run.id,
-               now->loaded - k->loaded + now->rejected - k->rejected,
+               now->loaded - k->loaded + now->rejected - k->rejected + now->filtered -
+                   k->filtered,
                now->loaded - k->loaded, now->rejected - k->rejected,
-               now->bytes - k->bytes);
+               now->filtered - k->filtered, now->bytes - k->bytes);
     etl_put_text(sql, a->run.target);
     buf_put_str(sql, ", '{}', clock_timestamp(), 0, ");
     etl_put_text(sql, a->run.instance);
@@ -133,18 +139,20 @@ static void put_run(struct buf *sql, const struct shard_state *st,
 
     snprintf(when, sizeof when, "CASE WHEN l.partitions - '%" PRId32 "' = '{}' THEN ",
              st->partition);
-    buf_printf(
-        sql,
-        "UPDATE etl_log l SET changed = clock_timestamp(), last_sign = "
-        "clock_timestamp(), records_processed = records_processed + %" PRId64
-        ", records_rejected = records_rejected + %" PRId64
-        ", batches = batches + 1, bytes = bytes + %" PRId64
-        ", partitions = l.partitions || jsonb_build_object('%" PRId32
-        "', jsonb_build_array(least((l.partitions -> '%" PRId32
-        "' ->> 0)::bigint, %" PRId64 "::bigint), greatest((l.partitions -> '%" PRId32
-        "' ->> 1)::bigint, %" PRId64 "::bigint)))",
-        now->loaded - k->loaded, now->rejected - k->rejected, now->bytes - k->bytes,
-        st->partition, st->partition, k->next, st->partition, now->next - 1);
+    buf_printf(sql,
+               "UPDATE etl_log l SET changed = clock_timestamp(), last_sign = "
+               "clock_timestamp(), records_processed = records_processed + %" PRId64
+               ", records_rejected = records_rejected + %" PRId64
+               ", records_filtered = records_filtered + %" PRId64
+               ", batches = batches + 1, bytes = bytes + %" PRId64
+               ", partitions = l.partitions || jsonb_build_object('%" PRId32
+               "', jsonb_build_array(least((l.partitions -> '%" PRId32
+               "' ->> 0)::bigint, %" PRId64
+               "::bigint), greatest((l.partitions -> '%" PRId32
+               "' ->> 1)::bigint, %" PRId64 "::bigint)))",
+               now->loaded - k->loaded, now->rejected - k->rejected,
+               now->filtered - k->filtered, now->bytes - k->bytes, st->partition,
+               st->partition, k->next, st->partition, now->next - 1);
     buf_printf(sql,
                ", \"partition\" = %s%" PRId32
                " END, first_offset = %sleast(l.first_offset, %" PRId64
@@ -157,8 +165,9 @@ static enum err_kind account(struct audit *a, const struct shard_state *st,
                              struct err *e)
 {
     struct known *k = &a->known[st->partition];
-    const struct known now = {true, st->done.next, st->done.records + st->done.filtered,
-                              st->done.rejected + st->done.late, st->done.bytes};
+    const struct agg_position *p = &st->done;
+    const struct known now = {
+        true, p->next, p->records, p->rejected, p->filtered + p->late, p->bytes};
     struct buf sql = BUF_INIT(1 << 20);
     PGresult *rows = NULL;
 
@@ -262,13 +271,17 @@ enum err_kind audit_open(struct audit **out, const char *url,
     run_init(&a->run, s->job);
     a->run.topic = s->topic;
     a->run.source = s->bootstrap;
-    a->run.target = engine_changelog(g);
+    struct buf target = BUF_INIT(4096);
+    buf_printf(&target, "kafka://%s/%s", s->bootstrap, engine_changelog(g));
+    a->run.target = a->target = mem_str(buf_span(&target));
+    buf_free(&target);
     a->shards = mem_array(SHARDS_MOST, sizeof *a->shards);
     pg_init(&a->pg, url, "avrogate aggregate audit");
     a->pg.greet = greet;
     if (pthread_create(&a->thread, NULL, work, a) != 0) {
         pg_close(&a->pg);
         free(a->shards);
+        free(a->target);
         free(a);
         return err_set(e, ERR_UNAVAILABLE, "no thread for the audit");
     }
@@ -290,5 +303,6 @@ void audit_close(struct audit *a, const char *status, const char *why)
     pg_close(&a->pg);
     free(a->known);
     free(a->shards);
+    free(a->target);
     free(a);
 }

@@ -7,8 +7,9 @@
  * written already is exact, whoever writes it and however late: ranges follow each
  * other without gap or overlap, also after a crash (decision 150).
  *
- * rows_loaded are records that were counted or that `where` let go, rows_rejected those
- * set aside or too late.  Its own thread; never in the way of the counting.
+ * rows_loaded are records that were counted, rows_rejected those set aside,
+ * rows_filtered those that `where` let go or that came too late.  Its own thread; never
+ * in the way of the counting.
  */
 #pragma once
 
