@@ -20,6 +20,7 @@
 #define ROOM_MS 200 // before a partition is paused whose shard is behind
 #define LOOK_MS 20  // between two looks at the shards
 #define GRUMBLE_MS 5000
+#define FORGIVEN_MS 2000 // after trouble that did not come again
 
 struct hand { // a partition that we hold
     struct shard *shard;
@@ -47,7 +48,8 @@ struct engine {
     struct kf_admin *admin;
     struct kf_consumer *consumer;
     int64_t began_ms, grumbled_ms, looked_ms;
-    bool was_given; // partitions, at least once
+    int64_t troubled_ms; // of the last trouble, 0 = none that still counts
+    bool was_given;      // partitions, at least once
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -101,6 +103,7 @@ static void set_why(struct engine *g, const char *why)
 static void grumble(struct engine *g, const char *event, const struct err *e)
 {
     set_why(g, e->msg);
+    g->troubled_ms = clock_ms();
     if (g->grumbled_ms != 0 && clock_ms() - g->grumbled_ms < GRUMBLE_MS)
         return;
     g->grumbled_ms = clock_ms();
@@ -446,6 +449,10 @@ static enum err_kind look_at_all(struct engine *g, struct err *e)
     if (clock_ms() - g->looked_ms < LOOK_MS)
         return ERR_OK;
     g->looked_ms = clock_ms();
+    if (g->troubled_ms != 0 && clock_ms() - g->troubled_ms > FORGIVEN_MS) {
+        g->troubled_ms = 0;
+        set_why(g, "");
+    }
     for (size_t i = 0; i < g->n_hands; i++)
         TRY(look_at(g, g->hands[i], e));
     return ERR_OK;

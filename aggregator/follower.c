@@ -119,6 +119,7 @@ static enum err_kind apply(struct follower *f, const struct kf_message *m,
     enum err_kind rc =
         agg_view_apply(&f->view, partition, m->offset, m->key, m->value, e);
     f->settled = false;
+    f->state.why[0] = '\0';
     if (rc == ERR_OK && f->out == NULL)
         forget_dirty(f, partition);
     pthread_mutex_unlock(&f->lock);
@@ -139,6 +140,7 @@ static void note_end(struct follower *f, const struct kf_end *end)
         return;
     pthread_mutex_lock(&f->lock);
     f->state.whole = true;
+    f->state.why[0] = '\0';
     pthread_mutex_unlock(&f->lock);
 }
 

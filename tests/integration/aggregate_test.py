@@ -58,7 +58,7 @@ def rows_are_served_by_page_and_by_key():
     about = get(url + "/aggregate")[1]
     same((about["rows"], about["records"], about["late"], about["fields"][2]),
          (21, 501, 0, {"name": "revenue", "function": "sum", "type": "decimal(2)"}), "about it")
-    same(get(url + "/readyz")[0], 200, "ready")
+    wait("ready", lambda: get(url + "/readyz")[0] == 200)
     w.stop(p)
 
 
@@ -243,4 +243,4 @@ def rows_are_published_as_framed_avro():
 
 FIRST = [two_instances_killed_again_and_again_count_each_record_once, postgres_has_the_table_whoever_writes_it,
          a_late_writer_of_the_table_writes_nothing]  # they take longest
-run_all(FIRST + [v for v in list(globals().values()) if callable(v) and getattr(v, "__module__", "") == "__main__" and v not in FIRST])
+run_all(FIRST + [v for v in list(globals().values()) if callable(v) and getattr(v, "__module__", "") == "__main__" and v not in FIRST], 5)
