@@ -82,35 +82,15 @@ enum err_kind files_stop(const struct files *f, const struct files_range *r,
 }
 
 /* --- what unique remembers --------------------------------------------------------
- *
- * A file of the claim, for each rule: bytes of its name (32), name, notes (32), notes.
  */
 #define SEEN_MOST ((size_t)1 << 30)
 #define CLAIM_LONG 2000000 // offsets that most claims stay below
-
-static void put_seen(struct buf *out, const struct files_range *r, size_t rule)
-{
-    const char *name = quality_rule(r->q, rule)->name;
-    struct buf noted = BUF_INIT(SEEN_MOST);
-
-    quality_noted(r->q, r->partition, rule, &noted);
-    if (noted.n > 0) {
-        buf_put_be32(out, (uint32_t)strlen(name));
-        buf_put_str(out, name);
-        buf_put_be32(out, (uint32_t)noted.n);
-        buf_put(out, buf_span(&noted));
-    }
-    out->over |= noted.over;
-    buf_free(&noted);
-}
 
 enum err_kind files_note_seen(struct files *f, struct files_range *r, struct err *e)
 {
     struct buf all = BUF_INIT(SEEN_MOST);
 
-    for (size_t i = 0; i < quality_rules(r->q); i++)
-        if (quality_rule(r->q, i)->remembers)
-            put_seen(&all, r, i);
+    quality_pack(r->q, r->partition, &all);
     enum err_kind rc = buf_status(&all, e);
     if (rc == ERR_OK && all.n > 0) {
         struct files_window *w = files_lines(f, &r->seen, "_seen");
@@ -123,35 +103,6 @@ enum err_kind files_note_seen(struct files *f, struct files_range *r, struct err
     return rc;
 }
 
-static bool take_part(struct span *s, struct span *out)
-{
-    if (s->n < 4)
-        return false;
-    uint32_t n = (uint32_t)s->p[0] << 24 | (uint32_t)s->p[1] << 16 |
-                 (uint32_t)s->p[2] << 8 | s->p[3];
-    *s = span_skip(*s, 4);
-    if (n > s->n)
-        return false;
-    *out = span_of(s->p, n);
-    *s = span_skip(*s, n);
-    return true;
-}
-
-static enum err_kind recall_bytes(struct files_range *r, struct span s, struct err *e)
-{
-    struct span name, noted;
-
-    while (s.n > 0) {
-        if (!take_part(&s, &name) || !take_part(&s, &noted))
-            return err_set(e, ERR_INTERNAL, "what `unique` noted is damaged");
-        for (size_t i = 0; i < quality_rules(r->q); i++)
-            if (quality_rule(r->q, i)->remembers &&
-                span_eq(name, span_str(quality_rule(r->q, i)->name)))
-                TRY(quality_recall(r->q, r->partition, i, noted, e));
-    }
-    return ERR_OK;
-}
-
 /* A file that somebody has cleaned away is not remembered. */
 static enum err_kind recall_file(struct files *f, struct files_range *r,
                                  const struct stage_file *file, struct err *e)
@@ -161,8 +112,10 @@ static enum err_kind recall_file(struct files *f, struct files_range *r,
     enum err_kind rc =
         place_read(f->place, file->final, 0, (size_t)file->bytes, &bytes, e);
     if (rc == ERR_OK)
-        rc = recall_bytes(r, buf_span(&bytes), e);
+        rc = quality_unpack(r->q, r->partition, buf_span(&bytes), e);
     buf_free(&bytes);
+    if (rc == ERR_INVALID)
+        return err_prefix(e, "%.100s", file->final);
     if (rc != ERR_NOT_FOUND)
         return rc;
     log_err(LOG_WARN, "what `unique` remembered is gone", e);
@@ -184,7 +137,7 @@ static enum err_kind recall_claim(struct files *f, struct files_range *r,
         if (c.files[i].seen)
             rc = recall_file(f, r, &c.files[i], e);
     arena_free(&a);
-    return rc;
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc; // cleaned away just now
 }
 
 /* Those that begin at `after` or later. */

@@ -128,6 +128,11 @@ enum err_kind quality_recall(struct quality *q, int32_t partition, size_t rule,
  */
 void quality_noted(const struct quality *q, int32_t partition, size_t rule,
                    struct buf *out);
+/* The same of all rules together, by name, and back: rules that are gone are passed
+ * over. ERR_INVALID: not what quality_pack() writes. */
+void quality_pack(const struct quality *q, int32_t partition, struct buf *out);
+enum err_kind quality_unpack(struct quality *q, int32_t partition, struct span packed,
+                             struct err *e) MUST_USE;
 void quality_step(struct quality *q, int32_t partition, int64_t next); // not kept yet
 void quality_keep(struct quality *q, int32_t partition, int64_t next);
 void quality_undo(struct quality *q, int32_t partition, int64_t next);

@@ -63,6 +63,10 @@ static void ask(struct quality *q, const struct av_plan *plan, struct span datum
         must(quality_recall(q, 0, i, buf_span(&noted), &e) == ERR_OK);
         (void)!quality_recall(q, 0, i, datum, &e);
     }
+    buf_reset(&noted);
+    quality_pack(q, 0, &noted);
+    must(quality_unpack(q, 1, buf_span(&noted), &e) == ERR_OK);
+    (void)!quality_unpack(q, 1, datum, &e);
     quality_undo(q, 0, 0);
     buf_free(&noted);
     free(counts);

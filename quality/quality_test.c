@@ -443,6 +443,19 @@ static void a_batch_that_is_repeated_says_the_same(void)
     CHECK_INT(ask(&h, ID(2)).outcome, QUALITY_ASIDE);
     CHECK_INT(ask(&h, ID(3)).outcome, QUALITY_LOAD);
     CHECK_INT(quality_recall(h.q, 3, 0, span_of(noted.p, 5), &h.e), ERR_INVALID);
+    // all rules of a file together
+    buf_reset(&noted);
+    quality_pack(h.q, 3, &noted);
+    CHECK_INT(noted.n, 4 + 1 + 4 + 16); // of rule u, of id 3
+    quality_stand(h.q, 3, 0, 5);
+    h.offset = 5;
+    CHECK_INT(quality_unpack(h.q, 3, buf_span(&noted), &h.e), ERR_OK);
+    CHECK_INT(ask(&h, ID(3)).outcome, QUALITY_ASIDE);
+    CHECK_INT(ask(&h, ID(2)).outcome, QUALITY_LOAD);
+    for (size_t n = 1; n < noted.n; n++)
+        CHECK_INT(quality_unpack(h.q, 3, span_of(noted.p, n), &h.e), ERR_INVALID);
+    noted.p[4] = 'x'; // a rule that is gone
+    CHECK_INT(quality_unpack(h.q, 3, buf_span(&noted), &h.e), ERR_OK);
     buf_free(&noted);
     close_house(&h);
 }

@@ -93,6 +93,55 @@ void quality_noted(const struct quality *q, int32_t partition, size_t rule,
         seen_put(p->seen[rule], out);
 }
 
+/* For each rule: bytes of its name (32 bits), name, bytes of its notes (32), notes. */
+void quality_pack(const struct quality *q, int32_t partition, struct buf *out)
+{
+    for (size_t i = 0; i < quality_rules(q); i++) {
+        const char *name = q->rules[i].shown.name;
+        struct buf noted = BUF_INIT(out->limit);
+        if (q->rules[i].shown.remembers)
+            quality_noted(q, partition, i, &noted);
+        if (noted.n > 0) {
+            buf_put_be32(out, (uint32_t)strlen(name));
+            buf_put_str(out, name);
+            buf_put_be32(out, (uint32_t)noted.n);
+            buf_put(out, buf_span(&noted));
+        }
+        out->over |= noted.over;
+        buf_free(&noted);
+    }
+}
+
+static bool take_part(struct span *s, struct span *out)
+{
+    if (s->n < 4)
+        return false;
+    uint32_t n = (uint32_t)s->p[0] << 24 | (uint32_t)s->p[1] << 16 |
+                 (uint32_t)s->p[2] << 8 | s->p[3];
+    *s = span_skip(*s, 4);
+    if (n > s->n)
+        return false;
+    *out = span_of(s->p, n);
+    *s = span_skip(*s, n);
+    return true;
+}
+
+enum err_kind quality_unpack(struct quality *q, int32_t partition, struct span packed,
+                             struct err *e)
+{
+    struct span name, noted;
+
+    while (packed.n > 0) {
+        if (!take_part(&packed, &name) || !take_part(&packed, &noted))
+            return err_set(e, ERR_INVALID, "what quality rules remembered is damaged");
+        for (size_t i = 0; i < q->n; i++)
+            if (q->rules[i].shown.remembers &&
+                span_eq(name, span_str(q->rules[i].shown.name)))
+                TRY(quality_recall(q, partition, i, noted, e));
+    }
+    return ERR_OK;
+}
+
 void quality_step(struct quality *q, int32_t partition, int64_t next)
 {
     partition_of(q, partition)->next = next;
