@@ -1,10 +1,5 @@
 #include "gateway/openapi.h"
 
-#include "base/json.h"
-
-#include <stdio.h>
-#include <string.h>
-
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define TEXT "{\"type\":\"string\"}"
 #define BYTES "{\"type\":\"string\",\"contentEncoding\":\"binary\"}"
@@ -16,11 +11,7 @@
 #define REF(name) "{\"$ref\":\"#/components/schemas/" name "\"}"
 #define JSON_TYPE "application/json"
 
-struct param {
-    const char *name, *schema, *says;
-};
-
-static const struct param queries[] = {
+static const struct openapi_param queries[] = {
     {"on_error",
      "{\"type\":\"string\",\"enum\":[\"reject\",\"partial\",\"dlq\"],\"default\":"
      "\"reject\"}",
@@ -45,6 +36,7 @@ static const struct param queries[] = {
      "how bytes stand in JSON"},
     {"delimiter", "{\"type\":\"string\",\"enum\":[\",\",\";\",\"|\",\"tab\"]}",
      "of CSV; any ASCII character"},
+    {0},
 };
 
 #define RECORDS                                                         \
@@ -52,7 +44,7 @@ static const struct param queries[] = {
     "record_name key_field partition timestamp_field timestamp "        \
     "unknown_fields bytes_as delimiter"
 
-static const struct param fields[] = {
+static const struct openapi_param headers[] = {
     {"Idempotency-Key", "{\"type\":\"string\",\"pattern\":\"^[ -~]{1,130}$\"}",
      "the same request with the same key is carried out once"},
     {"Kafka-Key", TEXT, "one Kafka key for all records"},
@@ -61,15 +53,17 @@ static const struct param fields[] = {
      "{\"format\":\"date-time\"}]}",
      "one time for all records: milliseconds since 1970, or RFC 3339"},
     {"traceparent", TEXT, "W3C Trace Context; goes with the records"},
+    {0},
 };
 
-static const struct param parts[] = {
+static const struct openapi_param parts[] = {
     {"topic",
      "{\"type\":\"string\",\"pattern\":\"^[a-zA-Z0-9._-]+$\",\"maxLength\":249}",
      "a topic"},
     {"partition", INDEX, "a partition of the topic"},
     {"cluster", WORD, "the cluster's id, as GET /v3/clusters tells"},
     {"broker", INDEX, "a broker's id"},
+    {0},
 };
 
 #define AVRO_V2 "application/vnd.kafka.avro.v2+json"
@@ -103,74 +97,147 @@ static const struct content v2_bodies[] = {{AVRO_V2, REF("V2Records")},
 static const struct content v3_body[] = {{JSON_TYPE, REF("V3Record")}, {NULL, NULL}};
 static const struct content v3_batch[] = {{JSON_TYPE, REF("V3Batch")}, {NULL, NULL}};
 
+#define SEND_HEADERS "Idempotency-Key traceparent"
+#define RECORD_HEADERS SEND_HEADERS " Kafka-Key Kafka-Timestamp"
+
 static const struct operation {
-    enum http_method method;
-    const char *pattern, *says, *query;
+    struct openapi_row row;
     const struct content *bodies;
     const char *types, *answer;
     const char *statuses; // besides 200
 } operations[] = {
-    {HTTP_POST, "/v1/topics/{topic}/records",
-     "Records, each checked against the subject's schema; 200: Kafka has all of them",
-     RECORDS, record_bodies, JSON_TYPE, REF("Written"), "207"},
-    {HTTP_GET, "/", "What this is", "", NULL, JSON_TYPE, OBJECT, ""},
-    {HTTP_GET, "/healthz", "Is the process alive?", "", NULL, JSON_TYPE, OBJECT, ""},
-    {HTTP_GET, "/readyz", "Do registry and Kafka answer? If not, which", "", NULL,
-     JSON_TYPE, OBJECT, ""},
-    {HTTP_GET, "/metrics", "Counters, as Prometheus reads them", "", NULL, "text/plain",
-     TEXT, ""},
-    {HTTP_GET, "/openapi.json", "This document", "", NULL, JSON_TYPE, OBJECT, ""},
-
-    {HTTP_POST, "/topics/{topic}", "REST Proxy v2: records", "", v2_bodies, V2_TYPES,
-     REF("V2Offsets"), ""},
-    {HTTP_POST, "/topics/{topic}/partitions/{partition}",
-     "REST Proxy v2: records for a partition", "", v2_bodies, V2_TYPES,
-     REF("V2Offsets"), ""},
-    {HTTP_GET, "/topics", "REST Proxy v2: names of topics", "", NULL, V2_TYPES,
-     "{\"type\":\"array\",\"items\":" TEXT "}", ""},
-    {HTTP_GET, "/topics/{topic}", "REST Proxy v2: a topic", "", NULL, V2_TYPES, OBJECT,
+    {{HTTP_POST, "/v1/topics/{topic}/records",
+      "Records, each checked against the subject's schema; 200: Kafka has all of them",
+      RECORDS, RECORD_HEADERS},
+     record_bodies,
+     JSON_TYPE,
+     REF("Written"),
+     "207"},
+    {{HTTP_GET, "/", "What this is", "", ""}, NULL, JSON_TYPE, OBJECT, ""},
+    {{HTTP_GET, "/healthz", "Is the process alive?", "", ""},
+     NULL,
+     JSON_TYPE,
+     OBJECT,
      ""},
-    {HTTP_GET, "/topics/{topic}/partitions", "REST Proxy v2: its partitions", "", NULL,
-     V2_TYPES, "{\"type\":\"array\",\"items\":" OBJECT "}", ""},
-    {HTTP_GET, "/topics/{topic}/partitions/{partition}", "REST Proxy v2: a partition",
-     "", NULL, V2_TYPES, OBJECT, ""},
-    {HTTP_GET, "/topics/{topic}/partitions/{partition}/offsets",
-     "REST Proxy v2: its first offset and its end", "", NULL, V2_TYPES, OBJECT, ""},
-    {HTTP_GET, "/brokers", "REST Proxy v2: ids of brokers", "", NULL, V2_TYPES, OBJECT,
+    {{HTTP_GET, "/readyz", "Do registry and Kafka answer? If not, which", "", ""},
+     NULL,
+     JSON_TYPE,
+     OBJECT,
      ""},
-
-    {HTTP_POST, TOPIC "/records",
-     "REST Proxy v3: a record, or several one behind the other; chunked, a stream "
-     "answered by a stream of reports",
-     "", v3_body, JSON_TYPE, REF("V3Report"), ""},
-    {HTTP_POST, TOPIC "/records:batch", "REST Proxy v3: 1 to 10 records with ids", "",
-     v3_batch, JSON_TYPE, REF("V3Reports"), "207"},
-    {HTTP_GET, "/v3/clusters", "REST Proxy v3: the cluster, as a list", "", NULL,
-     JSON_TYPE, REF("List"), ""},
-    {HTTP_GET, V3, "REST Proxy v3: the cluster", "", NULL, JSON_TYPE, REF("Thing"), ""},
-    {HTTP_GET, V3 "/brokers", "REST Proxy v3: brokers", "", NULL, JSON_TYPE,
-     REF("List"), ""},
-    {HTTP_GET, V3 "/brokers/{broker}", "REST Proxy v3: a broker", "", NULL, JSON_TYPE,
-     REF("Thing"), ""},
-    {HTTP_GET, V3 "/topics", "REST Proxy v3: topics", "", NULL, JSON_TYPE, REF("List"),
+    {{HTTP_GET, "/metrics", "Counters, as Prometheus reads them", "", ""},
+     NULL,
+     "text/plain",
+     TEXT,
      ""},
-    {HTTP_GET, TOPIC, "REST Proxy v3: a topic", "", NULL, JSON_TYPE, REF("Thing"), ""},
-    {HTTP_GET, TOPIC "/partitions", "REST Proxy v3: its partitions", "", NULL,
-     JSON_TYPE, REF("List"), ""},
-    {HTTP_GET, PARTITION, "REST Proxy v3: a partition", "", NULL, JSON_TYPE,
-     REF("Thing"), ""},
-    {HTTP_GET, PARTITION "/replicas", "REST Proxy v3: its replicas", "", NULL,
-     JSON_TYPE, REF("List"), ""},
-    {HTTP_GET, PARTITION "/replicas/{broker}", "REST Proxy v3: a replica", "", NULL,
-     JSON_TYPE, REF("Thing"), ""},
+    {{HTTP_GET, "/openapi.json", "This document", "", ""}, NULL, JSON_TYPE, OBJECT, ""},
+    {{HTTP_POST, "/topics/{topic}", "REST Proxy v2: records", "", SEND_HEADERS},
+     v2_bodies,
+     V2_TYPES,
+     REF("V2Offsets"),
+     ""},
+    {{HTTP_POST, "/topics/{topic}/partitions/{partition}",
+      "REST Proxy v2: records for a partition", "", SEND_HEADERS},
+     v2_bodies,
+     V2_TYPES,
+     REF("V2Offsets"),
+     ""},
+    {{HTTP_GET, "/topics", "REST Proxy v2: names of topics", "", ""},
+     NULL,
+     V2_TYPES,
+     "{\"type\":\"array\",\"items\":" TEXT "}",
+     ""},
+    {{HTTP_GET, "/topics/{topic}", "REST Proxy v2: a topic", "", ""},
+     NULL,
+     V2_TYPES,
+     OBJECT,
+     ""},
+    {{HTTP_GET, "/topics/{topic}/partitions", "REST Proxy v2: its partitions", "", ""},
+     NULL,
+     V2_TYPES,
+     "{\"type\":\"array\",\"items\":" OBJECT "}",
+     ""},
+    {{HTTP_GET, "/topics/{topic}/partitions/{partition}", "REST Proxy v2: a partition",
+      "", ""},
+     NULL,
+     V2_TYPES,
+     OBJECT,
+     ""},
+    {{HTTP_GET, "/topics/{topic}/partitions/{partition}/offsets",
+      "REST Proxy v2: its first offset and its end", "", ""},
+     NULL,
+     V2_TYPES,
+     OBJECT,
+     ""},
+    {{HTTP_GET, "/brokers", "REST Proxy v2: ids of brokers", "", ""},
+     NULL,
+     V2_TYPES,
+     OBJECT,
+     ""},
+    {{HTTP_POST, TOPIC "/records",
+      "REST Proxy v3: a record, or several one behind the other; chunked, a stream "
+      "answered by a stream of reports",
+      "", SEND_HEADERS},
+     v3_body,
+     JSON_TYPE,
+     REF("V3Report"),
+     ""},
+    {{HTTP_POST, TOPIC "/records:batch", "REST Proxy v3: 1 to 10 records with ids", "",
+      SEND_HEADERS},
+     v3_batch,
+     JSON_TYPE,
+     REF("V3Reports"),
+     "207"},
+    {{HTTP_GET, "/v3/clusters", "REST Proxy v3: the cluster, as a list", "", ""},
+     NULL,
+     JSON_TYPE,
+     REF("List"),
+     ""},
+    {{HTTP_GET, V3, "REST Proxy v3: the cluster", "", ""},
+     NULL,
+     JSON_TYPE,
+     REF("Thing"),
+     ""},
+    {{HTTP_GET, V3 "/brokers", "REST Proxy v3: brokers", "", ""},
+     NULL,
+     JSON_TYPE,
+     REF("List"),
+     ""},
+    {{HTTP_GET, V3 "/brokers/{broker}", "REST Proxy v3: a broker", "", ""},
+     NULL,
+     JSON_TYPE,
+     REF("Thing"),
+     ""},
+    {{HTTP_GET, V3 "/topics", "REST Proxy v3: topics", "", ""},
+     NULL,
+     JSON_TYPE,
+     REF("List"),
+     ""},
+    {{HTTP_GET, TOPIC, "REST Proxy v3: a topic", "", ""},
+     NULL,
+     JSON_TYPE,
+     REF("Thing"),
+     ""},
+    {{HTTP_GET, TOPIC "/partitions", "REST Proxy v3: its partitions", "", ""},
+     NULL,
+     JSON_TYPE,
+     REF("List"),
+     ""},
+    {{HTTP_GET, PARTITION, "REST Proxy v3: a partition", "", ""},
+     NULL,
+     JSON_TYPE,
+     REF("Thing"),
+     ""},
+    {{HTTP_GET, PARTITION "/replicas", "REST Proxy v3: its replicas", "", ""},
+     NULL,
+     JSON_TYPE,
+     REF("List"),
+     ""},
+    {{HTTP_GET, PARTITION "/replicas/{broker}", "REST Proxy v3: a replica", "", ""},
+     NULL,
+     JSON_TYPE,
+     REF("Thing"),
+     ""},
 };
-
-static const char head[] =
-    "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"avrogate gateway\",\"version\":"
-    "\"" AVROGATE_VERSION "\",\"description\":\"Records in by POST, checked against "
-    "their Avro schema, out to Kafka. Bodies may come under Content-Encoding gzip or "
-    "zstd.\",\"license\":{\"name\":\"Apache-2.0\",\"identifier\":\"Apache-2.0\"}},"
-    "\"paths\":{";
 
 #define OPTIONAL(type) "{\"type\":[\"" type "\",\"null\"]}"
 #define PROBLEM                                                                \
@@ -279,50 +346,17 @@ static const struct {
          "\"array\",\"items\":" REF("Thing") "}}}"},
 };
 
-/* Does the blank-separated `list` have `word`? */
-static bool lists(const char *list, const char *word)
+static const struct openapi_row *row_of(size_t i)
 {
-    size_t n = strlen(word);
-
-    for (const char *at = list; (at = strstr(at, word)) != NULL; at += n)
-        if ((at == list || at[-1] == ' ') && (at[n] == ' ' || at[n] == 0))
-            return true;
-    return false;
+    return &operations[i].row;
 }
 
-static void put_param(struct buf *out, const struct param *p, const char *where,
-                      const char **comma)
+static void put_body(struct buf *out, size_t i)
 {
-    buf_printf(out,
-               "%s{\"name\":\"%s\",\"in\":\"%s\",\"required\":%s,\"description\":"
-               "\"%s\",\"schema\":%s}",
-               *comma, p->name, where, strcmp(where, "path") == 0 ? "true" : "false",
-               p->says, p->schema);
-    *comma = ",";
-}
+    const struct content *bodies = operations[i].bodies;
 
-static void put_params(struct buf *out, const struct operation *op)
-{
-    const char *comma = "";
-    char part[32];
-
-    buf_put_str(out, ",\"parameters\":[");
-    for (size_t i = 0; i < COUNT(parts); i++) {
-        snprintf(part, sizeof part, "{%s}", parts[i].name);
-        if (strstr(op->pattern, part) != NULL)
-            put_param(out, &parts[i], "path", &comma);
-    }
-    for (size_t i = 0; i < COUNT(queries); i++)
-        if (lists(op->query, queries[i].name))
-            put_param(out, &queries[i], "query", &comma);
-    for (size_t i = 0; op->bodies != NULL && i < COUNT(fields); i++)
-        if (strncmp(fields[i].name, "Kafka-", 6) != 0 || op->query[0] != '\0')
-            put_param(out, &fields[i], "header", &comma);
-    buf_put_u8(out, ']');
-}
-
-static void put_bodies(struct buf *out, const struct content *bodies)
-{
+    if (bodies == NULL)
+        return;
     buf_put_str(out, ",\"requestBody\":{\"required\":true,\"content\":{");
     for (const struct content *c = bodies; c->type != NULL; c++)
         buf_printf(out, "%s\"%s\":{\"schema\":%s}", c > bodies ? "," : "", c->type,
@@ -330,89 +364,47 @@ static void put_bodies(struct buf *out, const struct content *bodies)
     buf_put_str(out, "}}");
 }
 
-/* The same answer in each of the blank-separated `types`. */
-static void put_content(struct buf *out, const char *types, const char *schema)
+static void put_answers(struct buf *out, size_t i)
 {
-    const char *comma = "";
+    const struct operation *op = &operations[i];
 
-    buf_put_str(out, "\"content\":{");
-    while (*types != '\0') {
-        size_t n = strcspn(types, " ");
-        buf_printf(out, "%s\"%.*s\":{\"schema\":%s}", comma, (int)n, types, schema);
-        types += n + (types[n] == ' ');
-        comma = ",";
-    }
+    buf_put_str(out, "\"200\":{\"description\":\"done\",");
+    openapi_put_content(out, op->types, op->answer);
     buf_put_u8(out, '}');
-}
-
-static void put_answers(struct buf *out, const struct operation *op)
-{
-    buf_put_str(out, ",\"responses\":{\"200\":{\"description\":\"done\",");
-    put_content(out, op->types, op->answer);
-    buf_put_u8(out, '}');
-    if (lists(op->statuses, "207")) {
+    if (openapi_lists(op->statuses, "207")) {
         buf_put_str(out, ",\"207\":{\"description\":\"some of it\",");
-        put_content(out, op->types, op->answer);
+        openapi_put_content(out, op->types, op->answer);
         buf_put_u8(out, '}');
     }
-    buf_put_str(out, ",\"default\":{\"$ref\":\"#/components/responses/Refused\"}}");
+    buf_put_str(out, ",\"default\":{\"$ref\":\"#/components/responses/Refused\"}");
 }
 
-static void put_operation(struct buf *out, const struct operation *op)
+static void put_responses(struct buf *out)
 {
-    buf_printf(out, "\"%s\":{\"summary\":", op->method == HTTP_POST ? "post" : "get");
-    json_put_string(out, span_str(op->says));
-    put_params(out, op);
-    if (op->bodies != NULL)
-        put_bodies(out, op->bodies);
-    put_answers(out, op);
+    buf_put_str(out, "\"Refused\":{\"description\":\"refused, or not all of it; "
+                     "error_code and message say why\",");
+    openapi_put_content(out, V2_TYPES, REF("Refusal"));
     buf_put_u8(out, '}');
 }
 
-static bool is_first_of_path(size_t at)
+static void put_schemas(struct buf *out)
 {
-    for (size_t i = 0; i < at; i++)
-        if (strcmp(operations[i].pattern, operations[at].pattern) == 0)
-            return false;
-    return true;
-}
-
-static void put_path(struct buf *out, size_t first)
-{
-    const char *comma = "";
-
-    buf_printf(out, "%s\"%s\":{", first > 0 ? "," : "", operations[first].pattern);
-    for (size_t i = first; i < COUNT(operations); i++) {
-        if (strcmp(operations[i].pattern, operations[first].pattern) != 0)
-            continue;
-        buf_put_str(out, comma);
-        put_operation(out, &operations[i]);
-        comma = ",";
-    }
-    buf_put_u8(out, '}');
-}
-
-bool openapi_has_route(enum http_method method, const char *pattern)
-{
-    for (size_t i = 0; i < COUNT(operations); i++)
-        if (operations[i].method == method &&
-            strcmp(operations[i].pattern, pattern) == 0)
-            return true;
-    return false;
-}
-
-void openapi_write(struct buf *out)
-{
-    buf_put_str(out, head);
-    for (size_t i = 0; i < COUNT(operations); i++)
-        if (is_first_of_path(i))
-            put_path(out, i);
-    buf_put_str(out, "},\"components\":{\"responses\":{\"Refused\":{\"description\":"
-                     "\"refused, or not all of it; error_code and message say why\",");
-    put_content(out, V2_TYPES, REF("Refusal"));
-    buf_put_str(out, "}},\"schemas\":{");
     for (size_t i = 0; i < COUNT(components); i++)
         buf_printf(out, "%s\"%s\":%s", i > 0 ? "," : "", components[i].name,
                    components[i].schema);
-    buf_put_str(out, "}}}");
 }
+
+const struct openapi_book gateway_openapi = {
+    .title = "avrogate gateway",
+    .about = "Records in by POST, checked against their Avro schema, out to Kafka. "
+             "Bodies may come under Content-Encoding gzip or zstd.",
+    .parts = parts,
+    .queries = queries,
+    .headers = headers,
+    .n = COUNT(operations),
+    .row = row_of,
+    .put_body = put_body,
+    .put_answers = put_answers,
+    .put_responses = put_responses,
+    .put_schemas = put_schemas,
+};

@@ -1,16 +1,8 @@
 /*
- * openapi.h - the interface described: OpenAPI 3.1, served at /openapi.json.
- *
- * One row for each row of routes (api.c asserts it at the start), so that no path goes
- * undescribed.  Pure.
+ * openapi.h - the gateway's interface described, served at /openapi.json.
  */
 #pragma once
 
-#include "base/buf.h"
-#include "http/route.h"
+#include "http/openapi.h"
 
-/* Is there a description of this route? */
-bool openapi_has_route(enum http_method method, const char *pattern);
-
-/* The whole document, as JSON. */
-void openapi_write(struct buf *out);
+extern const struct openapi_book gateway_openapi;

@@ -6,5 +6,5 @@
 
 #include "registry/openapi.h"
 
-/* {"Name":{...},...} of every component that paths may refer to. */
+/* "Name":{...},... of every component that paths may refer to. */
 void openapi_put_schemas(struct buf *out);

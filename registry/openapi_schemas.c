@@ -192,11 +192,9 @@ static void put_component(struct buf *out, const struct component *c)
 
 void openapi_put_schemas(struct buf *out)
 {
-    buf_put_u8(out, '{');
     for (size_t i = 0; i < COUNT(components); i++) {
         if (i > 0)
             buf_put_u8(out, ',');
         put_component(out, &components[i]);
     }
-    buf_put_u8(out, '}');
 }

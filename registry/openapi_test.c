@@ -11,7 +11,7 @@ static const struct json *document(struct buf *text, struct arena *a)
     const struct json *j = NULL;
     struct err e = {0};
 
-    openapi_put(text);
+    openapi_put(text, &registry_openapi);
     CHECK_INT(json_read(&j, buf_span(text), NULL, a, &e), ERR_OK);
     CHECK_STR(e.msg, "");
     return j;
@@ -60,8 +60,8 @@ static void a_path_has_its_methods_parts_and_parameters(void)
     CHECK_INT((long)json_member(json_member(one, "get"), "parameters")->n, 6);
     CHECK(json_member(json_member(json_member(one, "delete"), "responses"), "404") !=
           NULL);
-    CHECK(openapi_has(HTTP_GET, "/subjects"));
-    CHECK(!openapi_has(HTTP_PUT, "/subjects"));
+    CHECK(openapi_describes(&registry_openapi, HTTP_GET, "/subjects"));
+    CHECK(!openapi_describes(&registry_openapi, HTTP_PUT, "/subjects"));
     buf_free(&text);
     arena_free(&a);
 }
