@@ -112,7 +112,8 @@ const struct dialect dialects[] = {
         .stage_make = "CREATE TEMPORARY TABLE", .stage_end = "", .stage_prefix = "",
         .savepoint = "SAVEPOINT avrogate_part", .back = "ROLLBACK TO SAVEPOINT avrogate_part",
         .release = "RELEASE SAVEPOINT avrogate_part",
-        .greet = {"PRAGMA busy_timeout = {lock_ms}", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"},
+        .connect_with = ";Timeout={lock_ms}", // its own 100 s win over PRAGMA busy_timeout
+        .greet = {"PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"},
         .put_once = dialect_conflict_once, .put_apply = dialect_conflict_apply,
         .codes = sqlite_codes, .n_codes = COUNT(sqlite_codes),
     },

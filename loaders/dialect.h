@@ -76,6 +76,7 @@ struct dialect {
     const char *relax; // NULL = cannot
     const char *stage_make, *stage_end, *stage_prefix;
     const char *savepoint, *back, *release; // NULL = a statement that fails did nothing
+    const char *connect_with; // what a driver has to be told in its connection string
     const char *greet[8];
     const char *end_session; // of a run that lost its partition; NULL = none
 

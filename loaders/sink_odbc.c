@@ -318,8 +318,8 @@ static enum err_kind take(struct sink *sink, const char *topic, int32_t partitio
     struct odbc_sink *s = odbc_sink_of(sink);
 
     TRY(odbc_connect(&s->ledger, e));
+    end_former_owner(s, topic, partition); // first: an INSERT waits for the row, too
     TRY(ensure_position(s, topic, partition, low, e));
-    end_former_owner(s, topic, partition);
     enum err_kind rc = become_owner(s, topic, partition, cluster, out, e);
     if (rc != ERR_OK)
         odbc_rollback(&s->ledger);
@@ -434,8 +434,28 @@ static enum err_kind paused(struct sink *sink, struct pause *out, struct err *e)
     return ERR_OK;
 }
 
+/* Now that we know whose driver it is: once more, with what it has to be told. */
+static enum err_kind connect_with(struct odbc_sink *s, struct err *e)
+{
+    char lock_ms[24];
+
+    TRY(odbc_connect(&s->ledger, e));
+    if (s->d->connect_with == NULL || s->connection.n > 0)
+        return ERR_OK;
+    snprintf(lock_ms, sizeof lock_ms, "%" PRId64, s->o.lock_timeout_ms);
+    buf_put_str(&s->connection, s->o.connection);
+    dialect_put(&s->connection, s->d->connect_with,
+                (const char *[]){"lock_ms", lock_ms, NULL});
+    buf_put_u8(&s->connection, 0);
+    TRY(buf_status(&s->connection, e));
+    s->ledger.connection = s->db.connection = (const char *)s->connection.p;
+    odbc_drop(&s->ledger);
+    return ERR_OK;
+}
+
 static enum err_kind begin(struct sink *s, struct err *e)
 {
+    TRY(connect_with(odbc_sink_of(s), e));
     return odbc_ledger_begin(odbc_sink_of(s), e);
 }
 
@@ -467,6 +487,7 @@ static void close_sink(struct sink *sink)
     bound_free(&s->rejects_bound);
     rows_free(&s->rows);
     arena_free(&s->arena);
+    buf_free(&s->connection);
     buf_free(&s->quoted);
     buf_free(&s->insert);
     buf_free(&s->make);
@@ -537,6 +558,7 @@ enum err_kind odbc_sink_open(struct sink **out, const struct odbc_options *o,
     struct odbc_sink *s = mem_alloc(sizeof *s);
     *s = (struct odbc_sink){.sink = {&odbc_ops},
                             .o = *o,
+                            .connection = BUF_INIT(64 << 10),
                             .quoted = BUF_INIT(2000),
                             .insert = BUF_INIT(4 << 20),
                             .make = BUF_INIT(4 << 20),

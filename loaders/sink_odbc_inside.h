@@ -31,6 +31,7 @@ struct odbc_sink {
     struct odbc_options o;
     const struct dialect *d; // NULL until the first connection
     struct run run;
+    struct buf connection; // what is connected with; n 0 = what the options say
 
     struct odbc ledger; // the source's thread, and main before and after
 

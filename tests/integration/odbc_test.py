@@ -272,6 +272,48 @@ def two_instances_share_and_a_table_altered_meanwhile_is_noticed():
         same(w.one("SELECT count(*) FROM %s WHERE station IS NOT NULL" % w.name) > 0, True, "rows in the column made again")
 
 
+SLOW = """CREATE FUNCTION %(t)s_slow() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END$$;
+CREATE TRIGGER slow BEFORE INSERT ON %(t)s FOR EACH ROW EXECUTE FUNCTION %(t)s_slow()"""
+
+
+def an_owner_stopped_in_the_middle_of_a_batch_is_ended():
+    w = Table("postgres", parts=1, batch__rows=500)
+    w.produce(0, 500)
+    same(w.finish(), 0, "exit")
+    w.ask(SLOW % {"t": w.name})
+    w.produce(500, 1000)  # five seconds of INSERT
+    first = w.start()
+    wait("it writes", lambda: w.ask("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'INSERT INTO \"" + w.name + "%' AND state = 'active'"))
+    first.send_signal(signal.SIGSTOP)
+    second = w.start()
+    w.wait_for(1000, 90)
+    first.send_signal(signal.SIGCONT)
+    w.stop(first, second)
+    w.has(range(1000))
+
+
+def a_file_that_others_hold_is_waited_for():
+    w = Table("sqlite", parts=1, sink__odbc__lock_timeout="500ms", batch__age="50ms")
+    w.produce(0, 500)
+    same(w.finish(), 0, "exit")
+    other = sqlite3.connect(w.file, timeout=30)
+    p = w.start()
+    wait("it owns the partition", lambda: w.one("SELECT epoch FROM etl_offsets WHERE pipeline = %s", w.name) == 2)
+    other.execute("BEGIN IMMEDIATE")
+    w.produce(500, 1000)
+    time.sleep(1.5)
+    other.rollback()
+    w.wait_for(1000)
+    other.execute("BEGIN IMMEDIATE")
+    w.produce(1000, 1500)
+    time.sleep(0.5)
+    p.terminate()
+    same(p.wait(20), 0, "exit, while the file is held")
+    other.rollback()
+    same(w.finish(), 0, "exit")
+    w.has(range(1500))
+
+
 def the_plan_is_shown_and_wrong_settings_are_said():
     def load(w, *args, **more):
         return subprocess.run([AVROGATE, "load", "-c", w.pipeline(**more), *args], capture_output=True, text=True, timeout=30)
@@ -298,4 +340,5 @@ def the_plan_is_shown_and_wrong_settings_are_said():
 if __name__ == "__main__":
     run_all([killed_again_and_again_loses_and_doubles_nothing, keys_keep_the_last_or_the_first_record, columns_come_as_the_schema_grows,
              bad_rows_are_found_by_parts_and_set_aside, every_type_arrives_as_it_was,
+             an_owner_stopped_in_the_middle_of_a_batch_is_ended, a_file_that_others_hold_is_waited_for,
              two_instances_share_and_a_table_altered_meanwhile_is_noticed, the_plan_is_shown_and_wrong_settings_are_said])
