@@ -7,6 +7,7 @@
 #include "format/format.h"
 #include "loaders/etl_phase.h"
 #include "loaders/migrate.h"
+#include "loaders/stage_check.h"
 #include "loaders/stage_clean.h"
 #include "loaders/stage_copy.h"
 #include "loaders/stage_merge.h"
@@ -22,8 +23,8 @@ struct settings {
     const char *s3_endpoint, *s3_region, *s3_access_key, *s3_secret_key, *s3_token;
     const char *hdfs_user, *hdfs_token;
     struct conf_list hdfs_redirects, bloom;
-    int64_t max_bytes, clean_ms, older_ms, since_ms, timeout_ms, s3_part;
-    bool dry_run, quiet;
+    int64_t max_bytes, older_ms, since_ms, timeout_ms, s3_part;
+    bool dry_run, deep, quiet;
 };
 
 #define AT(field) offsetof(struct settings, field)
@@ -54,8 +55,6 @@ static const struct conf_row rows[] = {
      .help = "how the merged file is packed (default: the format's own choice)"},
     {"bloom", CONF_LIST, AT(bloom), .argument = "COLUMN",
      .help = "parquet: columns that get a bloom filter"},
-    {"clean", CONF_DURATION, AT(clean_ms), .fallback = "0",
-     .help = "forget merges that were done so long ago, but the newest; 0 = none"},
     {"older", CONF_DURATION, AT(older_ms), .fallback = "0",
      .help = "clean: only what was staged so long ago"},
     {"loaded_by", CONF_TEXT, AT(loaded_by), .argument = "JOB",
@@ -72,7 +71,9 @@ static const struct conf_row rows[] = {
     {"connection", CONF_TEXT, AT(connection), .secret = true,
      .help = "copy-into: run the statements there (an ODBC connection string) instead "
              "of printing them"},
-    {"dry_run", CONF_BOOL, AT(dry_run), .help = "say what would be merged"},
+    {"deep", CONF_BOOL, AT(deep),
+     .help = "check: read every file, and compare its SHA-256"},
+    {"dry_run", CONF_BOOL, AT(dry_run), .help = "say what would be merged, or cleaned"},
     {"spool", CONF_TEXT, AT(spool), .fallback = "/tmp", .argument = "DIR",
      .help = "where a merged file waits until the place has it"},
     {"quiet", CONF_BOOL, AT(quiet), .letter = 'q', .help = "no progress"},
@@ -107,7 +108,7 @@ static const struct conf_row rows[] = {
 
 static const struct conf_program program = {
     .name = "avrogate stage",
-    .operands = "merge|clean|copy-into",
+    .operands = "merge|clean|check|copy-into",
     .about =
         "merge  turns small staged files into large ones, or all of them into one CSV. "
         "Files of\n       one topic, one schema and one directory become one; the "
@@ -115,6 +116,9 @@ static const struct conf_program program = {
         "one appears,\n       and the small ones go.\n"
         "clean  takes away files that are old enough or loaded, and what is known of "
         "their\n       merges.  Claims, rejects and backups stay.\n"
+        "check  proves that the place holds what its claims say: no gap, no overlap, "
+        "each row\n       in its file or in what that was merged into, no file that "
+        "nobody names.\n"
         "copy-into  prints the statements by which a warehouse takes in the claimed "
         "files of a\n       topic, or runs them; what it has already it passes "
         "over.\n\n"
@@ -125,8 +129,9 @@ static const struct conf_program program = {
         "  avrogate stage merge --place file:///var/stage/weather --max-bytes 512MiB\n"
         "  avrogate stage merge --place file:///var/stage/weather --dir dt=2026-11-20 "
         "--into weather.csv --backup backup\n"
+        "  avrogate stage check --place file:///var/stage/weather --deep\n"
         "  AVROGATE_S3_SECRET_KEY=... avrogate stage merge --place s3://bucket/weather "
-        "--clean 30d\n"
+        "--to parquet --format csv\n"
         "  avrogate stage clean --place file:///var/stage/weather --older 7d "
         "--dry-run\n"
         "  AVROGATE_WAREHOUSE_URL=service=warehouse avrogate stage clean --place "
@@ -143,6 +148,7 @@ struct stage_run {
     struct merge_options o;
     struct merge_sums merged;
     struct clean_sums cleaned;
+    struct check_sums checked;
     struct place *place;
     struct av_schema *schema;
     struct pg pg, warehouse;
@@ -238,7 +244,6 @@ static enum err_kind check_merge(struct stage_run *r, struct err *e)
         .max_bytes = s->max_bytes,
         .backup = s->backup,
         .dry_run = s->dry_run,
-        .clean_ms = s->clean_ms > 0 ? s->clean_ms : -1,
         .spool = s->spool,
         .arg = r,
         .say = say,
@@ -256,8 +261,6 @@ static void say_merged(const struct stage_run *r)
         printf("%" PRId64 " files, %" PRId64 " bytes, became %" PRId64 ", %" PRId64
                " bytes; %" PRId64 " rows\n",
                n->inputs, n->bytes_in, n->merges, n->bytes_out, n->rows);
-    if (n->cleaned > 0)
-        printf("%" PRId64 " merges done long ago are forgotten\n", n->cleaned);
 }
 
 static enum err_kind merge(struct stage_run *r, struct err *e)
@@ -382,6 +385,36 @@ static enum err_kind copy_into(struct stage_run *r, struct err *e)
     return ERR_OK;
 }
 
+/* --- check ------------------------------------------------------------------------ */
+
+static enum err_kind check_check(struct stage_run *r, struct err *e)
+{
+    if (r->s.audit == NULL)
+        return ERR_OK;
+    return err_set(e, ERR_INVALID, "check does nothing that etl_log would tell of");
+}
+
+static enum err_kind check(struct stage_run *r, struct err *e)
+{
+    const struct check_options o = {.place = r->place,
+                                    .topic = r->s.topic,
+                                    .deep = r->s.deep,
+                                    .spool = r->s.spool,
+                                    .arg = r,
+                                    .say = say};
+    const struct check_sums *n = &r->checked;
+
+    TRY(stage_check(&o, &r->checked, e));
+    printf("%" PRId64 " partitions, %" PRId64 " claims, %" PRId64 " rows, %" PRId64
+           " set aside; files: %" PRId64 " as staged, %" PRId64 " merged, %" PRId64
+           " cleaned, %" PRId64 " without their names yet\n",
+           n->partitions, n->claims, n->rows, n->rejects, n->files, n->merged,
+           n->cleaned, n->open);
+    if (n->wrong > 0)
+        return err_set(e, ERR_CONFLICT, "%" PRId64 " things are wrong", n->wrong);
+    return ERR_OK;
+}
+
 /* --- the command ------------------------------------------------------------------ */
 
 static const struct deed {
@@ -392,6 +425,7 @@ static const struct deed {
     {"merge", "merge", check_merge, merge},
     {"clean", "clean", check_clean, clean},
     {"copy-into", "load", check_copy, copy_into},
+    {"check", "check", check_check, check},
 };
 
 static enum err_kind open_place(struct stage_run *r, struct err *e)
@@ -460,7 +494,8 @@ int cmd_stage(int argc, char **argv)
     }
     const struct deed *d = deed_of(&conf);
     if (outcome == CONF_RUN && d == NULL) {
-        fprintf(stderr, "avrogate stage: what? one of merge, clean, copy-into\n");
+        fprintf(stderr,
+                "avrogate stage: what? one of merge, clean, check, copy-into\n");
         code = 2;
     } else if (outcome == CONF_RUN) {
         code = do_deed(&r, d);

@@ -176,7 +176,6 @@ static struct merge_options merge_of(const struct loader_settings *s)
         .how = {.codec = s->codec, .bloom = s->bloom.items, .n_bloom = s->bloom.n},
         .max_bytes = s->merge_bytes,
         .backup = s->merge_backup,
-        .clean_ms = -1,
         .spool = s->spool,
     };
 }

@@ -16,6 +16,7 @@ struct cleaning {
     struct run run;    // its id makes our names ours
     uint64_t names;    // private names given so far
     struct tab limits; // by partition's directory: struct limit
+    struct tab needed; // numbers of merges
     struct arena a;
 };
 
@@ -59,29 +60,17 @@ struct part {
     int32_t id;
     char dir[STAGE_NAME], hints[STAGE_NAME + 8];
     int64_t next; // not loaded yet
+    int64_t done; // the newest hint, -1 = none
     struct limit *limit;
 };
 
-static enum err_kind read_limit(struct cleaning *c, struct part *p, struct err *e)
-{
-    struct place_entry *all;
-    size_t n;
-
-    TRY(place_list(c->o->place, p->hints, NULL, &c->a, &all, &n, e));
-    while (n > 0 && p->limit->first < 0)
-        p->limit->first = stage_claim_first(all[--n].name);
-    return ERR_OK;
-}
-
-/* One is enough. */
-static enum err_kind write_limit(struct cleaning *c, struct part *p, struct err *e)
+/* One is enough, once all before it is done. */
+static enum err_kind drop_hints(struct cleaning *c, const struct part *p, struct err *e)
 {
     struct place_entry *all;
     char name[2 * STAGE_NAME];
     size_t n;
 
-    snprintf(name, sizeof name, "%s/%020" PRId64, p->hints, p->limit->first);
-    TRY(make(c, name, e));
     TRY(place_list(c->o->place, p->hints, NULL, &c->a, &all, &n, e));
     for (size_t i = 0; i + 1 < n; i++) {
         snprintf(name, sizeof name, "%s/%.60s", p->hints, all[i].name);
@@ -129,44 +118,108 @@ static enum err_kind clean_claim(struct cleaning *c, const struct stage_claim *c
     return remove_files(c, claim, e);
 }
 
-/* *more false: the others are too young, or not loaded. */
-static enum err_kind look_at(struct cleaning *c, struct part *p,
-                             const struct place_entry *one, bool *more, struct err *e)
+static enum err_kind read_claim(struct cleaning *c, const struct part *p, int64_t first,
+                                struct stage_claim *claim, struct arena *a,
+                                struct err *e)
 {
-    int64_t first = stage_claim_first(one->name);
     char name[STAGE_NAME];
+
+    stage_claim_name(name, p->topic, p->id, first);
+    return files_read_claim(c->o->place, name, claim, a, e);
+}
+
+/* The newest claim itself says where it ends, the others end where the next begins. */
+static enum err_kind ask_last(struct cleaning *c, const struct part *p,
+                              const struct place_entry *all, size_t n, size_t i,
+                              int64_t *last, struct err *e)
+{
     struct stage_claim claim;
     struct arena a = {0};
+    size_t k = i + 1;
 
-    if (first < 0)
+    while (k < n && stage_claim_first(all[k].name) < 0)
+        k++;
+    if (k < n) {
+        *last = stage_claim_first(all[k].name) - 1;
         return ERR_OK;
-    *more = one->modified_ms <= c->before_ms && !is_stopped(c);
-    if (!*more)
-        return ERR_OK;
-    stage_claim_name(name, p->topic, p->id, first);
-    enum err_kind rc = files_read_claim(c->o->place, name, &claim, &a, e);
-    *more = rc == ERR_OK && claim.last < p->next;
-    if (*more)
-        rc = clean_claim(c, &claim, e);
-    if (*more && rc == ERR_OK)
-        p->limit->first = first;
+    }
+    enum err_kind rc = read_claim(c, p, stage_claim_first(all[i].name), &claim, &a, e);
+    if (rc == ERR_OK)
+        *last = claim.last;
     arena_free(&a);
     return rc;
 }
 
+/* The first offset of the last claim that is old enough and loaded, as all before it.
+ */
+static enum err_kind find_limit(struct cleaning *c, struct part *p,
+                                const struct place_entry *all, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        int64_t first = stage_claim_first(all[i].name), last = INT64_MAX;
+        if (first < 0)
+            continue;
+        if (all[i].modified_ms > c->before_ms)
+            return ERR_OK;
+        if (p->next != INT64_MAX)
+            TRY(ask_last(c, p, all, n, i, &last, e));
+        if (p->next != INT64_MAX && last >= p->next)
+            return ERR_OK;
+        p->limit->first = first;
+    }
+    return ERR_OK;
+}
+
+static enum err_kind clean_one(struct cleaning *c, const struct part *p, int64_t first,
+                               struct err *e)
+{
+    struct stage_claim claim;
+    struct arena a = {0};
+
+    enum err_kind rc = read_claim(c, p, first, &claim, &a, e);
+    if (rc == ERR_OK)
+        rc = clean_claim(c, &claim, e);
+    arena_free(&a);
+    return rc;
+}
+
+/* How far it goes is said before the first file goes, so that whoever misses one knows;
+ * the hint before stays until the last is gone, so that whoever comes after us goes on
+ * from there. */
 static enum err_kind clean_claims(struct cleaning *c, struct part *p, struct err *e)
 {
-    struct place_entry *all;
-    char after[24];
-    size_t n;
-    bool more = true;
-    int64_t was = p->limit->first;
+    struct place_entry *all, *hints;
+    char name[2 * STAGE_NAME], after[24];
+    size_t n, n_hints;
 
-    snprintf(after, sizeof after, "%020" PRId64, was);
-    TRY(place_list(c->o->place, p->dir, was < 0 ? NULL : after, &c->a, &all, &n, e));
-    for (size_t i = 0; i < n && more; i++)
-        TRY(look_at(c, p, &all[i], &more, e));
-    return p->limit->first > was && !c->o->dry_run ? write_limit(c, p, e) : ERR_OK;
+    TRY(place_list(c->o->place, p->hints, NULL, &c->a, &hints, &n_hints, e));
+    int64_t begin = n_hints > 1 ? stage_claim_first(hints[0].name) : p->done;
+    snprintf(after, sizeof after, "%020" PRId64, begin);
+    TRY(place_list(c->o->place, p->dir, begin < 0 ? NULL : after, &c->a, &all, &n, e));
+    TRY(find_limit(c, p, all, n, e));
+    if (p->limit->first < p->done) // what was begun is ended
+        p->limit->first = p->done;
+    snprintf(name, sizeof name, "%s/%020" PRId64, p->hints, p->limit->first);
+    if (p->limit->first > p->done && !c->o->dry_run)
+        TRY(make(c, name, e));
+    for (size_t i = 0; i < n && !is_stopped(c); i++) {
+        int64_t first = stage_claim_first(all[i].name);
+        if (first >= 0 && first <= p->limit->first)
+            TRY(clean_one(c, p, first, e));
+    }
+    return c->o->dry_run || is_stopped(c) ? ERR_OK : drop_hints(c, p, e);
+}
+
+static enum err_kind read_done(struct cleaning *c, struct part *p, struct err *e)
+{
+    struct place_entry *all;
+    size_t n;
+
+    p->done = -1;
+    TRY(place_list(c->o->place, p->hints, NULL, &c->a, &all, &n, e));
+    while (n > 0 && p->done < 0)
+        p->done = stage_claim_first(all[--n].name);
+    return ERR_OK;
 }
 
 static enum err_kind clean_part(struct cleaning *c, const char *topic, const char *dir,
@@ -180,7 +233,7 @@ static enum err_kind clean_part(struct cleaning *c, const char *topic, const cha
     snprintf(p.hints, sizeof p.hints, "%s.clean", p.dir);
     if (c->o->loaded != NULL)
         TRY(c->o->loaded(c->o->arg, topic, p.id, &p.next, e));
-    TRY(read_limit(c, &p, e));
+    TRY(read_done(c, &p, e));
     (void)tab_put(&c->limits, span_str(p.dir), p.limit);
     return clean_claims(c, &p, e);
 }
@@ -234,35 +287,53 @@ static enum err_kind remove_output(struct cleaning *c, const struct swap *s,
     return ERR_OK;
 }
 
-/* The newest claim says which number comes next. */
-static enum err_kind clean_merge(struct cleaning *c, int64_t seq, bool newest,
-                                 struct err *e)
+/* What went into one that lives on is looked for through the merges before it. */
+static void need_inputs(struct cleaning *c, const struct swap *s)
 {
-    char name[STAGE_NAME], done[STAGE_NAME + sizeof STAGE_DONE];
+    for (size_t i = 0; i < s->n; i++) {
+        struct swap_origin o = swap_origin_of(s->inputs[i].name);
+        if (o.merged)
+            (void)tab_put_id(&c->needed, o.merge, c);
+    }
+}
+
+static enum err_kind forget(struct cleaning *c, const char *name, struct err *e)
+{
+    char done[STAGE_NAME + sizeof STAGE_DONE];
+
+    c->sums->forgotten++;
+    snprintf(done, sizeof done, "%s" STAGE_DONE, name);
+    TRY(place_remove(c->o->place, name, e));
+    return place_remove(c->o->place, done, e);
+}
+
+/* The newest claim says which number comes next, and stays. */
+static enum err_kind clean_merge(struct cleaning *c, int64_t seq, bool newest,
+                                 bool is_done, struct err *e)
+{
+    char name[STAGE_NAME];
     struct buf body = BUF_INIT(PLACE_CLAIM);
     struct arena a = {0};
     struct swap s;
 
     swap_name(name, seq);
-    snprintf(done, sizeof done, "%s" STAGE_DONE, name);
     enum err_kind rc = place_read(c->o->place, name, 0, PLACE_CLAIM, &body, e);
     if (rc == ERR_OK)
         rc = swap_read(&s, buf_span(&body), &a, e);
-    bool cleaned = rc == ERR_OK && is_cleaned(c, &s);
+    bool cleaned = rc == ERR_OK && is_done && is_cleaned(c, &s);
     if (cleaned)
         rc = remove_output(c, &s, e);
-    if (cleaned && rc == ERR_OK && !newest && !c->o->dry_run) {
-        c->sums->forgotten++;
-        rc = place_remove(c->o->place, name, e);
-        if (rc == ERR_OK)
-            rc = place_remove(c->o->place, done, e);
-    }
+    if (rc == ERR_OK && (!cleaned || tab_get_id(&c->needed, seq) != NULL))
+        need_inputs(c, &s);
+    else if (rc == ERR_OK && !newest && !c->o->dry_run)
+        rc = forget(c, name, e);
     arena_free(&a);
     buf_free(&body);
     return rc == ERR_NOT_FOUND ? ERR_OK : rc; // forgotten by another
 }
 
-/* Those that are done: what is open is the next merge's to finish. */
+/* From the newest on: what goes into a merge is older.  What is open is the next
+ * merge's to finish. */
 static enum err_kind clean_merges(struct cleaning *c, struct err *e)
 {
     struct place_entry *all;
@@ -272,12 +343,12 @@ static enum err_kind clean_merges(struct cleaning *c, struct err *e)
     TRY(place_list(c->o->place, SWAP_DIR, NULL, &c->a, &all, &n, e));
     for (size_t i = n; i-- > 0 && newest < 0;)
         newest = stage_claim_first(all[i].name);
-    for (size_t i = 0; i + 1 < n && !is_stopped(c); i++) {
+    for (size_t i = n; i-- > 0 && !is_stopped(c);) {
         int64_t seq = stage_claim_first(all[i].name);
-        bool done = seq >= 0 && strncmp(all[i + 1].name, all[i].name, 20) == 0 &&
-                    strcmp(all[i + 1].name + 20, STAGE_DONE) == 0;
-        if (done)
-            TRY(clean_merge(c, seq, seq == newest, e));
+        bool done = seq != newest ||
+                    (i + 1 < n && strcmp(all[i + 1].name + 20, STAGE_DONE) == 0);
+        if (seq >= 0)
+            TRY(clean_merge(c, seq, seq == newest, done, e));
     }
     return ERR_OK;
 }
@@ -323,6 +394,7 @@ enum err_kind stage_clean(const struct clean_options *o, struct clean_sums *sums
     if (rc == ERR_OK && is_stopped(&c))
         rc = err_set(e, ERR_UNAVAILABLE, "told to stop");
     tab_free(&c.limits);
+    tab_free(&c.needed);
     arena_free(&c.a);
     return rc;
 }

@@ -43,7 +43,7 @@ static void forget(struct merging *m)
     buf_reset(&m->ticket);
     buf_reset(&m->body);
     m->swap = (struct swap){0};
-    m->ours = m->refused = false;
+    m->ours = false;
     arena_reset(&m->plan);
 }
 
@@ -139,8 +139,9 @@ static enum err_kind claim(struct merging *m, struct err *e)
     return rc;
 }
 
-/* Claims before the newest may have been forgotten (`clean`), and their names be free
- * again for one who slept through it. */
+/* Claims before the newest may have been forgotten (stage_clean.h), and their names be
+ * free again for one who slept through it.  Such a claim is nobody's: only the newest
+ * one is ever gone on with. */
 static enum err_kind check(struct merging *m, struct err *e)
 {
     char name[STAGE_NAME];
@@ -148,20 +149,15 @@ static enum err_kind check(struct merging *m, struct err *e)
 
     swap_name(name, m->swap.seq);
     TRY(newest_behind(m, strrchr(name, '/') + 1, &newer, e));
-    m->refused = newer > m->swap.seq;
-    return m->refused ? err_set(e, ERR_CONFLICT, "merge %" PRId64 " was there already",
-                                m->swap.seq)
-                      : ERR_OK;
+    return newer > m->swap.seq
+               ? err_set(e, ERR_CONFLICT, "merge %" PRId64 " was there already",
+                         m->swap.seq)
+               : ERR_OK;
 }
 
+/* Our claim stays: it may be one that others came to and finished while we slept. */
 static enum err_kind discard(struct merging *m, struct err *e)
 {
-    char name[STAGE_NAME];
-
-    if (m->refused) {
-        swap_name(name, m->swap.seq);
-        TRY(place_remove(m->o->place, name, e));
-    }
     return place_discard(m->o->place, m->swap.into.ticket, m->swap.into.final, e);
 }
 
@@ -356,57 +352,6 @@ static enum err_kind run_dry(struct merging *m, struct err *e)
     }
 }
 
-/* While its output is there, its claim says what that is. */
-static enum err_kind is_needed(struct merging *m, int64_t seq, bool *yes, struct err *e)
-{
-    struct place_entry there;
-
-    arena_reset(&m->plan);
-    enum err_kind rc = read_claim(m, seq, e);
-    *yes = rc == ERR_OK;
-    if (rc == ERR_OK)
-        rc = place_stat(m->o->place, m->swap.into.final, &there, e);
-    if (rc == ERR_NOT_FOUND)
-        *yes = false;
-    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
-}
-
-static enum err_kind forget_merge(struct merging *m, int64_t seq, struct err *e)
-{
-    char name[STAGE_NAME], mark[STAGE_NAME + 8];
-
-    swap_name(name, seq);
-    done_name(mark, name);
-    TRY(place_remove(m->o->place, name, e));
-    return place_remove(m->o->place, mark, e);
-}
-
-/* The newest claim stays: it says which number comes next. */
-static enum err_kind clean(struct merging *m, struct err *e)
-{
-    struct arena a = {0};
-    struct place_entry *all;
-    size_t n;
-    int64_t before = wall_ms() - m->o->clean_ms, newest = -1;
-    bool needed;
-
-    enum err_kind rc = place_list(m->o->place, SWAP_DIR, NULL, &a, &all, &n, e);
-    for (size_t i = rc == ERR_OK ? n : 0; i-- > 0 && newest < 0;)
-        newest = stage_claim_first(all[i].name);
-    for (size_t i = 0; rc == ERR_OK && i < n; i++) {
-        int64_t seq = stage_claim_first(all[i].name);
-        if (seq < 0 || seq == newest || all[i].modified_ms > before)
-            continue;
-        rc = is_needed(m, seq, &needed, e);
-        if (rc != ERR_OK || needed)
-            continue;
-        rc = forget_merge(m, seq, e);
-        m->sums->cleaned++;
-    }
-    arena_free(&a);
-    return rc;
-}
-
 enum err_kind merge_check(struct merge_options *o, struct err *e)
 {
     const char *named = o->into == NULL ? NULL : format_of_path(o->into);
@@ -443,8 +388,6 @@ enum err_kind stage_merge(const struct merge_options *o, struct merge_sums *sums
     m.body = BUF_INIT(PLACE_CLAIM);
     run_init(&m.run, "stage merge");
     enum err_kind rc = o->dry_run ? run_dry(&m, e) : run(&m, e);
-    if (rc == ERR_OK && o->clean_ms >= 0 && !o->dry_run)
-        rc = clean(&m, e);
     forget(&m);
     size_t at = 0;
     for (struct av_schema *s; (s = tab_each(&m.schemas, &at, NULL)) != NULL;)

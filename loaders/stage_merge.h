@@ -29,7 +29,6 @@ struct merge_options { // all borrowed
     const char *backup;        // directory the output goes to instead, with the time in
                                // its name; NULL = where the inputs are
     bool dry_run;
-    int64_t clean_ms;  // merges done longer ago are forgotten; -1 = never
     const char *spool; // directory for what is written until the place has it
 
     const atomic_bool *stop; // true: try no more, NULL = never
@@ -41,7 +40,6 @@ struct merge_options { // all borrowed
 struct merge_sums {
     int64_t merges, inputs, rows, bytes_in, bytes_out;
     int64_t settled; // merges of others, or of an earlier call, that were finished
-    int64_t cleaned;
 };
 
 /* Looks at what was asked for: ERR_INVALID.  A `to` that is NULL becomes the format of

@@ -25,7 +25,7 @@ struct merging {
     char sha256[SPOOL_SHA];
     bool probed;         // the place refuses what exists
     int64_t newest;      // claim of a merge, -1 = none
-    bool ours, refused;  // the swap is this call's; CHECK said no
+    bool ours;           // the swap is this call's
     const char **shown;  // dry run: inputs told already
     size_t n_shown, cap; // of shown
     struct arena kept;   // what shown points into

@@ -5,6 +5,7 @@
  */
 #include "loaders/stage_merge.h"
 
+#include "loaders/stage_check.h"
 #include "loaders/stage_clean.h"
 #include "loaders/stage_where.h"
 
@@ -26,6 +27,7 @@ static char dir[100], url[120];
 static struct av_schema *schema; // what all is read as, NULL = what the claims say
 static char key[STAGE_SCHEMA];   // of SCHEMA
 static struct place *place;      // nobody counts its verbs
+static int64_t next_of[2];       // offset of each partition that comes next
 static int64_t came;             // rows staged so far, their ids being 0 to came - 1
 
 /* --- a place that fails when it is told to ---------------------------------------- */
@@ -155,7 +157,7 @@ static void enter(void)
     CHECK_INT(mkdir(dir, 0777), 0);
     place = open_place();
     real = place->ops;
-    came = 0;
+    came = next_of[0] = next_of[1] = 0;
     verbs_left = -1;
     meanwhile = NULL;
     stage_schema_key(key, span_str(SCHEMA));
@@ -194,14 +196,15 @@ static void stage_rows(int32_t partition, bool finished)
 {
     struct buf text = BUF_INIT(1 << 16), ticket = BUF_INIT(1000);
     char final[STAGE_NAME], tmp[60];
-    int64_t first = came;
+    int64_t first = next_of[partition];
     struct err e = {0};
 
     for (int i = 0; i < EACH; i++)
         buf_printf(&text, "{\"id\":%" PRId64 "}\n", came++);
     snprintf(final, sizeof final, "t+%" PRId32 "+%020" PRId64 "+%020" PRId64 ".jsonl",
              partition, first, came - 1);
-    snprintf(tmp, sizeof tmp, "_tmp/loader-%" PRId64, first);
+    snprintf(tmp, sizeof tmp, "_tmp/loader-%" PRId64, came);
+    next_of[partition] = came;
     put_file(tmp, final, buf_span(&text), &ticket);
     struct stage_file f = {.final = final,
                            .ticket = buf_span(&ticket),
@@ -318,6 +321,24 @@ static bool lists_all(void)
     return well;
 }
 
+static void say_wrong(void *arg, const char *line)
+{
+    (void)arg;
+    printf("    %s\n", line);
+}
+
+/* Of a place at rest. */
+static int64_t wrongs(bool loud)
+{
+    struct check_options o = {.place = place, .say = loud ? say_wrong : NULL};
+    struct check_sums sums;
+    struct err e = {0};
+
+    CHECK_INT(stage_check(&o, &sums, &e), ERR_OK);
+    CHECK_INT(sums.rows, came);
+    return sums.wrong;
+}
+
 /* ... and each once when no merge is at work. */
 static bool lists_each_once(int files)
 {
@@ -329,13 +350,12 @@ static bool lists_each_once(int files)
         well = well && s.times[i] == (i < came);
     if (s.files != files)
         printf("    %d files, wanted %d\n", s.files, files);
-    return well && s.files == files;
+    return well && s.files == files && wrongs(true) == 0;
 }
 
 /* --- merging ---------------------------------------------------------------------- */
 
-static enum err_kind merge_at(struct place *p, int64_t clean_ms,
-                              struct merge_sums *sums)
+static enum err_kind merge_at(struct place *p, struct merge_sums *sums)
 {
     struct merge_options o = {.place = p,
                               .dir = "",
@@ -343,8 +363,7 @@ static enum err_kind merge_at(struct place *p, int64_t clean_ms,
                               .to = "json",
                               .schema = schema,
                               .max_bytes = 1 << 20,
-                              .spool = "/tmp",
-                              .clean_ms = clean_ms};
+                              .spool = "/tmp"};
     struct err e = {0};
 
     enum err_kind rc = stage_merge(&o, sums, &e);
@@ -353,12 +372,12 @@ static enum err_kind merge_at(struct place *p, int64_t clean_ms,
     return rc;
 }
 
-static void merge_all(int64_t clean_ms)
+static void merge_all(void)
 {
     struct place *p = open_place();
     struct merge_sums sums;
 
-    CHECK_INT(merge_at(p, clean_ms, &sums), ERR_OK);
+    CHECK_INT(merge_at(p, &sums), ERR_OK);
     place_close(p);
 }
 
@@ -371,7 +390,7 @@ static bool merge_until(int verbs, void (*then)(void))
     count_verbs(p);
     verbs_left = verbs;
     meanwhile = then;
-    enum err_kind rc = merge_at(p, -1, &sums);
+    enum err_kind rc = merge_at(p, &sums);
     bool reached = verbs_left == -1; // of a sleeper: it slept
     verbs_left = -1;
     place_close(p);
@@ -386,15 +405,15 @@ static void many_small_files_become_one(void)
     enter();
     for (int i = 0; i < 6; i++)
         stage_rows(i % 2, true);
-    CHECK_INT(merge_at(place, -1, &sums), ERR_OK);
+    CHECK_INT(merge_at(place, &sums), ERR_OK);
     CHECK_INT(sums.merges, 1);
     CHECK_INT(sums.inputs, 6);
     CHECK_INT(sums.rows, 6 * EACH);
     CHECK(lists_each_once(1));
-    CHECK_INT(merge_at(place, -1, &sums), ERR_OK);
+    CHECK_INT(merge_at(place, &sums), ERR_OK);
     CHECK_INT(sums.merges, 0); // again: nothing is left to do
     stage_rows(0, true);
-    merge_all(-1);
+    merge_all();
     CHECK(lists_each_once(1)); // a merged file is merged on
     leave();
 }
@@ -419,7 +438,7 @@ static void dead_at_any_request_it_is_mended_by_the_next(void)
             stage_rows(1, true); // loaders go on meanwhile
             CHECK(reads_each_once() && lists_all());
         }
-        merge_all(0);
+        merge_all();
         CHECK(lists_each_once(1) && reads_each_once());
         leave();
     }
@@ -437,7 +456,7 @@ static void dead_twice_it_is_mended_by_the_third(void)
             stage_rows(0, true);
             (void)merge_until(j, NULL);
             CHECK(reads_each_once() && lists_all());
-            merge_all(-1);
+            merge_all();
             CHECK(lists_each_once(1));
             leave();
         }
@@ -445,18 +464,18 @@ static void dead_twice_it_is_mended_by_the_third(void)
 
 static void others_merge(void)
 {
-    merge_all(-1);
+    merge_all();
     CHECK(reads_each_once());
 }
 
 static void others_go_on_for_long(void)
 {
     for (int i = 0; i < 3; i++) {
-        merge_all(0); // and forget what was done
+        merge_all();
         stage_rows(i % 2, true);
         stage_rows(i % 2, true);
     }
-    merge_all(0);
+    merge_all();
     CHECK(reads_each_once() && lists_all());
 }
 
@@ -470,7 +489,7 @@ static void sleep_at_any_request(void (*then)(void))
         stage_four();
         slept = !merge_until(k, then);
         CHECK(reads_each_once() && lists_all());
-        merge_all(-1);
+        merge_all();
         CHECK(lists_each_once(1) && reads_each_once());
         leave();
     }
@@ -501,10 +520,10 @@ static void what_is_claimed_is_finished_before_it_is_merged(void)
     stage_four();
     stage_rows(1, false);
     CHECK(!lists_all());
-    CHECK_INT(merge_at(place, -1, &sums), ERR_OK);
+    CHECK_INT(merge_at(place, &sums), ERR_OK);
     CHECK_INT(sums.inputs, 4); // what nobody sees is nobody's yet
     stage_rows(0, true);
-    CHECK_INT(merge_at(place, -1, &sums), ERR_OK);
+    CHECK_INT(merge_at(place, &sums), ERR_OK);
     leave();
 }
 
@@ -525,7 +544,7 @@ static void what_is_not_ours_is_left_alone(void)
         put_file("_tmp/x", names[i], span_str("{\"id\":7}\n"), &ticket);
         CHECK_INT(place_finish(place, buf_span(&ticket), names[i], 9, &e), ERR_OK);
     }
-    CHECK_INT(merge_at(place, -1, &sums), ERR_OK);
+    CHECK_INT(merge_at(place, &sums), ERR_OK);
     CHECK_INT(sums.inputs, 4);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         CHECK_INT(place_stat(place, names[i], &there, &e), ERR_OK);
@@ -566,15 +585,16 @@ static void rows_that_were_merged_are_found_where_they_went(void)
         stage_four();
         for (int64_t first = 0; first < came; first += EACH) {
             char name[STAGE_NAME];
+            int64_t from = first < 2 * EACH ? 0 : first - EACH; // the other's between
             snprintf(name, sizeof name, "t+%d+%020" PRId64 "+%020" PRId64 ".jsonl",
-                     (int)(first / EACH % 2), first, first + EACH - 1);
+                     (int)(first / EACH % 2), from, first + EACH - 1);
             CHECK_INT(stage_where_find(w, name, &l, &e), ERR_OK);
             CHECK_INT(l.merged, first < round * 4 * EACH);
             CHECK(!l.merged || (l.rows == round * 4 * EACH &&
                                 strcmp(l.schema, key) == 0 && strlen(l.sha256) == 64));
             check_rows(&l, first);
         }
-        merge_all(-1);
+        merge_all();
     }
     CHECK_INT(stage_where_find(w, "t+9+0000000001.jsonl", &l, &e), ERR_NOT_FOUND);
     stage_where_close(w);
@@ -593,13 +613,12 @@ static void what_has_no_schema_anywhere_is_not_merged(void)
                               .format = "json",
                               .to = "json",
                               .max_bytes = 1 << 20,
-                              .spool = "/tmp",
-                              .clean_ms = -1};
+                              .spool = "/tmp"};
     struct err e = {0};
     CHECK_INT(stage_merge(&o, &sums, &e), ERR_INVALID);
     CHECK(strstr(e.msg, "--schema") != NULL);
     CHECK_INT(av_schema_parse(&schema, span_str(SCHEMA), NULL, 0, NULL, &e), ERR_OK);
-    merge_all(-1);
+    merge_all();
     CHECK(lists_each_once(1));
     av_schema_release(schema);
     schema = NULL;
@@ -695,13 +714,14 @@ static void what_is_loaded_is_cleaned_and_nothing_else(void)
     CHECK_INT(lying_in(""), 2);
     CHECK_INT(clean_at(place, &sums), ERR_OK);
     CHECK_INT(sums.claims, 0); // again: nothing is left to do
-    merge_all(-1);
+    merge_all();
     stage_four();
-    merge_all(-1);
+    merge_all();
     loaded = 60; // of the merged file in part
     CHECK_INT(clean_at(place, &sums), ERR_OK);
     CHECK_INT(sums.merged, 0);
     CHECK(keeps_what_is_not_loaded());
+    CHECK_INT(wrongs(true), 0); // merges of what is cleaned are known while it lives on
     loaded = came;
     CHECK_INT(clean_at(place, &sums), ERR_OK);
     CHECK_INT(sums.merged, 1);
@@ -710,7 +730,7 @@ static void what_is_loaded_is_cleaned_and_nothing_else(void)
     CHECK_INT(lying_in("_claims/t/00000"), 8); // claims stay, with .done
     CHECK_INT(lying_in("_claims/t/00001.clean"), 1);
     stage_rows(0, true);
-    merge_all(-1);
+    merge_all();
     loaded = came - EACH;
     CHECK(keeps_what_is_not_loaded());
     leave();
@@ -724,16 +744,18 @@ static void dead_at_any_request_cleaning_is_finished_by_the_next(void)
     for (; !ended && k < 500; k++) {
         enter();
         stage_four();
-        merge_all(-1);
+        merge_all();
         stage_four();
         loaded = 60;
         ended = clean_until(k, NULL);
         CHECK(keeps_what_is_not_loaded());
-        merge_all(-1);
+        merge_all();
         CHECK(keeps_what_is_not_loaded());
+        CHECK_INT(wrongs(true), 0);
         loaded = came;
         clean_all();
         CHECK_INT(lying_in(""), 0);
+        CHECK_INT(wrongs(true), 0);
         leave();
     }
     CHECK(ended && k > 20);
@@ -742,7 +764,7 @@ static void dead_at_any_request_cleaning_is_finished_by_the_next(void)
 static void others_stage_and_merge(void)
 {
     stage_four();
-    merge_all(-1);
+    merge_all();
     stage_four();
     CHECK(keeps_what_is_not_loaded());
 }
@@ -752,10 +774,10 @@ static void others_stage_merge_and_clean(void)
     int64_t was = loaded;
 
     stage_four();
-    merge_all(0);
+    merge_all();
     clean_all();
     stage_four();
-    merge_all(0);
+    merge_all();
     loaded = was + 20;
     clean_all();
     CHECK(keeps_what_is_not_loaded());
@@ -772,17 +794,50 @@ static void one_that_slept_while_cleaning_takes_nothing_new(void)
         for (; slept && k < 500; k++) {
             enter();
             stage_four();
-            merge_all(-1);
+            merge_all();
             stage_four();
             loaded = 60;
             slept = !clean_until(k, others[i]);
             CHECK(keeps_what_is_not_loaded());
-            merge_all(-1);
+            merge_all();
             CHECK(keeps_what_is_not_loaded());
             leave();
         }
         CHECK(!slept && k > 20);
     }
+}
+
+/* ... and forget merges, so that their numbers are free again. */
+static void others_load_and_clean(void)
+{
+    for (int i = 0; i < 3; i++) {
+        merge_all();
+        stage_four();
+        merge_all();
+        loaded = came;
+        clean_all();
+        stage_four();
+    }
+    CHECK(keeps_what_is_not_loaded());
+}
+
+static void a_merge_that_slept_through_others_cleaning_does_no_harm(void)
+{
+    bool slept = true;
+    int k = 0;
+
+    for (; slept && k < 500; k++) {
+        enter();
+        stage_four();
+        loaded = 0;
+        slept = !merge_until(k, others_load_and_clean);
+        merge_all();
+        clean_all();
+        CHECK(keeps_what_is_not_loaded());
+        CHECK_INT(wrongs(true), 0);
+        leave();
+    }
+    CHECK(!slept && k > 30);
 }
 
 static void a_merge_sleeps_while_others_clean(void)
@@ -793,7 +848,7 @@ static void a_merge_sleeps_while_others_clean(void)
         loaded = 20;
         (void)merge_until(k, clean_all);
         CHECK(keeps_what_is_not_loaded());
-        merge_all(-1);
+        merge_all();
         clean_all();
         CHECK(keeps_what_is_not_loaded());
         loaded = came;
@@ -801,6 +856,46 @@ static void a_merge_sleeps_while_others_clean(void)
         CHECK_INT(lying_in(""), 0);
         leave();
     }
+}
+
+static void remove_one(const char *name)
+{
+    char path[STAGE_NAME + 100];
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    CHECK_INT(unlink(path), 0);
+}
+
+static void what_was_tampered_with_is_found(void)
+{
+    struct arena a = {0};
+    struct place_entry *all;
+    struct err e = {0};
+    char merged[300];
+    size_t n;
+
+    for (int what = 0; what < 4; what++) {
+        enter();
+        stage_four();
+        merge_all();
+        CHECK_INT(place_list(place, "", NULL, &a, &all, &n, &e), ERR_OK);
+        for (size_t i = 0; i < n; i++)
+            if (!all[i].dir)
+                snprintf(merged, sizeof merged, "%s", all[i].name);
+        stage_four();
+        CHECK_INT(wrongs(true), 0);
+        switch (what) {
+        case 0: remove_one(merged); break;
+        case 1:
+            remove_one("t+0+00000000000000000030+00000000000000000049.jsonl");
+            break;
+        case 2: remove_one("_merges/00000000000000000000"); break;
+        case 3: remove_one("_claims/t/00000/00000000000000000010"), came -= EACH; break;
+        }
+        CHECK(wrongs(false) > 0);
+        leave();
+    }
+    arena_free(&a);
 }
 
 /* A crash, and nobody came for so long that the private bytes were swept. */
@@ -816,7 +911,7 @@ static void swept_before_anybody_came_it_is_called_off(void)
         snprintf(command, sizeof command, "rm -f %s/_tmp/*", dir);
         CHECK_INT(system(command), 0);
         CHECK(lists_all());
-        merge_all(-1);
+        merge_all();
         CHECK(lists_each_once(1));
         leave();
         found++;
@@ -839,7 +934,9 @@ int main(void)
     RUN(what_is_loaded_is_cleaned_and_nothing_else);
     RUN(dead_at_any_request_cleaning_is_finished_by_the_next);
     RUN(one_that_slept_while_cleaning_takes_nothing_new);
+    RUN(a_merge_that_slept_through_others_cleaning_does_no_harm);
     RUN(a_merge_sleeps_while_others_clean);
+    RUN(what_was_tampered_with_is_found);
     RUN(swept_before_anybody_came_it_is_called_off);
     return REPORT();
 }

@@ -322,7 +322,6 @@ static void merge(const char *format, const char *to, int64_t most)
                               .format = format,
                               .to = to,
                               .max_bytes = most,
-                              .clean_ms = -1,
                               .spool = "/tmp"};
     struct merge_sums sums;
     struct err e = {0};

@@ -41,7 +41,7 @@ enum swap_phase {
     SWAP_JUDGE,   // why not; ERR_NOT_FOUND = nobody can know
     SWAP_REMOVE,  // inputs away
     SWAP_MARK,    // .done beside our claim
-    SWAP_DISCARD, // our private output away, and our claim if CHECK refused it
+    SWAP_DISCARD, // our private output away
     SWAP_END,     // nothing is left to do
     SWAP_STOPPED, // a person must look
 };

@@ -37,7 +37,6 @@ static struct {
 struct caller {
     enum swap_phase at;
     int newest, seq, asleep;
-    bool refused;
     struct claimed mine; // the swap at hand
 };
 
@@ -71,7 +70,6 @@ static int newest(void)
 static enum err_kind look(struct caller *c, bool *open)
 {
     c->newest = newest();
-    c->refused = false;
     *open = c->newest >= 0 && !place.claims[c->newest].done;
     if (*open) {
         c->seq = c->newest;
@@ -120,8 +118,7 @@ static enum err_kind claim(struct caller *c)
 
 static enum err_kind check(struct caller *c)
 {
-    c->refused = newest() > c->seq;
-    return c->refused ? ERR_CONFLICT : ERR_OK;
+    return newest() > c->seq ? ERR_CONFLICT : ERR_OK;
 }
 
 static bool swept[FILES];
@@ -162,9 +159,7 @@ static enum err_kind remove_inputs(struct caller *c)
 
 static enum err_kind discard(struct caller *c)
 {
-    if (c->refused)
-        place.claims[c->seq] = (struct claimed){0};
-    swept[c->mine.output] = true;
+    swept[c->mine.output] = swept[c->mine.output] || !place.files[c->mine.output].there;
     return ERR_OK;
 }
 

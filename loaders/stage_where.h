@@ -4,7 +4,7 @@
  *      t+3+100+199.csv --merge 7--> t+merged-7.csv --merge 9--> backup/t-2026...csv
  *         rows 0..99                  rows 400..499               rows 1400..1499
  *
- * Knows every merge of a place that was not forgotten (`stage merge --clean`) and
+ * Knows every merge of a place that was not forgotten (stage_clean.h) and
  * follows a name through them.  Rows keep their order, and those of one file stay
  * together.  One thread.
  */
