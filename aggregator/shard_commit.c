@@ -178,7 +178,8 @@ static void note_commit(struct shard *s)
 bool shard_is_due(const struct shard *s)
 {
     return clock_ms() >= s->commit_at_ms || s->letters_mem.used > LETTERS_MOST ||
-           s->table.bytes > s->bytes_before + DIRTY_MOST;
+           s->table.bytes > s->bytes_before + DIRTY_MOST ||
+           s->table.n_dirty > DIRTY_ROWS;
 }
 
 enum err_kind shard_commit(struct shard *s, struct err *e)

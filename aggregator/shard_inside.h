@@ -14,6 +14,7 @@
 
 #define SHARD_CALL_MS 10000     // one call of a transaction
 #define LETTERS_MOST (16 << 20) // bytes set aside before they are committed
+#define DIRTY_ROWS 200000       // ... and rows changed: a transaction has 30 seconds
 #define DIRTY_MOST (64 << 20)   // bytes of the table's growth before it is committed
 
 struct shard {

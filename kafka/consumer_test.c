@@ -201,8 +201,37 @@ static void brokers_away_is_said_and_reading_goes_on_when_they_are_back(void)
     kf_mock_close(m);
 }
 
+static void several_partitions_are_read_by_one_that_was_assigned(void)
+{
+    struct kf_mock *m = mock("t", 3);
+    struct kf_end end;
+    struct kf_message got;
+    struct err e = {0};
+    int seen[3] = {0}, ends = 0;
+    bool any;
+
+    fill(m, "t", 3, 20, 10);
+    struct kf_consumer *c = assign(m, 0);
+    CHECK_INT(kf_consumer_add(c, "t", 1, KF_BEGINNING, &e), ERR_OK);
+    CHECK_INT(kf_consumer_add(c, "t", 2, 5, &e), ERR_OK);
+    for (int i = 0; i < 3000 && ends < 3; i++) {
+        CHECK_INT(kf_poll(c, 100, &got, &any, &end, &e), ERR_OK);
+        ends += end.reached;
+        if (!any)
+            continue;
+        seen[got.partition]++;
+        kf_message_free(&got);
+    }
+    CHECK_INT(seen[0], 20);
+    CHECK_INT(seen[1], 20);
+    CHECK_INT(seen[2], 15);
+    kf_consumer_close(c);
+    kf_mock_close(m);
+}
+
 int main(void)
 {
+    RUN(several_partitions_are_read_by_one_that_was_assigned);
     RUN(an_assigned_partition_is_read_from_its_offset_to_its_end);
     RUN(an_empty_partition_is_at_its_end);
     RUN(an_offset_that_was_deleted_is_a_conflict_not_a_skip);

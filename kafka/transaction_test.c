@@ -82,6 +82,41 @@ static void out_of_turn_is_an_error_and_not_a_crash(void)
     kf_mock_close(m);
 }
 
+static struct kf_consumer *of_group(const char *bootstrap, struct conf_pair *group)
+{
+    struct conf_pairs all = {group, 1};
+    struct kf_consumer *c = NULL;
+    struct err e = {0};
+
+    CHECK_INT(kf_consumer_assign(&c, bootstrap, &all, TOPIC, 0, KF_BEGINNING, &e),
+              ERR_OK);
+    return c;
+}
+
+static void a_position_is_taken_within_a_transaction_only(void)
+{
+    struct conf_pair group = {"group.id", "g", false};
+    const int64_t next[] = {42};
+    int64_t got = 0;
+    struct kf_mock *m = mock();
+    struct kf_producer *p = open_named(kf_mock_bootstrap(m));
+    struct kf_consumer *c = of_group(kf_mock_bootstrap(m), &group);
+    struct err e = {0};
+
+    CHECK_INT(kf_consumer_committed(c, TOPIC, 0, &got, 10000, &e), ERR_OK);
+    CHECK_INT(got, -1);
+    CHECK_INT(kf_take(p, 5000, &e), ERR_OK);
+    CHECK_INT(kf_begin(p, &e), ERR_OK);
+    CHECK_INT(kf_commit_positions(p, "g", TOPIC, next, 1, 10000, &e), ERR_OK);
+    CHECK_INT(kf_commit(p, 10000, &e), ERR_OK);
+    // That it is there then is tried on a real Kafka: the mock keeps none of these
+    // (tests/integration/aggregate_test.py).
+    CHECK(kf_commit_positions(p, "g", TOPIC, next, 1, 1000, &e) != ERR_OK);
+    kf_consumer_close(c);
+    kf_producer_close(p);
+    kf_mock_close(m);
+}
+
 static void nobody_there_ends_in_time(void)
 {
     struct kf_producer *p = open_named("127.0.0.1:1");
@@ -107,6 +142,7 @@ int main(void)
 {
     RUN(transactions_follow_each_other);
     RUN(out_of_turn_is_an_error_and_not_a_crash);
+    RUN(a_position_is_taken_within_a_transaction_only);
     RUN(nobody_there_ends_in_time);
     RUN(the_name_is_not_the_users_to_set);
     return REPORT();
