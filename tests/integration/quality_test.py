@@ -246,6 +246,29 @@ def killed_in_the_middle_the_counts_are_those_of_a_model(rounds=int(os.environ.g
     return "%d records" % model.n
 
 
+def a_commit_whose_answer_is_lost_is_counted_once():
+    wire = Wire(URL)
+    w = World(URL, parts=1, schema=READING, quality=Model.rules, batch__rows=50, batch__age="50ms",
+              sink__postgres__url=wire.url)
+    model, offset, p = Model(), 0, w.start()
+    for turn in range(5):
+        wire.cut = turn > 0
+        for r in random_readings(100):
+            w.producer.produce(w.name, w.encode(r), partition=0)
+            model.put(0, offset, r)
+            offset += 1
+        w.producer.flush()
+        wait("offset %d" % offset, lambda: turn + w.rows() and w.ask(
+            "SELECT 1 FROM etl_offsets WHERE pipeline = %s AND next_offset = %s", w.name, offset))
+        wait("the line was cut", lambda: wire.cuts == turn, 10)
+    w.stop(p)
+    same(w.rows(), len(model.rows), "rows")
+    same(w.ask("SELECT _partition, _offset, id FROM %s_quarantine ORDER BY 1, 2" % w.name), sorted(model.aside), "quarantine")
+    same({name: (r[1], r[2]) for name, r in results(w).items()},
+         {name: (model.n, n) for name, n in model.failed.items()}, "etl_rule_result")
+    audited(w, loaded=len(model.rows), quarantined=len(model.aside))
+
+
 def an_upsert_asks_its_rules_too():
     w = World(URL, parts=1, schema=READING, quality=Model.rules[:1], sink__postgres__mode="upsert",
               sink__postgres__key=["id"], sink__postgres__tombstones="delete", sink__postgres__quarantine="put_aside")
@@ -294,4 +317,4 @@ def staged_files_have_a_quarantine_too(rounds=int(os.environ.get("ROUNDS", 3))):
 
 run_all([each_form_catches_its_own, what_the_rules_say_is_told_everywhere, each_severity_does_what_it_says,
          a_rule_that_does_not_fit_stops_the_run_and_says_where, killed_in_the_middle_the_counts_are_those_of_a_model,
-         an_upsert_asks_its_rules_too, staged_files_have_a_quarantine_too])
+         a_commit_whose_answer_is_lost_is_counted_once, an_upsert_asks_its_rules_too, staged_files_have_a_quarantine_too])
