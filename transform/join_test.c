@@ -13,6 +13,8 @@ static char file[64];
 
 static void write_file(const char *end, const char *content)
 {
+    if (file[0] != '\0')
+        unlink(file);
     snprintf(file, sizeof file, "/tmp/avrogate-lookup-%d%s", (int)getpid(), end);
     FILE *f = fopen(file, "wb");
     fwrite(content, 1, strlen(content), f);
@@ -196,5 +198,6 @@ int main(void)
     RUN(what_is_missing_is_done_with_as_told);
     RUN(a_file_that_is_wrong_is_refused_with_its_line);
     RUN(of_one_key_the_first_record_goes_on);
+    unlink(file);
     return REPORT();
 }

@@ -62,8 +62,42 @@ static void a_run_serves_one_program_after_another(void)
     transform_run_free(run);
 }
 
+/* docs/transforms.md, the first example and what --sample shows of it. */
+static void the_pages_example_does_what_it_says(void)
+{
+    struct transform_house h;
+
+    CHECK_INT(
+        transform_house_open(
+            &h,
+            "{\"type\":\"record\",\"name\":\"Order\",\"fields\":[{\"name\":\"id\","
+            "\"type\":\"long\"},{\"name\":\"customer\",\"type\":\"string\"},{"
+            "\"name\":\"amount\",\"type\":\"string\"},{\"name\":\"country\","
+            "\"type\":[\"null\",\"string\"]}]}",
+            "transform:\n"
+            "  - select: [id, customer, amount, country]\n"
+            "  - rename: {customer: customer_name}\n"
+            "  - cast: {amount: \"decimal(12,2)\", id: string}\n"
+            "  - filter: \"amount > 0 && country != null\"\n"
+            "  - compute: {label: \"customer_name + ' (' + country + ')'\"}\n"),
+        ERR_OK);
+    CHECK_STR(h.e.msg, "");
+    CHECK_STR(transform_house_says(&h, "{\"id\":41,\"customer\":\"Ann\",\"amount\":"
+                                       "\"12.50\",\"country\":\"CH\"}"),
+              "{\"id\":\"41\",\"customer_name\":\"Ann\",\"amount\":\"12.50\","
+              "\"country\":\"CH\",\"label\":\"Ann (CH)\"}");
+    CHECK_STR(transform_house_says(&h, "{\"id\":41,\"customer\":\"Ann\",\"amount\":"
+                                       "\"0\",\"country\":\"CH\"}"),
+              "filtered");
+    CHECK_STR(transform_house_says(&h, "{\"id\":41,\"customer\":\"Ann\",\"amount\":"
+                                       "\"1\",\"country\":null}"),
+              "filtered");
+    transform_house_close(&h);
+}
+
 int main(void)
 {
+    RUN(the_pages_example_does_what_it_says);
     RUN(what_no_step_touches_is_as_it_was);
     RUN(a_run_serves_one_program_after_another);
     return REPORT();
