@@ -10,8 +10,8 @@ KILLS = int(os.environ.get("FROM_KILLS", "3"))
 URL = make_database(SERVER, "from_stage")
 
 
-def each_format_goes_on_without_a_registry():
-    for format in ("parquet", "ocf", "csv", "json"):
+def nothing_is_asked_of_a_registry():
+    for format in ("parquet", "json"):  # one that brings its schema, one that does not
         w = Onward(URL, format=format, rotate__rows=700)
         w.produce(0, 3000)
         same(w.finish(), 0, "exit")
@@ -151,6 +151,27 @@ def one_loads_and_another_stands_by():
     w.table_proves(range(16000))
 
 
+def a_zombie_that_wakes_loads_nothing_twice():
+    w = Onward(URL, format="ocf", partition_by=[{"field": "station"}], rotate__rows=800)
+    w.produce(0, 6000)
+    same(w.finish(batch__rows=100), 0, "exit")
+    first = w.go_on(batch__rows=40)
+    wait("some rows", lambda: w.rows() > 300)
+    first.send_signal(signal.SIGSTOP)
+    at = w.rows()
+    second = w.go_on(batch__rows=50)
+    wait("more rows", lambda: w.rows() > at + 500)
+    first.send_signal(signal.SIGCONT)
+    for p in random.choices([first, second], k=4):
+        p.send_signal(signal.SIGSTOP)
+        time.sleep(random.random() / 2)
+        p.send_signal(signal.SIGCONT)
+        time.sleep(random.random() / 4)
+    w.wait_for_rows(6000, 90)
+    w.stop(first, second)
+    w.table_proves(range(6000))
+
+
 def files_that_are_merged_meanwhile_are_found():
     w = Onward(URL, format="csv", parts=2, partition_by=[{"field": "station"}], rotate__rows=300)
     w.produce(0, 3000)
@@ -250,8 +271,8 @@ def settings_that_cannot_be_are_refused():
         same((p.returncode > 0, wanted in p.stderr), (True, True), str(setting) + p.stderr)
 
 
-run_all([kill_nine_of_both_loaders, one_loads_and_another_stands_by, every_type_comes_back_from_every_format,
-         each_format_goes_on_without_a_registry, what_came_last_is_the_row_though_it_lies_in_another_directory,
+run_all([kill_nine_of_both_loaders, a_zombie_that_wakes_loads_nothing_twice, one_loads_and_another_stands_by, every_type_comes_back_from_every_format,
+         nothing_is_asked_of_a_registry, what_came_last_is_the_row_though_it_lies_in_another_directory,
          files_that_are_merged_meanwhile_are_found, a_job_may_change_from_kafka_to_the_stage_and_back,
          old_rows_are_read_as_the_newest_schema, what_was_set_aside_and_what_is_damaged, a_job_says_how_it_stands,
          settings_that_cannot_be_are_refused], workers=4)
