@@ -270,11 +270,14 @@ static enum err_kind find_parts(struct stage_source *s, const struct place_entry
 static enum err_kind miss_topic(struct stage_source *s, struct err *e)
 {
     struct arena a = {0};
-    struct place_entry *all;
-    size_t n;
+    struct place_entry *all = NULL;
+    size_t n = 0;
 
     enum err_kind rc = place_list(s->place, "_claims", NULL, &a, &all, &n, e);
-    if (rc == ERR_OK && n > 0)
+    bool ours = false; // it came between the two lists
+    for (size_t i = 0; rc == ERR_OK && i < n; i++)
+        ours |= strcmp(all[i].name, s->o.topic) == 0;
+    if (rc == ERR_OK && n > 0 && !ours)
         rc = err_set(
             e, ERR_INVALID,
             "nothing of topic %.80s is staged at %.100s, but of %.80s%s: wanted "
