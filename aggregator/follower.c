@@ -85,12 +85,8 @@ static bool wait_partitions(struct follower *f)
 
 static enum err_kind open_all(struct follower *f, struct err *e)
 {
-    const char *topic = engine_changelog(f->g);
-
-    TRY(kf_consumer_assign(&f->consumer, f->s->bootstrap, &f->s->kafka, topic, 0,
-                           KF_BEGINNING, e));
-    for (size_t i = 1; i < f->n; i++)
-        TRY(kf_consumer_add(f->consumer, topic, (int32_t)i, KF_BEGINNING, e));
+    TRY(kf_consumer_assign_all(&f->consumer, f->s->bootstrap, &f->s->kafka,
+                               engine_changelog(f->g), (int32_t)f->n, KF_BEGINNING, e));
     f->seen = mem_array(f->n, sizeof *f->seen);
     f->positions = mem_array(f->n, sizeof *f->positions);
     pthread_mutex_lock(&f->lock);

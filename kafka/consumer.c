@@ -628,13 +628,22 @@ enum err_kind kf_resume(struct kf_consumer *c, const char *topic, int32_t partit
     return set_paused(c, topic, partition, false, e);
 }
 
-enum err_kind kf_consumer_add(struct kf_consumer *c, const char *topic,
-                              int32_t partition, int64_t offset, struct err *e)
+enum err_kind kf_consumer_assign_all(struct kf_consumer **out, const char *bootstrap,
+                                     const struct conf_pairs *properties,
+                                     const char *topic, int32_t n, int64_t offset,
+                                     struct err *e)
 {
-    add(c, topic, partition)->next = offset;
+    struct kf_consumer *c = NULL;
+
+    TRY(start(&c, KF_ASSIGNED, bootstrap, properties, NULL, NULL, e));
+    for (int32_t i = 0; i < n; i++)
+        add(c, topic, i)->next = offset;
     rd_kafka_resp_err_t code = assign_anew(c);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return kf_fail(e, code, "reading %s/%" PRId32, topic, partition);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        kf_consumer_close(c);
+        return kf_fail(e, code, "reading %s", topic);
+    }
+    *out = c;
     return ERR_OK;
 }
 

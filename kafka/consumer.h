@@ -64,10 +64,12 @@ enum err_kind kf_consumer_join(struct kf_consumer **out, const char *bootstrap,
                                const char *const *topics, size_t n, struct kf_group *g,
                                struct err *e) MUST_USE;
 
-/* One more partition for a consumer that was assigned by hand. */
-enum err_kind kf_consumer_add(struct kf_consumer *c, const char *topic,
-                              int32_t partition, int64_t offset,
-                              struct err *e) MUST_USE;
+/* Partitions [0, n) of a topic at once.  (One by one would be to assign anew what is
+ * just being started: librdkafka 2.0.2 ends the process then, now and again.) */
+enum err_kind kf_consumer_assign_all(struct kf_consumer **out, const char *bootstrap,
+                                     const struct conf_pairs *properties,
+                                     const char *topic, int32_t n, int64_t offset,
+                                     struct err *e) MUST_USE;
 
 /* Said when a partition has been read to its present end. */
 struct kf_end {
