@@ -10,6 +10,7 @@
 
 #define TAKE_MS 30000 // for the name; the broker ends the former holder meanwhile
 #define POLL_MS 100
+#define ENDING_MS 2500 // one call of the last commit
 #define CHUNK 1000     // records of the changelog made at a time
 #define FLUSH_AT 20000 // ... and sent before their reports are waited for
 #define RECORD_MOST (1 << 20)
@@ -157,9 +158,11 @@ static enum err_kind transact(struct shard *s, struct err *e)
     pthread_mutex_destroy(&d.lock);
     if (rc != ERR_OK)
         return rc;
+    // Whoever is told to end is mostly no member any more, and need not insist.
+    int ms = atomic_load(&s->ending) ? ENDING_MS : SHARD_CALL_MS;
     TRY(kf_commit_position(s->producer, s->w.consumer, s->w.settings->topic,
-                           s->partition, s->now.next, SHARD_CALL_MS, e));
-    return kf_commit(s->producer, SHARD_CALL_MS, e);
+                           s->partition, s->now.next, ms, e));
+    return kf_commit(s->producer, ms, e);
 }
 
 static void note_commit(struct shard *s)

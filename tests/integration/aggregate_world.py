@@ -41,6 +41,12 @@ class Invoices(World):
         self.procs.append(p)
         return p
 
+    def stop(self, *procs):
+        for p in procs:
+            p.terminate()
+        for p in procs:
+            same(p.wait(60), 0, "exit after SIGTERM")
+
     def serve(self, *args, **more):
         """Started, and its address."""
         port = free_port()
