@@ -15,6 +15,7 @@
 #include "avro-core/varint.h"
 #include "base/base64.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,7 +159,8 @@ static void read_real(struct casting *k)
     }
 }
 
-static void take_apart(struct casting *k)
+/* False: an int beyond 32 bits, which only a broken datum has. */
+static bool take_apart(struct casting *k)
 {
     struct span rest = k->value;
     int64_t x = 0;
@@ -176,6 +178,7 @@ static void take_apart(struct casting *k)
         break;
     default: break;
     }
+    return k->c->from->type != AV_INT || (k->i >= INT32_MIN && k->i <= INT32_MAX);
 }
 
 /* --- to each type ----------------------------------------------------------------- */
@@ -431,8 +434,10 @@ static enum err_kind run_cast(struct transform_run *r, const struct op *op,
         return ERR_OK;
     }
     tr_put_branch(&r->scratch, c->null_out, false);
-    take_apart(&k);
-    if (writers[c->to_shape](&k, &why) != ERR_OK) {
+    enum err_kind rc = take_apart(&k)
+                           ? writers[c->to_shape](&k, &why)
+                           : err_set(&why, ERR_INVALID, "%" PRId64 " is no int", k.i);
+    if (rc != ERR_OK) {
         if (!c->else_null)
             return tr_refuse(out, op, c->field, e, "%.170s", why.msg);
         buf_cut(&r->scratch, at);
