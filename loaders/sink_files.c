@@ -57,7 +57,9 @@ enum err_kind files_read_claim(struct place *p, const char *name, struct stage_c
     struct buf body = BUF_INIT(PLACE_CLAIM);
 
     enum err_kind rc = place_read(p, name, 0, PLACE_CLAIM, &body, e);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK && body.n == 0) // not ours to judge yet: see place_claim()
+        rc = err_set(e, ERR_UNAVAILABLE, "is an empty claim as yet");
+    else if (rc == ERR_OK)
         rc = stage_claim_read(c, arena_copy(a, buf_span(&body)), a, e);
     buf_free(&body);
     return rc == ERR_OK ? ERR_OK : err_prefix(e, "%.80s", name);

@@ -243,6 +243,42 @@ static void another_job_or_cluster_is_refused(void)
     leave();
 }
 
+/* Some servers show a name a moment before its body. */
+static void a_claim_without_a_body_is_asked_for_again(void)
+{
+    enter();
+    struct files_options o = options();
+    struct sink *s = open_sink(&o);
+    struct buf found = BUF_INIT(PLACE_CLAIM);
+    struct place *p = NULL;
+    char name[200];
+    struct claim c;
+    struct err e = {0};
+    FILE *f;
+
+    CHECK_INT(place_open(&p, &o.place, &e), ERR_OK);
+    CHECK_INT(place_claim(p, "_claims/t/00000/00000000000000000000", "_tmp/x",
+                          span_str("not yet"), &found, &e),
+              ERR_OK);
+    snprintf(name, sizeof name, "%s/_claims/t/00000/00000000000000000000", dir);
+    CHECK_INT(truncate(name, 0), 0);
+    CHECK_INT(place_claim(p, "_claims/t/00000/00000000000000000000", "_tmp/y",
+                          span_str("mine"), &found, &e),
+              ERR_UNAVAILABLE);
+    CHECK_INT(s->ops->take(s, "t", 0, 0, "cluster", &c, &e), ERR_UNAVAILABLE);
+    CHECK(strstr(e.msg, "empty claim as yet") != NULL);
+    f = fopen(name, "w");
+    CHECK(f != NULL && fputs("theirs", f) >= 0 && fclose(f) == 0);
+    CHECK_INT(place_claim(p, "_claims/t/00000/00000000000000000000", "_tmp/y",
+                          span_str("mine"), &found, &e),
+              ERR_CONFLICT);
+    CHECK_SPAN(buf_span(&found), "theirs");
+    buf_free(&found);
+    place_close(p);
+    s->ops->close(s);
+    leave();
+}
+
 static void a_spool_that_cannot_be_written_gives_the_range_up(void)
 {
     enter();
@@ -308,6 +344,7 @@ int main(void)
     RUN(a_gap_between_the_newest_claims_stops_it);
     RUN(files_of_the_newest_claim_that_are_gone_stop_it_unless_done);
     RUN(another_job_or_cluster_is_refused);
+    RUN(a_claim_without_a_body_is_asked_for_again);
     RUN(a_spool_that_cannot_be_written_gives_the_range_up);
     RUN(old_private_files_are_swept_unless_the_newest_claim_names_them);
     return REPORT();
