@@ -9,9 +9,14 @@
 
 #include "base/span.h"
 
+#include <time.h>
+
 int64_t clock_ms(void);
 int64_t clock_us(void);
 int64_t wall_ms(void); // since 1970-01-01T00:00:00Z
+
+/* A moment of clock_ms()'s, for pthread_cond_timedwait() on CLOCK_MONOTONIC. */
+struct timespec clock_at(int64_t ms);
 
 /* "2026-11-21T09:30:00.123Z" */
 #define WALL_TEXT 25

@@ -1,9 +1,9 @@
 /* One batch, one transaction. */
 #include "loaders/sink_odbc_inside.h"
 
-#include "avro-core/put.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "loaders/etl_field.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,15 +32,10 @@ static enum err_kind check_limit(const struct odbc_sink *s, const struct batch *
                                  struct err *e)
 {
     size_t bad = s->n_rejects;
+    struct span last = bad == 0 ? (struct span){0} : s->rejects[bad - 1].error;
 
-    if (bad == 0 || s->run_rejected + bad <= (size_t)s->o.reject_floor ||
-        (double)bad * 100 <= s->o.reject_limit * (double)b->n)
-        return ERR_OK;
-    return err_set(e, ERR_LIMIT,
-                   "stopped: %zu of %zu records of this batch cannot be loaded, more "
-                   "than reject_limit %g %%; the last: %.*s",
-                   bad, b->n, s->o.reject_limit, 100,
-                   (const char *)s->rejects[bad - 1].error.p);
+    return etl_check_rejects(bad, b->n, s->run_rejected, s->o.reject_floor,
+                             s->o.reject_limit, last, e);
 }
 
 static const struct {
@@ -94,57 +89,6 @@ static void put_reject_insert(struct buf *sql, const struct dialect *d, size_t r
     }
 }
 
-static void put_headers(struct buf *out, struct span packed)
-{
-    struct span name, value;
-    struct buf clean = BUF_INIT(64 << 10);
-    bool first = true;
-
-    if (packed.n == 0) {
-        copy_null(out);
-        return;
-    }
-    size_t at = copy_open(out);
-    buf_put_str(out, "\1[");
-    while (batch_next_header(&packed, &name, &value)) {
-        buf_reset(&clean);
-        etl_put_clean(&clean, name);
-        buf_put_str(out, first ? "{\"name\":" : ",{\"name\":");
-        json_put_string(out, buf_span(&clean));
-        buf_put_str(out, value.p == NULL ? ",\"value\":null" : ",\"value\":\"");
-        put_base64(out, value);
-        buf_put_str(out, value.p == NULL ? "}" : "\"}");
-        first = false;
-    }
-    buf_put_str(out, "]");
-    copy_close(out, at);
-    buf_free(&clean);
-}
-
-static void put_clean(struct buf *out, struct span text)
-{
-    size_t at = copy_open(out);
-
-    etl_put_clean(out, text);
-    copy_close(out, at);
-}
-
-static void put_clean_or_null(struct buf *out, const char *text)
-{
-    if (text[0] == '\0')
-        copy_null(out);
-    else
-        put_clean(out, span_str(text));
-}
-
-static void put_bytes_or_null(struct buf *out, struct span x)
-{
-    if (x.p == NULL)
-        copy_null(out);
-    else
-        copy_bytea(out, x);
-}
-
 /* A time no database here holds is none. */
 static void put_time_or_null(struct buf *out, const struct dialect *d, int64_t ms)
 {
@@ -162,27 +106,27 @@ static void put_reject(struct buf *out, const struct odbc_sink *s,
     struct err never = {0};
 
     copy_row(out, REJECT_COLUMNS);
-    put_clean(out, span_str(s->o.job));
-    put_clean(out, span_str(b->topic));
+    etl_field_text(out, span_str(s->o.job));
+    etl_field_text(out, span_str(b->topic));
     (void)!copy_int4(out, b->partition, &never);
     (void)!copy_int4(out, b->generation, &never);
     copy_int8(out, rec->offset);
-    (void)!copy_uuid(out, span_str(s->run.id), &never);
+    etl_field_id(out, s->run.id);
     put_time_or_null(out, s->d, wall_ms());
     put_time_or_null(out, s->d, rec->timestamp_ms);
-    put_clean(out, span_str(r->stage));
-    put_clean(out, r->error);
-    put_clean_or_null(out, r->sqlstate);
-    put_clean_or_null(out, r->column);
+    etl_field_text(out, span_str(r->stage));
+    etl_field_text(out, r->error);
+    etl_field_text_or_null(out, span_str(r->sqlstate));
+    etl_field_text_or_null(out, span_str(r->column));
     if (r->schema_id < 0)
         copy_null(out);
     else
         (void)!copy_int4(out, r->schema_id, &never);
-    put_bytes_or_null(out, rec->key);
-    put_bytes_or_null(out, rec->value);
-    put_headers(out, rec->headers);
-    put_clean_or_null(out, r->rule);
-    put_clean_or_null(out, r->pointer);
+    etl_field_bytes_or_null(out, rec->key);
+    etl_field_bytes_or_null(out, rec->value);
+    etl_field_headers(out, rec->headers);
+    etl_field_text_or_null(out, span_str(r->rule));
+    etl_field_text_or_null(out, span_str(r->pointer));
 }
 
 static void use_reject_columns(struct odbc_sink *s)

@@ -5,6 +5,7 @@
 #include "loaders/sink_postgres_inside.h"
 
 #include "base/clock.h"
+#include "loaders/etl_field.h"
 #include "loaders/quarantine.h"
 #include "loaders/rule_result.h"
 
@@ -145,14 +146,6 @@ static const char seen_copy[] =
     "COPY etl_rule_seen (pipeline, topic, part, generation, rule, first_offset, "
     "last_offset, keys) FROM STDIN (FORMAT binary)";
 
-static void put_text(struct buf *out, const char *text)
-{
-    size_t at = copy_open(out);
-
-    etl_put_clean(out, span_str(text));
-    copy_close(out, at);
-}
-
 static void put_noted(struct buf *out, const struct postgres *p, const struct batch *b,
                       size_t rule)
 {
@@ -160,11 +153,11 @@ static void put_noted(struct buf *out, const struct postgres *p, const struct ba
     size_t begin = out->n;
 
     copy_row(out, 8);
-    put_text(out, p->o.job);
-    put_text(out, b->topic);
+    etl_field_text(out, span_str(p->o.job));
+    etl_field_text(out, span_str(b->topic));
     (void)!copy_int4(out, b->partition, &never);
     (void)!copy_int4(out, b->generation, &never);
-    put_text(out, quality_rule(p->o.quality, rule)->name);
+    etl_field_text(out, span_str(quality_rule(p->o.quality, rule)->name));
     copy_int8(out, b->first);
     copy_int8(out, b->next - 1);
     size_t at = copy_open(out), empty = out->n;

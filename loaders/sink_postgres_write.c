@@ -1,8 +1,8 @@
 /* One batch, one transaction. */
 #include "loaders/sink_postgres_inside.h"
 
-#include "avro-core/put.h"
 #include "base/clock.h"
+#include "loaders/etl_field.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,71 +32,10 @@ static enum err_kind check_limit(const struct postgres *p, const struct batch *b
                                  struct err *e)
 {
     size_t bad = p->n_rejects;
+    struct span last = bad == 0 ? (struct span){0} : p->rejects[bad - 1].error;
 
-    if (p->run_rejected + bad <= (size_t)p->o.reject_floor ||
-        (double)bad * 100 <= p->o.reject_limit * (double)b->n)
-        return ERR_OK;
-    return err_set(e, ERR_LIMIT,
-                   "stopped: %zu of %zu records of this batch cannot be loaded, more "
-                   "than reject_limit %g %%; the last: %.*s",
-                   bad, b->n, p->o.reject_limit, 100,
-                   (const char *)p->rejects[bad - 1].error.p);
-}
-
-static void put_headers(struct buf *out, struct span packed)
-{
-    struct span name, value;
-    struct buf clean = BUF_INIT(64 << 10);
-    bool first = true;
-
-    if (packed.n == 0) {
-        copy_null(out);
-        return;
-    }
-    size_t at = copy_open(out);
-    buf_put_str(out, "\1[");
-    while (batch_next_header(&packed, &name, &value)) {
-        buf_reset(&clean);
-        etl_put_clean(&clean, name);
-        buf_put_str(out, first ? "{\"name\":" : ",{\"name\":");
-        json_put_string(out, buf_span(&clean));
-        buf_put_str(out, value.p == NULL ? ",\"value\":null" : ",\"value\":\"");
-        put_base64(out, value);
-        buf_put_str(out, value.p == NULL ? "}" : "\"}");
-        first = false;
-    }
-    buf_put_str(out, "]");
-    copy_close(out, at);
-    buf_free(&clean);
-}
-
-static void put_clean(struct buf *out, struct span text)
-{
-    size_t at = copy_open(out);
-
-    etl_put_clean(out, text);
-    copy_close(out, at);
-}
-
-static void put_span_or_null(struct buf *out, struct span text)
-{
-    if (text.n == 0)
-        copy_null(out);
-    else
-        put_clean(out, text);
-}
-
-static void put_text_or_null(struct buf *out, const char *text)
-{
-    put_span_or_null(out, span_str(text));
-}
-
-static void put_bytes_or_null(struct buf *out, struct span x)
-{
-    if (x.p == NULL)
-        copy_null(out);
-    else
-        copy_bytea(out, x);
+    return etl_check_rejects(bad, b->n, p->run_rejected, p->o.reject_floor,
+                             p->o.reject_limit, last, e);
 }
 
 static void put_time_or_null(struct buf *out, int64_t ms)
@@ -105,13 +44,6 @@ static void put_time_or_null(struct buf *out, int64_t ms)
 
     if (ms < 0 || copy_timestamp(out, ms, 1000, &ignored) != ERR_OK)
         copy_null(out);
-}
-
-static void put_run_id(struct buf *out, const char *id)
-{
-    struct err never = {0};
-
-    (void)!copy_uuid(out, span_str(id), &never);
 }
 
 static const char reject_copy[] =
@@ -127,28 +59,28 @@ static void put_reject(struct buf *out, const struct postgres *p, const struct b
     struct err never = {0};
 
     copy_row(out, 19);
-    put_clean(out, span_str(p->o.job));
-    put_clean(out, span_str(b->topic));
+    etl_field_text(out, span_str(p->o.job));
+    etl_field_text(out, span_str(b->topic));
     (void)!copy_int4(out, b->partition, &never);
     (void)!copy_int4(out, b->generation, &never);
     copy_int8(out, rec->offset);
-    put_run_id(out, p->run.id);
+    etl_field_id(out, p->run.id);
     put_time_or_null(out, wall_ms());
     put_time_or_null(out, rec->timestamp_ms);
-    put_clean(out, span_str(r->stage));
-    put_clean(out, r->error);
-    put_text_or_null(out, r->sqlstate);
-    put_text_or_null(out, r->column);
-    put_text_or_null(out, r->constraint);
+    etl_field_text(out, span_str(r->stage));
+    etl_field_text(out, r->error);
+    etl_field_text_or_null(out, span_str(r->sqlstate));
+    etl_field_text_or_null(out, span_str(r->column));
+    etl_field_text_or_null(out, span_str(r->constraint));
     if (r->schema_id < 0)
         copy_null(out);
     else
         (void)!copy_int4(out, r->schema_id, &never);
-    put_bytes_or_null(out, rec->key);
-    put_bytes_or_null(out, rec->value);
-    put_headers(out, rec->headers);
-    put_span_or_null(out, r->rule);
-    put_span_or_null(out, r->pointer);
+    etl_field_bytes_or_null(out, rec->key);
+    etl_field_bytes_or_null(out, rec->value);
+    etl_field_headers(out, rec->headers);
+    etl_field_text_or_null(out, r->rule);
+    etl_field_text_or_null(out, r->pointer);
 }
 
 static enum err_kind write_rejects(struct postgres *p, const struct batch *b,

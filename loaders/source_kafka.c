@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "kafka/consumer.h"
+#include "loaders/batch_queue.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -54,17 +55,9 @@ struct kafka_source {
     struct part *
         *parts; // the list changes only by the reader, which may read it without
     size_t n_parts;
-    struct batch **queue; // a ring
-    size_t first, n_queue, cap_queue;
-    int64_t queued_cost; // queued and in the pump's hands
-    struct {             // partitions that the pump was told are somebody else's
-        int32_t partition;
-        int64_t epoch;
-    } drops[64];
-    size_t n_drops;
+    struct batch_queue queue;
     bool drain, quit, finished, ended;
     bool read_all; // until_end: all of our partitions are read up to their targets
-    size_t in_hand;
     struct err failure;
     char why[240];
     size_t n_stopped;
@@ -95,37 +88,9 @@ static struct part *find(const struct kafka_source *k, int32_t id)
 static void push(struct kafka_source *k, struct batch *b)
 {
     pthread_mutex_lock(&k->lock);
-    if (k->n_queue == k->cap_queue) {
-        size_t cap = k->cap_queue == 0 ? 16 : k->cap_queue * 2;
-        struct batch **ring = mem_array(cap, sizeof *ring);
-        for (size_t i = 0; i < k->n_queue; i++)
-            ring[i] = k->queue[(k->first + i) % k->cap_queue];
-        free(k->queue);
-        k->queue = ring;
-        k->cap_queue = cap;
-        k->first = 0;
-    }
-    k->queue[(k->first + k->n_queue++) % k->cap_queue] = b;
-    k->queued_cost += (int64_t)batch_cost(b);
+    batch_queue_put(&k->queue, b);
     pthread_cond_signal(&k->some);
     pthread_mutex_unlock(&k->lock);
-}
-
-/* Throws away what waits of a partition.  Under the lock. */
-static void forget_queued(struct kafka_source *k, int32_t partition)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < k->n_queue; i++) {
-        struct batch *b = k->queue[(k->first + i) % k->cap_queue];
-        if (b->partition != partition) {
-            k->queue[(k->first + kept++) % k->cap_queue] = b;
-            continue;
-        }
-        k->queued_cost -= (int64_t)batch_cost(b);
-        batch_free(b);
-    }
-    k->n_queue = kept;
 }
 
 /* --- gathering (reader) ------------------------------------------------------------
@@ -176,7 +141,7 @@ static void stop_part(struct kafka_source *k, struct part *p, const struct err *
     discard(p);
     p->stopped = true;
     pthread_mutex_lock(&k->lock);
-    forget_queued(k, p->id);
+    batch_queue_forget(&k->queue, p->id);
     k->n_stopped++;
     if (k->why[0] == '\0')
         snprintf(k->why, sizeof k->why, "%s", e->msg);
@@ -342,7 +307,7 @@ static enum err_kind assigned(struct kf_group *g, const char *topic, int32_t par
 static void remove_part(struct kafka_source *k, struct part *p)
 {
     pthread_mutex_lock(&k->lock);
-    forget_queued(k, p->id);
+    batch_queue_forget(&k->queue, p->id);
     size_t i = 0;
     while (k->parts[i] != p)
         i++;
@@ -414,7 +379,7 @@ static void throttle(struct kafka_source *k)
             open += (int64_t)batch_cost(k->parts[i]->open);
     pthread_mutex_lock(&k->lock);
     k->open_cost = open;
-    int64_t held = open + k->queued_cost;
+    int64_t held = open + k->queue.cost;
     bool drain = k->drain;
     pthread_mutex_unlock(&k->lock);
 
@@ -441,16 +406,16 @@ static void tell_kafka(struct kafka_source *k)
 static void take_drops(struct kafka_source *k)
 {
     pthread_mutex_lock(&k->lock);
-    size_t n = k->n_drops;
+    size_t n = k->queue.n_drops;
     for (size_t i = 0; i < n; i++) {
-        struct part *p = find(k, k->drops[i].partition);
-        if (p == NULL || p->claim.epoch != k->drops[i].epoch)
+        struct part *p = find(k, k->queue.drops[i].partition);
+        if (p == NULL || p->claim.epoch != k->queue.drops[i].epoch)
             continue;
-        forget_queued(k, p->id);
+        batch_queue_forget(&k->queue, p->id);
         discard(p);
         p->retake_ms = clock_ms() + RETAKE_MS / 2 + random() % RETAKE_MS;
     }
-    k->n_drops = 0;
+    k->queue.n_drops = 0;
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -603,49 +568,24 @@ static void *reader(void *arg)
 /* --- the pump's side ---------------------------------------------------------------
  */
 
-static void until(struct timespec *t, int wait_ms)
-{
-    clock_gettime(CLOCK_MONOTONIC, t);
-    t->tv_sec += wait_ms / 1000;
-    t->tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    if (t->tv_nsec >= 1000000000) {
-        t->tv_sec++;
-        t->tv_nsec -= 1000000000;
-    }
-}
-
 static enum err_kind next(struct source *s, int wait_ms, struct batch **out,
                           struct err *e)
 {
     struct kafka_source *k = of_source(s);
-    struct timespec t;
+    struct timespec t = clock_at(clock_ms() + wait_ms);
     enum err_kind rc = ERR_OK;
 
-    until(&t, wait_ms);
-    *out = NULL;
     pthread_mutex_lock(&k->lock);
-    while (k->n_queue == 0 && k->failure.kind == ERR_OK)
+    while (k->queue.n == 0 && k->failure.kind == ERR_OK)
         if (pthread_cond_timedwait(&k->some, &k->lock, &t) != 0)
             break;
-    if (k->n_queue > 0) {
-        *out = k->queue[k->first];
-        k->first = (k->first + 1) % k->cap_queue;
-        k->n_queue--;
-        k->in_hand++;
-    } else if (k->failure.kind != ERR_OK) {
+    *out = batch_queue_take(&k->queue);
+    if (*out == NULL && k->failure.kind != ERR_OK) {
         *e = k->failure;
         rc = e->kind;
     }
     pthread_mutex_unlock(&k->lock);
     return rc;
-}
-
-/* Under the lock. */
-static void let_go(struct kafka_source *k, struct batch *b)
-{
-    k->queued_cost -= (int64_t)batch_cost(b);
-    k->in_hand--;
-    batch_free(b);
 }
 
 static void done(struct source *s, struct batch *b)
@@ -658,18 +598,8 @@ static void done(struct source *s, struct batch *b)
         p->loaded = b->next;
         p->commit = 1;
     }
-    let_go(k, b);
+    batch_queue_let_go(&k->queue, b);
     pthread_mutex_unlock(&k->lock);
-}
-
-/* Under the lock. */
-static void note_drop(struct kafka_source *k, int32_t partition, int64_t epoch)
-{
-    if (k->n_drops < sizeof k->drops / sizeof k->drops[0]) {
-        k->drops[k->n_drops].partition = partition;
-        k->drops[k->n_drops++].epoch = epoch;
-    }
-    forget_queued(k, partition);
 }
 
 static void drop(struct source *s, struct batch *b)
@@ -677,8 +607,8 @@ static void drop(struct source *s, struct batch *b)
     struct kafka_source *k = of_source(s);
 
     pthread_mutex_lock(&k->lock);
-    note_drop(k, b->partition, b->epoch);
-    let_go(k, b);
+    batch_queue_drop(&k->queue, b->partition, b->epoch);
+    batch_queue_let_go(&k->queue, b);
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -687,7 +617,7 @@ static void held(struct source *s, struct batch *b)
     struct kafka_source *k = of_source(s);
 
     pthread_mutex_lock(&k->lock);
-    let_go(k, b);
+    batch_queue_let_go(&k->queue, b);
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -710,7 +640,7 @@ static void lost(struct source *s, int32_t partition, int64_t epoch)
     struct kafka_source *k = of_source(s);
 
     pthread_mutex_lock(&k->lock);
-    note_drop(k, partition, epoch);
+    batch_queue_drop(&k->queue, partition, epoch);
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -783,12 +713,10 @@ static void free_source(struct kafka_source *k)
         batch_free(k->parts[i]->open);
         free(k->parts[i]);
     }
-    for (size_t i = 0; i < k->n_queue; i++)
-        batch_free(k->queue[(k->first + i) % k->cap_queue]);
+    batch_queue_free(&k->queue);
     pthread_mutex_destroy(&k->lock);
     pthread_cond_destroy(&k->some);
     free(k->parts);
-    free(k->queue);
     free(k->targets);
     free(k->cluster);
     free(k->properties.items);
@@ -826,11 +754,11 @@ static void state(struct source *s, struct source_state *out)
     *out = (struct source_state){0};
     pthread_mutex_lock(&k->lock);
     out->finished = k->finished;
-    out->drained = k->drain && k->n_queue == 0 && k->in_hand == 0 && k->open_cost == 0;
-    out->read_all = k->read_all && k->n_queue == 0 && k->in_hand == 0;
+    out->drained = k->drain && batch_queue_is_idle(&k->queue) && k->open_cost == 0;
+    out->read_all = k->read_all && batch_queue_is_idle(&k->queue);
     out->assigned = k->n_parts;
     out->stopped = k->n_stopped;
-    out->held = k->queued_cost + k->open_cost;
+    out->held = k->queue.cost + k->open_cost;
     memcpy(out->why, k->why, sizeof out->why);
     for (size_t i = 0; i < k->n_parts; i++)
         if (k->parts[i]->end > k->parts[i]->loaded)

@@ -48,37 +48,9 @@ static void push(struct stage_source *s, struct batch *b)
 {
     assert(b->next > b->first);
     pthread_mutex_lock(&s->lock);
-    if (s->n_queue == s->cap_queue) {
-        size_t cap = s->cap_queue == 0 ? 16 : s->cap_queue * 2;
-        struct batch **ring = mem_array(cap, sizeof *ring);
-        for (size_t i = 0; i < s->n_queue; i++)
-            ring[i] = s->queue[(s->first + i) % s->cap_queue];
-        free(s->queue);
-        s->queue = ring;
-        s->cap_queue = cap;
-        s->first = 0;
-    }
-    s->queue[(s->first + s->n_queue++) % s->cap_queue] = b;
-    s->queued_cost += (int64_t)batch_cost(b);
+    batch_queue_put(&s->queue, b);
     pthread_cond_signal(&s->some);
     pthread_mutex_unlock(&s->lock);
-}
-
-/* Throws away what waits of a partition.  Under the lock. */
-static void forget_queued(struct stage_source *s, int32_t partition)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < s->n_queue; i++) {
-        struct batch *b = s->queue[(s->first + i) % s->cap_queue];
-        if (b->partition != partition) {
-            s->queue[(s->first + kept++) % s->cap_queue] = b;
-            continue;
-        }
-        s->queued_cost -= (int64_t)batch_cost(b);
-        batch_free(b);
-    }
-    s->n_queue = kept;
 }
 
 /* --- gathering (reader) ----------------------------------------------------------- */
@@ -161,7 +133,7 @@ void stage_stop_part(struct stage_source *s, struct stage_part *p, const struct 
 static void stop_faulty(struct stage_source *s)
 {
     pthread_mutex_lock(&s->lock);
-    bool idle = s->n_queue == 0 && s->in_hand == 0;
+    bool idle = batch_queue_is_idle(&s->queue);
     pthread_mutex_unlock(&s->lock);
     for (size_t i = 0; idle && i < s->n_parts; i++)
         if (s->parts[i]->fault.kind != ERR_OK && !s->parts[i]->stopped) {
@@ -370,7 +342,7 @@ static void seal_old(struct stage_source *s, bool all)
 static void step_back(struct stage_source *s, struct stage_part *p)
 {
     pthread_mutex_lock(&s->lock);
-    forget_queued(s, p->id);
+    batch_queue_forget(&s->queue, p->id);
     p->theirs = p->loaded;
     pthread_mutex_unlock(&s->lock);
     stage_forget_part(s, p);
@@ -389,12 +361,12 @@ static void take_drops(struct stage_source *s)
     size_t n = 0;
 
     pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < s->n_drops; i++) {
-        struct stage_part *p = stage_part(s, s->drops[i].partition);
-        if (p != NULL && p->mine && p->claim.epoch == s->drops[i].epoch)
+    for (size_t i = 0; i < s->queue.n_drops; i++) {
+        struct stage_part *p = stage_part(s, s->queue.drops[i].partition);
+        if (p != NULL && p->mine && p->claim.epoch == s->queue.drops[i].epoch)
             dropped[n++] = p;
     }
-    s->n_drops = 0;
+    s->queue.n_drops = 0;
     pthread_mutex_unlock(&s->lock);
     for (size_t i = 0; i < n; i++)
         if (dropped[i]->mine) // it may have been refused twice
@@ -443,35 +415,27 @@ static void look_for_read(struct stage_source *s)
 static bool wait_for_room(struct stage_source *s)
 {
     int64_t open = 0;
-    struct timespec t;
+    struct timespec t = clock_at(clock_ms() + IDLE_MS);
 
     for (size_t i = 0; i < s->n_parts; i++)
         if (s->parts[i]->open != NULL)
             open += (int64_t)batch_cost(s->parts[i]->open);
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += IDLE_MS * 1000000L;
-    t.tv_sec += t.tv_nsec / 1000000000L;
-    t.tv_nsec %= 1000000000L;
     pthread_mutex_lock(&s->lock);
     s->open_cost = open;
-    bool full = open + s->queued_cost > s->o.memory;
+    bool full = open + s->queue.cost > s->o.memory;
     if (full && !s->quit)
         pthread_cond_timedwait(&s->room, &s->lock, &t);
-    full = open + s->queued_cost > s->o.memory;
+    full = open + s->queue.cost > s->o.memory;
     pthread_mutex_unlock(&s->lock);
     return !full;
 }
 
 static void rest(struct stage_source *s)
 {
-    struct timespec t;
+    struct timespec t = clock_at(clock_ms() + IDLE_MS);
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += IDLE_MS * 1000000L;
-    t.tv_sec += t.tv_nsec / 1000000000L;
-    t.tv_nsec %= 1000000000L;
     pthread_mutex_lock(&s->lock);
-    if (!s->quit && s->n_drops == 0)
+    if (!s->quit && s->queue.n_drops == 0)
         pthread_cond_timedwait(&s->room, &s->lock, &t);
     pthread_mutex_unlock(&s->lock);
 }
@@ -518,36 +482,19 @@ static void *reader(void *arg)
 
 /* --- the pump's side -------------------------------------------------------------- */
 
-static void until(struct timespec *t, int wait_ms)
-{
-    clock_gettime(CLOCK_MONOTONIC, t);
-    t->tv_sec += wait_ms / 1000;
-    t->tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    if (t->tv_nsec >= 1000000000) {
-        t->tv_sec++;
-        t->tv_nsec -= 1000000000;
-    }
-}
-
 static enum err_kind next(struct source *source, int wait_ms, struct batch **out,
                           struct err *e)
 {
     struct stage_source *s = of_source(source);
-    struct timespec t;
+    struct timespec t = clock_at(clock_ms() + wait_ms);
     enum err_kind rc = ERR_OK;
 
-    until(&t, wait_ms);
-    *out = NULL;
     pthread_mutex_lock(&s->lock);
-    while (s->n_queue == 0 && s->failure.kind == ERR_OK)
+    while (s->queue.n == 0 && s->failure.kind == ERR_OK)
         if (pthread_cond_timedwait(&s->some, &s->lock, &t) != 0)
             break;
-    if (s->n_queue > 0) {
-        *out = s->queue[s->first];
-        s->first = (s->first + 1) % s->cap_queue;
-        s->n_queue--;
-        s->in_hand++;
-    } else if (s->failure.kind != ERR_OK) {
+    *out = batch_queue_take(&s->queue);
+    if (*out == NULL && s->failure.kind != ERR_OK) {
         *e = s->failure;
         rc = e->kind;
     }
@@ -558,9 +505,7 @@ static enum err_kind next(struct source *source, int wait_ms, struct batch **out
 /* Under the lock. */
 static void let_go(struct stage_source *s, struct batch *b)
 {
-    s->queued_cost -= (int64_t)batch_cost(b);
-    s->in_hand--;
-    batch_free(b);
+    batch_queue_let_go(&s->queue, b);
     pthread_cond_signal(&s->room);
 }
 
@@ -587,11 +532,7 @@ static void done(struct source *source, struct batch *b)
 /* Under the lock. */
 static void note_drop(struct stage_source *s, int32_t partition, int64_t epoch)
 {
-    if (s->n_drops < sizeof s->drops / sizeof s->drops[0]) {
-        s->drops[s->n_drops].partition = partition;
-        s->drops[s->n_drops++].epoch = epoch;
-    }
-    forget_queued(s, partition);
+    batch_queue_drop(&s->queue, partition, epoch);
     pthread_cond_signal(&s->room);
 }
 
@@ -641,12 +582,12 @@ static void state(struct source *source, struct source_state *out)
 
     *out = (struct source_state){0};
     pthread_mutex_lock(&s->lock);
-    bool idle = s->n_queue == 0 && s->in_hand == 0;
+    bool idle = batch_queue_is_idle(&s->queue);
     out->finished = s->finished;
     out->drained = s->drain && idle && s->open_cost == 0;
     out->read_all = s->read_all && idle;
     out->stopped = s->n_stopped;
-    out->held = s->queued_cost + s->open_cost;
+    out->held = s->queue.cost + s->open_cost;
     out->aside = s->aside;
     memcpy(out->why, s->why, sizeof out->why);
     for (size_t i = 0; i < s->n_parts; i++) {
@@ -699,8 +640,7 @@ static void free_source(struct stage_source *s)
         free(s->parts[i]->firsts);
         free(s->parts[i]);
     }
-    for (size_t i = 0; i < s->n_queue; i++)
-        batch_free(s->queue[(s->first + i) % s->cap_queue]);
+    batch_queue_free(&s->queue);
     stage_files_close(s->files);
     place_close(s->place);
     arena_free(&s->arena);
@@ -709,7 +649,6 @@ static void free_source(struct stage_source *s)
     pthread_cond_destroy(&s->some);
     pthread_cond_destroy(&s->room);
     free(s->parts);
-    free(s->queue);
     free(s->cluster);
     free(s);
 }

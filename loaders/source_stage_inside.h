@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "loaders/batch_queue.h"
 #include "loaders/source_stage.h"
 #include "loaders/stage_claim.h"
 #include "loaders/stage_rows.h"
@@ -56,14 +57,9 @@ struct stage_source {
     // under lock
     struct stage_part **parts; // changes only by the reader, which may read it without
     size_t n_parts;
-    struct batch **queue; // a ring
-    size_t first, n_queue, cap_queue;
-    int64_t queued_cost, open_cost; // queued and in the pump's hands; being gathered
-    struct {                        // partitions the pump was refused
-        int32_t partition;
-        int64_t epoch;
-    } drops[64];
-    size_t n_drops, in_hand, n_stopped;
+    struct batch_queue queue;
+    int64_t open_cost; // being gathered
+    size_t n_stopped;
     int64_t aside; // records the stage had set aside in what was read
     bool drain, quit, finished, read_all;
     struct err failure;
