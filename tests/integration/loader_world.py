@@ -241,9 +241,9 @@ class World:
     def log(self):
         return open(os.path.join(tempfile.gettempdir(), self.name + ".log"), "a")
 
-    def start(self, *args, **more):
+    def start(self, *args, env=None, **more):
         with self.log() as log:
-            p = subprocess.Popen([AVROGATE, "load", "-c", self.pipeline(**more), *args], stderr=log, stdout=log)
+            p = subprocess.Popen([AVROGATE, "load", "-c", self.pipeline(**more), *args], stderr=log, stdout=log, env=env)
         self.procs.append(p)
         return p
 
