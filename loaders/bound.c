@@ -1,5 +1,7 @@
 #include "loaders/bound.h"
 
+#include "loaders/dialect_sql.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -222,13 +224,13 @@ static void set_column(struct bound *b, size_t i, enum dialect_kind kind,
     b->values[i].bind = b->d->types[kind].bind;
 }
 
-void bound_use(struct bound *b, const struct table *t, bool seq)
+void bound_use(struct bound *b, const struct table *t, size_t extra)
 {
-    make_columns(b, t->n + seq);
+    make_columns(b, t->n + extra);
     for (size_t i = 0; i < t->n; i++)
         set_column(b, i, dialect_kind(b->d, &t->columns[i]), t->columns[i].form);
-    if (seq)
-        set_column(b, t->n, KIND_LONG, FORM_INT8);
+    for (size_t i = 0; i < extra; i++)
+        set_column(b, t->n + i, stage_columns[i].kind, stage_columns[i].form);
 }
 
 void bound_use_kinds(struct bound *b, const enum dialect_kind *kinds,

@@ -41,8 +41,8 @@ struct bound {
 
 void bound_init(struct bound *b, const struct dialect *d);
 void bound_free(struct bound *b);
-/* From now on rows have these columns, and with `seq` a bigint behind them. */
-void bound_use(struct bound *b, const struct table *t, bool seq);
+/* From now on rows have these columns, and so many of stage_columns[] behind them. */
+void bound_use(struct bound *b, const struct table *t, size_t extra);
 void bound_use_kinds(struct bound *b, const enum dialect_kind *kinds,
                      const enum table_form *forms, size_t n);
 

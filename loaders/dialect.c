@@ -79,6 +79,7 @@ const struct dialect dialects[] = {
         .end_session = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'avrogate w {run}' "
                        "AND pid <> pg_backend_pid()",
         .put_once = dialect_conflict_once, .put_apply = dialect_conflict_apply,
+        .put_delete = dialect_conflict_delete,
     },
     {
         .name = "sqlite", .dbms = "SQLite", .open = '"', .close = '"', .case_blind = true, .loose = true,
@@ -115,6 +116,7 @@ const struct dialect dialects[] = {
         .connect_with = ";Timeout={lock_ms}", // its own 100 s win over PRAGMA busy_timeout
         .greet = {"PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"},
         .put_once = dialect_conflict_once, .put_apply = dialect_conflict_apply,
+        .put_delete = dialect_conflict_delete,
         .codes = sqlite_codes, .n_codes = COUNT(sqlite_codes),
     },
     {

@@ -47,7 +47,12 @@ struct dialect_type {
     const char *stage, *from_stage;
 };
 
-enum apply_mode { APPLY_APPEND, APPLY_IGNORE, APPLY_UPSERT };
+enum apply_mode {
+    APPLY_APPEND,
+    APPLY_IGNORE, // the first record of a key is the row
+    APPLY_UPSERT, // the last
+    APPLY_MIRROR, // ... and where that is a tombstone, there is no row
+};
 
 struct dialect {
     const char *name;
@@ -85,6 +90,9 @@ struct dialect {
                      size_t keys);
     void (*put_apply)(struct buf *sql, const struct dialect *d, enum apply_mode mode,
                       const struct table *t, const char *quoted, const char *stage);
+    /* APPLY_MIRROR, where put_apply cannot delete; NULL = it does. */
+    void (*put_delete)(struct buf *sql, const struct dialect *d, const struct table *t,
+                       const char *quoted, const char *stage);
     const char *merge_hint, *merge_end;
 
     /* By which the database takes in staged files itself; NULL = it cannot. */

@@ -220,8 +220,18 @@ void dialect_put_alter(struct buf *sql, const struct dialect *d, const char *quo
     buf_free(&type);
 }
 
-void dialect_put_stage(struct buf *sql, const struct dialect *d, const struct table *t,
-                       const char *stage)
+const struct stage_column stage_columns[] = {
+    {STAGE_SEQ, KIND_LONG, FORM_INT8},
+    {STAGE_OP, KIND_INT, FORM_INT4},
+};
+
+size_t stage_extra(enum apply_mode mode)
+{
+    return mode == APPLY_MIRROR ? 2 : 1;
+}
+
+void dialect_put_stage(struct buf *sql, const struct dialect *d, enum apply_mode mode,
+                       const struct table *t, const char *stage)
 {
     buf_printf(sql, "%s %s (", d->stage_make, stage);
     for (size_t i = 0; i < t->n; i++) {
@@ -232,24 +242,31 @@ void dialect_put_stage(struct buf *sql, const struct dialect *d, const struct ta
                   "");
         buf_put_str(sql, ", ");
     }
-    buf_printf(sql, STAGE_SEQ " %s)%s", d->types[KIND_LONG].sql, d->stage_end);
+    for (size_t i = 0; i < stage_extra(mode); i++)
+        buf_printf(sql, "%s%s %s", i == 0 ? "" : ", ", stage_columns[i].name,
+                   d->types[stage_columns[i].kind].sql);
+    buf_printf(sql, ")%s", d->stage_end);
 }
 
 /* --- rows ------------------------------------------------------------------------- */
 
 void dialect_put_insert(struct buf *sql, const struct dialect *d, const struct table *t,
-                        const char *into, bool is_stage, size_t rows)
+                        const char *into, size_t extra, size_t rows)
 {
     buf_printf(sql, "INSERT INTO %s (", into);
     put_columns(sql, d, t, "", false);
-    buf_put_str(sql, is_stage ? ", " STAGE_SEQ ") VALUES " : ") VALUES ");
+    for (size_t i = 0; i < extra; i++)
+        buf_printf(sql, ", %s", stage_columns[i].name);
+    buf_put_str(sql, ") VALUES ");
     for (size_t r = 0; r < rows; r++) {
         buf_put_str(sql, r == 0 ? "(" : ", (");
         for (size_t i = 0; i < t->n; i++) {
             buf_put_str(sql, i == 0 ? "" : ", ");
             put_typed(sql, &t->columns[i], type_of(d, &t->columns[i])->marker, "");
         }
-        buf_put_str(sql, is_stage ? ", ?)" : ")");
+        for (size_t i = 0; i < extra; i++)
+            buf_printf(sql, ", %s", d->types[stage_columns[i].kind].marker);
+        buf_put_u8(sql, ')');
     }
 }
 
@@ -287,8 +304,8 @@ static void put_same_key(struct buf *sql, const struct dialect *d,
     }
 }
 
-void dialect_put_count(struct buf *sql, const struct dialect *d, const struct table *t,
-                       const char *quoted, const char *stage)
+void dialect_put_count(struct buf *sql, const struct dialect *d, enum apply_mode mode,
+                       const struct table *t, const char *quoted, const char *stage)
 {
     const struct column *key = t->columns;
 
@@ -296,7 +313,9 @@ void dialect_put_count(struct buf *sql, const struct dialect *d, const struct ta
         key++;
     buf_put_str(sql, "SELECT COUNT(*), COUNT(t.");
     put_column(sql, d, key);
-    buf_put_str(sql, ") FROM ");
+    buf_put_str(sql, mode == APPLY_MIRROR ? "), COUNT(CASE WHEN s." STAGE_OP
+                                            " = 0 THEN 1 END) FROM "
+                                          : "), COUNT(*) FROM ");
     put_distinct(sql, d, t, stage, true);
     buf_printf(sql, " LEFT JOIN %s t ON ", quoted);
     put_same_key(sql, d, t);
@@ -361,16 +380,44 @@ void dialect_conflict_apply(struct buf *sql, const struct dialect *d,
     buf_put_str(sql, ") SELECT ");
     put_staged(sql, d, t);
     buf_put_str(sql, " FROM ");
-    put_distinct(sql, d, t, stage, mode == APPLY_UPSERT);
-    buf_put_str(sql, " WHERE s.avrogate_rank = 1 ON CONFLICT (");
+    put_distinct(sql, d, t, stage, mode != APPLY_IGNORE);
+    buf_put_str(sql, " WHERE s.avrogate_rank = 1");
+    buf_put_str(sql, mode == APPLY_MIRROR ? " AND s." STAGE_OP " = 0" : "");
+    buf_put_str(sql, " ON CONFLICT (");
     put_columns(sql, d, t, "", true);
     buf_put_str(sql, ") DO ");
     size_t before = sql->n;
     buf_put_str(sql, "UPDATE SET ");
-    if (mode == APPLY_UPSERT && put_sets(sql, d, t, "excluded."))
+    if (mode != APPLY_IGNORE && put_sets(sql, d, t, "excluded."))
         return;
     buf_cut(sql, before);
     buf_put_str(sql, "NOTHING");
+}
+
+void dialect_conflict_delete(struct buf *sql, const struct dialect *d,
+                             const struct table *t, const char *quoted,
+                             const char *stage)
+{
+    buf_printf(sql, "DELETE FROM %s WHERE (", quoted);
+    put_columns(sql, d, t, "", true);
+    buf_put_str(sql, ") IN (SELECT "); // of rows: by the key's index
+    put_columns(sql, d, t, "s.", true);
+    buf_put_str(sql, " FROM ");
+    put_distinct(sql, d, t, stage, true);
+    buf_put_str(sql, " WHERE s.avrogate_rank = 1 AND s." STAGE_OP " = 1)");
+}
+
+static void put_matched(struct buf *sql, const struct dialect *d, enum apply_mode mode,
+                        const struct table *t)
+{
+    if (mode == APPLY_MIRROR)
+        buf_put_str(sql, " WHEN MATCHED AND s." STAGE_OP " = 1 THEN DELETE");
+    size_t before = sql->n;
+    buf_put_str(sql, " WHEN MATCHED THEN UPDATE SET ");
+    if (mode == APPLY_IGNORE || !put_sets(sql, d, t, "s."))
+        buf_cut(sql, before);
+    buf_put_str(sql, " WHEN NOT MATCHED");
+    buf_put_str(sql, mode == APPLY_MIRROR ? " AND s." STAGE_OP " = 0" : "");
 }
 
 void dialect_merge_apply(struct buf *sql, const struct dialect *d, enum apply_mode mode,
@@ -395,16 +442,15 @@ void dialect_merge_apply(struct buf *sql, const struct dialect *d, enum apply_mo
         put_column(sql, d, &t->columns[i]);
         buf_free(&name);
     }
+    if (mode == APPLY_MIRROR)
+        buf_put_str(sql, ", s." STAGE_OP " AS " STAGE_OP);
     buf_put_str(sql, " FROM ");
-    put_distinct(sql, d, t, stage, mode == APPLY_UPSERT);
+    put_distinct(sql, d, t, stage, mode != APPLY_IGNORE);
     buf_put_str(sql, " WHERE s.avrogate_rank = 1) AS s ON (");
     put_same_key(sql, d, t);
     buf_put_u8(sql, ')');
-    size_t before = sql->n;
-    buf_put_str(sql, " WHEN MATCHED THEN UPDATE SET ");
-    if (mode != APPLY_UPSERT || !put_sets(sql, d, t, "s."))
-        buf_cut(sql, before);
-    buf_put_str(sql, " WHEN NOT MATCHED THEN INSERT (");
+    put_matched(sql, d, mode, t);
+    buf_put_str(sql, " THEN INSERT (");
     put_columns(sql, d, t, "", false);
     buf_put_str(sql, ") VALUES (");
     put_columns(sql, d, t, "s.", false);

@@ -6,8 +6,9 @@
  *      their keys    from the stage to the target: ON CONFLICT, or MERGE
  *      the ledger    etl_offsets, etl_log, etl_batch, etl_reject, etl_attempt
  *
- * Of the records of a key in one batch the last one counts (APPLY_UPSERT) or the first
- * (APPLY_IGNORE), by the column avrogate_seq that the stage has behind the target's.
+ * Of the records of a key in one batch the last one counts (APPLY_UPSERT, _MIRROR) or
+ * the first (APPLY_IGNORE), by the column avrogate_seq that the stage has behind the
+ * target's; what a tombstone's key names has 1 in avrogate_op (APPLY_MIRROR).
  *
  * Pure: it writes SQL.
  */
@@ -16,6 +17,15 @@
 #include "loaders/dialect.h"
 
 #define STAGE_SEQ "avrogate_seq"
+#define STAGE_OP "avrogate_op"
+
+struct stage_column { // behind the target's columns
+    const char *name;
+    enum dialect_kind kind;
+    enum table_form form;
+};
+extern const struct stage_column stage_columns[];
+size_t stage_extra(enum apply_mode mode); // how many of them there are
 
 void dialect_put_create(struct buf *sql, const struct dialect *d, const struct table *t,
                         const char *quoted);
@@ -25,24 +35,29 @@ void dialect_put_add(struct buf *sql, const struct dialect *d, const char *quote
 /* The column's type as we would make it now; `relax` only lets it be NULL. */
 void dialect_put_alter(struct buf *sql, const struct dialect *d, const char *quoted,
                        const struct column *c, bool relax);
-void dialect_put_stage(struct buf *sql, const struct dialect *d, const struct table *t,
-                       const char *stage);
+void dialect_put_stage(struct buf *sql, const struct dialect *d, enum apply_mode mode,
+                       const struct table *t, const char *stage);
 
-/* INSERT for `rows` rows, into the stage (with avrogate_seq) or the target. */
+/* INSERT for `rows` rows, into a stage with so many columns behind the target's, or
+ * into the target (0). */
 void dialect_put_insert(struct buf *sql, const struct dialect *d, const struct table *t,
-                        const char *into, bool is_stage, size_t rows);
+                        const char *into, size_t extra, size_t rows);
 /* Nothing, or a refusal: would the target take such rows? */
 void dialect_put_probe(struct buf *sql, const struct dialect *d, const struct table *t,
                        const char *quoted);
-/* How many keys the stage has, and how many of them the target. */
-void dialect_put_count(struct buf *sql, const struct dialect *d, const struct table *t,
-                       const char *quoted, const char *stage);
+/* How many keys the stage has, how many of them the target has, and how many the target
+ * is to have. */
+void dialect_put_count(struct buf *sql, const struct dialect *d, enum apply_mode mode,
+                       const struct table *t, const char *quoted, const char *stage);
 
-/* put_apply and put_once of the two families.  `keys`: the first so many columns are
- * the key. */
+/* put_apply, put_delete and put_once of the two families.  `keys`: the first so many
+ * columns are the key. */
 void dialect_conflict_apply(struct buf *sql, const struct dialect *d,
                             enum apply_mode mode, const struct table *t,
                             const char *quoted, const char *stage);
+void dialect_conflict_delete(struct buf *sql, const struct dialect *d,
+                             const struct table *t, const char *quoted,
+                             const char *stage);
 void dialect_merge_apply(struct buf *sql, const struct dialect *d, enum apply_mode mode,
                          const struct table *t, const char *quoted, const char *stage);
 void dialect_conflict_once(struct buf *sql, const struct dialect *d, const char *table,

@@ -164,12 +164,12 @@ static void what_cannot_be_bound_is_made_from_the_stage(void)
     const struct dialect *d = dialect_named("snowflake");
     struct buf sql = BUF_INIT(10000);
 
-    dialect_put_stage(&sql, d, &t, "s");
+    dialect_put_stage(&sql, d, APPLY_UPSERT, &t, "s");
     CHECK_STR(text(&sql),
               "CREATE TEMPORARY TABLE s (\"k\" NUMBER(10,0), \"m\" VARCHAR, "
               "avrogate_seq NUMBER(19,0))");
     buf_reset(&sql);
-    dialect_put_insert(&sql, d, &t, "s", true, 1);
+    dialect_put_insert(&sql, d, &t, "s", 1, 1);
     CHECK_STR(text(&sql),
               "INSERT INTO s (\"k\", \"m\", avrogate_seq) VALUES (?, ?, ?)");
     buf_reset(&sql);
@@ -187,6 +187,37 @@ static void what_cannot_be_bound_is_made_from_the_stage(void)
               "s ON (t.\"k\" = s.\"k\") WHEN MATCHED THEN UPDATE SET \"m\" = s.\"m\" "
               "WHEN NOT "
               "MATCHED THEN INSERT (\"k\", \"m\") VALUES (s.\"k\", s.\"m\")");
+    buf_free(&sql);
+    table_free(&t);
+}
+
+static void a_tombstone_deletes_what_it_alone_names(void)
+{
+    struct table t = table_of(price, "shop");
+    struct buf sql = BUF_INIT(10000);
+    const struct dialect *d = dialect_named("sqlite");
+
+    dialect_put_stage(&sql, d, APPLY_MIRROR, &t, "s");
+    CHECK(strstr(text(&sql), ", avrogate_seq INTEGER, avrogate_op INTEGER)") != NULL);
+    buf_reset(&sql);
+    d->put_delete(&sql, d, &t, "t", "s");
+    CHECK_STR(text(&sql), "DELETE FROM t WHERE (\"shop\") IN (SELECT s.\"shop\" FROM "
+                          "(SELECT s.*, ROW_NUMBER() OVER (PARTITION BY s.\"shop\" "
+                          "ORDER BY s.avrogate_seq DESC) AS avrogate_rank FROM s s) s "
+                          "WHERE s.avrogate_rank = 1 AND s.avrogate_op = 1)");
+    buf_reset(&sql);
+    d->put_apply(&sql, d, APPLY_MIRROR, &t, "t", "s");
+    CHECK(strstr(text(&sql), "s.avrogate_rank = 1 AND s.avrogate_op = 0 ON CONFLICT") !=
+          NULL);
+    buf_reset(&sql);
+    d = dialect_named("sqlserver");
+    CHECK(d->put_delete == NULL);
+    d->put_apply(&sql, d, APPLY_MIRROR, &t, "t", "s");
+    CHECK(strstr(text(&sql), ", s.avrogate_op AS avrogate_op FROM ") != NULL);
+    CHECK(strstr(text(&sql), " WHEN MATCHED AND s.avrogate_op = 1 THEN DELETE WHEN "
+                             "MATCHED THEN UPDATE SET ") != NULL);
+    CHECK(strstr(text(&sql), " WHEN NOT MATCHED AND s.avrogate_op = 0 THEN INSERT (") !=
+          NULL);
     buf_free(&sql);
     table_free(&t);
 }
@@ -217,6 +248,7 @@ int main(void)
     RUN(a_table_is_made_in_each_ones_types);
     RUN(a_column_comes_with_the_fields_default);
     RUN(what_cannot_be_bound_is_made_from_the_stage);
+    RUN(a_tombstone_deletes_what_it_alone_names);
     RUN(keys_alone_leave_nothing_to_update);
     return REPORT();
 }

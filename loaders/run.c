@@ -683,7 +683,8 @@ static enum err_kind open_registry(struct loader *l, struct err *e)
     struct sift_options so = {.subject = l->subject,
                               .unknown_ms = l->s.unknown_ms,
                               .timeout_ms = l->s.registry_timeout_ms,
-                              .keys = l->s.tombstones == 1};
+                              .keys =
+                                  l->s.tombstones == 1 || l->s.odbc_tombstones == 1};
 
     if (l->s.transform.root != NULL)
         TRY(transform_read(&l->transform, &l->s.transform, e));
@@ -782,6 +783,9 @@ static enum err_kind open_odbc(struct loader *l, struct err *e)
                        "sink.odbc.connection and .dsn: wanted one of them");
     if (s->odbc_table == NULL)
         return err_set(e, ERR_INVALID, "sink.odbc.table is missing");
+    if (s->odbc_tombstones == 1 && s->odbc_mode != APPLY_UPSERT)
+        return err_set(e, ERR_INVALID,
+                       "sink.odbc.tombstones delete: wanted mode upsert");
     if (s->odbc_connection == NULL)
         l->dsn = or_made(NULL, "DSN=", s->odbc_dsn);
     struct odbc_options o = {
@@ -795,7 +799,7 @@ static enum err_kind open_odbc(struct loader *l, struct err *e)
         .reject_floor = s->odbc_reject_floor,
         .isolate = s->batch_rows < 10000 ? s->batch_rows : 10000,
         .evolve = s->odbc_evolve,
-        .mode = (enum apply_mode)s->odbc_mode,
+        .mode = s->odbc_tombstones == 1 ? APPLY_MIRROR : (enum apply_mode)s->odbc_mode,
         .keys = {s->odbc_key.items, s->odbc_key.n, false},
         .array = s->odbc_array,
         .lock_timeout_ms = s->odbc_lock_timeout_ms,

@@ -144,6 +144,10 @@ const struct conf_row loader_rows[] = {
      .help = "what becomes of a record: a row each; the first or the last of a key"},
     {"sink.odbc.key", CONF_LIST, AT(odbc_key), .max = 16, .argument = "FIELD",
      .help = "fields that make a row the same row, for every mode but append"},
+    {"sink.odbc.tombstones", CONF_CHOICE, AT(odbc_tombstones), .fallback = "reject",
+     .choices = "reject|delete",
+     .help = "a record without a value is set aside, or deletes the row of its key "
+             "(upsert)"},
     {"sink.odbc.array", CONF_INT, AT(odbc_array), .fallback = "1000", .min = 1,
      .max = 100000,
      .help =

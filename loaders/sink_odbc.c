@@ -486,11 +486,13 @@ static void close_sink(struct sink *sink)
     bound_free(&s->bound);
     bound_free(&s->rejects_bound);
     rows_free(&s->rows);
+    deletion_free(&s->deletion);
     arena_free(&s->arena);
     buf_free(&s->connection);
     buf_free(&s->quoted);
     buf_free(&s->insert);
     buf_free(&s->make);
+    buf_free(&s->remove);
     buf_free(&s->apply);
     buf_free(&s->count);
     buf_free(&s->sql);
@@ -562,6 +564,7 @@ enum err_kind odbc_sink_open(struct sink **out, const struct odbc_options *o,
                             .quoted = BUF_INIT(2000),
                             .insert = BUF_INIT(4 << 20),
                             .make = BUF_INIT(4 << 20),
+                            .remove = BUF_INIT(4 << 20),
                             .apply = BUF_INIT(4 << 20),
                             .count = BUF_INIT(4 << 20),
                             .sql = BUF_INIT(8 << 20),
@@ -576,6 +579,7 @@ enum err_kind odbc_sink_open(struct sink **out, const struct odbc_options *o,
     s->db.greet = greet_writer;
     s->db.timeout_ms = o->statement_timeout_ms;
     rows_init(&s->rows, (size_t)1 << 30);
+    deletion_init(&s->deletion);
     *out = &s->sink;
     return ERR_OK;
 }

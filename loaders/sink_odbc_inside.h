@@ -4,6 +4,7 @@
 #pragma once
 
 #include "loaders/bound.h"
+#include "loaders/deletion.h"
 #include "loaders/dialect_sql.h"
 #include "loaders/etl_log.h"
 #include "loaders/rows.h"
@@ -43,9 +44,11 @@ struct odbc_sink {
     bool reshaped;      // ... and that was just done
     char stage[40];     // "" = rows go straight to the target
     unsigned stages;
-    uint64_t stage_of; // the connection that has it
-    struct buf insert; // for `per` rows
-    struct buf make, apply, count;
+    uint64_t stage_of;                     // the connection that has it
+    struct buf insert;                     // for `per` rows
+    size_t extra;                          // columns of the stage behind the target's
+    struct buf make, remove, apply, count; // statements; `remove` n 0 = none
+    struct deletion deletion;
     size_t per;
     bool by_array;
     struct bound bound, rejects_bound;
@@ -96,5 +99,7 @@ enum err_kind odbc_ledger_end(struct odbc_sink *s, const char *status, const cha
 enum err_kind odbc_sink_shape(struct sink *s, struct av_schema *reader, struct err *e);
 /* Makes the stage where this connection has none yet; outside of a transaction. */
 enum err_kind odbc_need_stage(struct odbc_sink *s, struct err *e) MUST_USE;
+/* From the stage to the target; empty, it only asks whether that can be done. */
+enum err_kind odbc_apply_stage(struct odbc_sink *s, struct err *e) MUST_USE;
 enum err_kind odbc_sink_write(struct sink *s, const struct batch *b, struct sift *sift,
                               struct receipt *r, struct err *e);

@@ -313,27 +313,33 @@ static void compose(struct odbc_sink *s)
         snprintf(s->stage, sizeof s->stage, "%savrogate_stage_%u", s->d->stage_prefix,
                  ++s->stages);
     s->stage_of = 0;
-    s->rows.extra = staged;
+    s->extra = staged ? stage_extra(s->o.mode) : 0;
+    s->rows.extra = (uint16_t)s->extra;
     s->by_array = s->d->rows_most == 1;
-    bound_use(&s->bound, &s->table, staged);
+    bound_use(&s->bound, &s->table, s->extra);
     s->per = per_statement(s, s->bound.n);
     buf_reset(&s->insert);
     dialect_put_insert(&s->insert, s->d, &s->table, staged ? s->stage : target(s),
-                       staged, s->by_array ? 1 : s->per);
+                       s->extra, s->by_array ? 1 : s->per);
     put_text(&s->insert);
     buf_reset(&s->make);
     buf_reset(&s->apply);
+    buf_reset(&s->remove);
     buf_reset(&s->count);
     if (!staged)
         return;
-    dialect_put_stage(&s->make, s->d, &s->table, s->stage);
+    dialect_put_stage(&s->make, s->d, s->o.mode, &s->table, s->stage);
     put_text(&s->make);
     s->d->put_apply(&s->apply, s->d, s->o.mode, &s->table, target(s), s->stage);
     put_text(&s->apply);
     if (s->o.mode == APPLY_APPEND)
         return;
-    dialect_put_count(&s->count, s->d, &s->table, target(s), s->stage);
+    dialect_put_count(&s->count, s->d, s->o.mode, &s->table, target(s), s->stage);
     put_text(&s->count);
+    if (s->o.mode != APPLY_MIRROR || s->d->put_delete == NULL)
+        return;
+    s->d->put_delete(&s->remove, s->d, &s->table, target(s), s->stage);
+    put_text(&s->remove);
 }
 
 static void adopt(struct odbc_sink *s, struct table *t)
@@ -343,6 +349,7 @@ static void adopt(struct odbc_sink *s, struct table *t)
     s->table = *t;
     s->stale = false;
     rows_use(&s->rows, &s->table);
+    deletion_use(&s->deletion, &s->table);
     compose(s);
 }
 
@@ -356,13 +363,20 @@ enum err_kind odbc_need_stage(struct odbc_sink *s, struct err *e)
     return ERR_OK;
 }
 
+enum err_kind odbc_apply_stage(struct odbc_sink *s, struct err *e)
+{
+    if (s->remove.n > 0)
+        TRY(odbc_run(&s->db, (const char *)s->remove.p, NULL, e));
+    return odbc_run(&s->db, (const char *)s->apply.p, NULL, e);
+}
+
 /* The database is asked whether it would merge: it knows its indexes. */
 static enum err_kind try_apply(struct odbc_sink *s, struct err *e)
 {
     if (s->stage[0] == '\0')
         return ERR_OK;
     TRY(odbc_need_stage(s, e));
-    if (odbc_run(&s->db, (const char *)s->apply.p, NULL, e) == ERR_OK)
+    if (odbc_apply_stage(s, e) == ERR_OK)
         return ERR_OK;
     return err_prefix(e, "%s cannot be merged into", target(s));
 }
@@ -464,6 +478,7 @@ enum err_kind odbc_sink_plan(struct sink *sink, struct av_schema *reader,
     adopt(s, &t);
     put_comment(ddl, "stage", &s->make);
     put_comment(ddl, "rows", &s->insert);
+    put_comment(ddl, "tombstones", &s->remove);
     put_comment(ddl, "apply", &s->apply);
     return ERR_OK;
 }

@@ -226,6 +226,11 @@ static void add_row(struct odbc_sink *s, size_t at, size_t record, int32_t id)
         (struct bound_row){.at = at, .record = (uint32_t)record, .schema_id = id};
 }
 
+static bool is_deletion(const struct odbc_sink *s, const struct record *rec)
+{
+    return s->o.mode == APPLY_MIRROR && rec->value.p == NULL;
+}
+
 static void note_id(int32_t *ids, size_t *n, int32_t id)
 {
     for (size_t i = 0; i < *n; i++)
@@ -235,14 +240,23 @@ static void note_id(int32_t *ids, size_t *n, int32_t id)
         ids[(*n)++] = id;
 }
 
-/* Behind the columns of a staged row: its offset, which is its order. */
+/* Behind the columns of a staged row (stage_columns[]): its offset is its order. */
+static void put_extra(struct odbc_sink *s, const struct record *rec)
+{
+    struct err never = {0};
+
+    if (s->extra > 0)
+        copy_int8(&s->rows.out, rec->offset);
+    if (s->extra > 1)
+        (void)!copy_int4(&s->rows.out, is_deletion(s, rec), &never);
+}
+
 static enum err_kind check_row(struct odbc_sink *s, size_t at, const struct record *rec,
                                const char **column, struct err *e)
 {
     size_t i;
 
-    if (s->stage[0] != '\0')
-        copy_int8(&s->rows.out, rec->offset);
+    put_extra(s, rec);
     enum err_kind rc = buf_status(&s->rows.out, e);
     if (rc == ERR_OK &&
         (rc = bound_check(&s->bound, s->rows.out.p + at, &i, e)) != ERR_OK)
@@ -267,13 +281,22 @@ static enum err_kind decode(struct odbc_sink *s, struct sift *sift,
     return rows_end(&s->rows, e);
 }
 
+static enum err_kind delete_row(struct odbc_sink *s, struct sift *sift,
+                                const struct record *rec, struct sifted *got,
+                                struct err *e)
+{
+    got->stage = "tombstone";
+    return deletion_put(&s->deletion, &s->rows.out, s->rows.extra, sift, rec, e);
+}
+
 static enum err_kind put_row(struct odbc_sink *s, struct sift *sift,
                              const struct record *rec, struct sifted *got,
                              const char **column, struct err *e)
 {
     size_t at = s->rows.out.n;
 
-    TRY(decode(s, sift, rec, got, column, e));
+    TRY(is_deletion(s, rec) ? delete_row(s, sift, rec, got, e)
+                            : decode(s, sift, rec, got, column, e));
     if (got->fate != SIFT_ROW)
         return ERR_OK;
     if (check_row(s, at, rec, column, e) == ERR_OK)
@@ -337,7 +360,7 @@ static enum err_kind put_rows(struct odbc_sink *s, size_t low, size_t high,
             dialect_put_insert(&s->sql, s->d, &s->table,
                                s->stage[0] == '\0' ? (const char *)s->quoted.p
                                                    : s->stage,
-                               s->stage[0] != '\0', n);
+                               s->extra, n);
             buf_put_u8(&s->sql, 0);
             TRY(buf_status(&s->sql, e));
             sql = (const char *)s->sql.p;
@@ -360,17 +383,18 @@ static enum err_kind apply(struct odbc_sink *s, size_t staged, struct err *e)
 
     if (s->stage[0] == '\0' || s->o.mode == APPLY_APPEND) {
         if (s->stage[0] != '\0')
-            TRY(odbc_run(&s->db, (const char *)s->apply.p, NULL, e));
+            TRY(odbc_apply_stage(s, e));
         s->loaded += staged;
         s->grown += (int64_t)staged;
         return ERR_OK;
     }
     TRY(odbc_ask(&s->db, (const char *)s->count.p, &a, e));
     int64_t keys = odbc_number(&a, 0), there = odbc_number(&a, 1);
+    int64_t stay = odbc_number(&a, 2);
     odbc_answer_free(&a);
-    TRY(odbc_run(&s->db, (const char *)s->apply.p, NULL, e));
-    s->loaded += (size_t)(s->o.mode == APPLY_UPSERT ? keys : keys - there);
-    s->grown += keys - there;
+    TRY(odbc_apply_stage(s, e));
+    s->loaded += (size_t)(s->o.mode == APPLY_IGNORE ? keys - there : keys);
+    s->grown += stay - there;
     return ERR_OK;
 }
 

@@ -324,10 +324,8 @@ static void close_sink(struct sink *s)
     pg_close(&p->ledger);
     if (p->table.n > 0)
         table_free(&p->table);
-    if (p->key_table.n > 0)
-        table_free(&p->key_table);
     rows_free(&p->rows);
-    rows_free(&p->key_rows);
+    deletion_free(&p->deletion);
     tab_free(&p->repeats);
     arena_free(&p->arena);
     buf_free(&p->quoted);
@@ -456,7 +454,7 @@ enum err_kind postgres_sink_open(struct sink **out, const struct postgres_option
     p->ledger.greet = greet_ledger;
     p->pg.greet = greet_writer;
     rows_init(&p->rows, (size_t)1 << 30);
-    rows_init(&p->key_rows, (size_t)64 << 20);
+    deletion_init(&p->deletion);
     rows_init(&p->aside_rows, (size_t)1 << 30);
     if (o->quality != NULL)
         p->counts = quality_counts(o->quality);

@@ -5,6 +5,7 @@
 
 #include "base/tab.h"
 #include "loaders/copy.h"
+#include "loaders/deletion.h"
 #include "loaders/rows.h"
 #include "loaders/sink_postgres.h"
 
@@ -48,9 +49,7 @@ struct postgres {
     struct buf make, apply; // statements: the stage, and from there to the target
     size_t applied;         // staged records of the batch that took effect
     int64_t grown;          // rows the table has more since; fewer are negative
-    struct rows key_rows;   // a tombstone's key
-    struct table key_table; // ... of this schema; n 0 = none yet
-    char key_misfit[200];   // why its fields are not the table's key, "" = they are
+    struct deletion deletion;
     // ids of records (sink_postgres_seen.c)
     struct tab repeats; // records of the batch that were loaded before, by index
     int64_t swept_ms;   // clock_ms() when etl_seen was last cleaned
@@ -96,11 +95,6 @@ enum err_kind postgres_note_ids(struct postgres *p, const struct batch *b,
                                 struct err *e) MUST_USE;
 /* Forgets ids that are old enough; now and then, in the batch's transaction. */
 enum err_kind postgres_sweep_ids(struct postgres *p, struct err *e) MUST_USE;
-
-/* Appends the staged row that deletes what a tombstone's key names.  ERR_INVALID: it
- * names nothing. */
-enum err_kind postgres_put_deletion(struct postgres *p, struct sift *sift,
-                                    const struct record *r, struct err *e) MUST_USE;
 
 /* Before the first record of a try: counts of nothing, and `unique` as it was. */
 enum err_kind postgres_begin_rules(struct postgres *p, const struct batch *b,

@@ -262,8 +262,7 @@ static void adopt_stage(struct postgres *p)
     p->rows.extra = MERGE_EXTRA;
     put_text(&p->make, put_make, p);
     put_text(&p->apply, put_apply, p);
-    if (p->key_table.n > 0)
-        table_free(&p->key_table);
+    deletion_use(&p->deletion, &p->table);
 }
 
 static void adopt(struct postgres *p, struct table *t)

@@ -215,7 +215,7 @@ static enum err_kind put_row(struct postgres *p, struct sift *sift,
 
     if (deletion) {
         got->stage = "tombstone";
-        TRY(postgres_put_deletion(p, sift, rec, e));
+        TRY(deletion_put(&p->deletion, &p->rows.out, MERGE_EXTRA, sift, rec, e));
     } else {
         TRY(decode(p, sift, rec, got, e));
         if (got->fate != SIFT_ROW)

@@ -53,7 +53,7 @@ static void say(const struct dialect *d, const char *what)
 
 static void say_table(const struct dialect *d, struct table *t)
 {
-    static const char *const modes[] = {"append", "insert_ignore", "upsert"};
+    static const char *const modes[] = {"append", "insert_ignore", "upsert", "mirror"};
 
     dialect_put_create(&sql, d, t, "staging.t");
     say(d, "create");
@@ -67,17 +67,24 @@ static void say_table(const struct dialect *d, struct table *t)
         dialect_put_alter(&sql, d, "staging.t", &t->columns[4], true);
         say(d, "relax");
     }
-    dialect_put_stage(&sql, d, t, d->stage_prefix[0] == '#' ? "#s" : "s1");
-    say(d, "stage");
-    dialect_put_insert(&sql, d, t, "staging.t", false, d->rows_most > 1 ? 2 : 1);
+    dialect_put_insert(&sql, d, t, "staging.t", 0, d->rows_most > 1 ? 2 : 1);
     say(d, "insert");
-    dialect_put_insert(&sql, d, t, "s1", true, 1);
-    say(d, "insert");
-    dialect_put_count(&sql, d, t, "staging.t", "s1");
-    say(d, "count");
-    for (int mode = APPLY_APPEND; mode <= APPLY_UPSERT; mode++) {
-        d->put_apply(&sql, d, (enum apply_mode)mode, t, "staging.t", "s1");
+    for (enum apply_mode mode = APPLY_APPEND; mode <= APPLY_MIRROR; mode++) {
+        const char *stage = d->stage_prefix[0] == '#' ? "#s" : "s1";
+        dialect_put_stage(&sql, d, mode, t, stage);
+        say(d, "stage");
+        dialect_put_insert(&sql, d, t, stage, stage_extra(mode), 1);
+        say(d, "insert");
+        d->put_apply(&sql, d, mode, t, "staging.t", stage);
         say(d, modes[mode]);
+        if (mode == APPLY_APPEND)
+            continue;
+        dialect_put_count(&sql, d, mode, t, "staging.t", stage);
+        say(d, "count");
+    }
+    if (d->put_delete != NULL) {
+        d->put_delete(&sql, d, t, "staging.t", "s1");
+        say(d, "delete");
     }
 }
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 READS = {"postgres": "postgres", "sqlite": "sqlite", "sqlserver": "tsql", "snowflake": "snowflake", "generic": "trino"}
 WANTED = {"create": exp.Create, "add": exp.Alter, "widen": exp.Alter, "relax": exp.Alter, "stage": exp.Create, "insert": exp.Insert,
-          "count": exp.Select, "append": exp.Insert, "ledger": exp.Create, "literals": exp.Insert, "copy_into": exp.Copy}
+          "count": exp.Select, "append": exp.Insert, "ledger": exp.Create, "literals": exp.Insert, "delete": exp.Delete, "copy_into": exp.Copy}
 # session settings and transactions' words: sqlglot keeps them as they are, or refuses them
 UNREAD = {"greet", "end_session", "savepoint"}
 # words that it has not heard of, all of them in their manuals: "ALTER TABLE (Transact-SQL)", DEFAULT .. WITH VALUES; SQL:2003, 11.3
@@ -29,7 +29,7 @@ def check(dialect, what, sql):
         raise ValueError("%d statements, wanted 1" % len(tree))
     tree = tree[0]
     wanted = WANTED.get(what)
-    if what in ("insert_ignore", "upsert", "once"):
+    if what in ("insert_ignore", "upsert", "mirror", "once"):
         wanted = exp.Insert if dialect in ("postgres", "sqlite") else exp.Merge
     if not isinstance(tree, wanted):
         raise ValueError("a %s, wanted %s" % (type(tree).__name__, wanted.__name__))
@@ -37,13 +37,19 @@ def check(dialect, what, sql):
         raise ValueError("a part that the parser does not know")
     if wanted is exp.Merge:
         kinds = {(bool(w.args["matched"]), type(w.args["then"]).__name__) for w in tree.find_all(exp.When)}
-        full = {(True, "Update"), (False, "Insert")} if what == "upsert" else {(False, "Insert")}
+        full = {"upsert": {(True, "Update"), (False, "Insert")}, "mirror": {(True, "Var"), (True, "Update"), (False, "Insert")}}
+        full = full.get(what, {(False, "Insert")})
         if kinds != full:
             raise ValueError("branches %s, wanted %s" % (kinds, full))
-    if what in ("upsert", "insert_ignore") and wanted is exp.Insert:
+    if what in ("upsert", "insert_ignore", "mirror") and wanted is exp.Insert:
         conflict = tree.args.get("conflict")
         if conflict is None or len(conflict.args["conflict_keys"]) != 2:
             raise ValueError("ON CONFLICT without its two keys")
+        told = [c for c in tree.find_all(exp.EQ) if c.this.name == "avrogate_op" and c.expression.name == "0"]
+        if (what == "mirror") != (len(told) == 1):
+            raise ValueError("tombstones are inserted")
+    if what == "delete" and [c.expression.name for c in tree.find_all(exp.EQ) if c.this.name == "avrogate_op"] != ["1"]:
+        raise ValueError("more than what tombstones name is deleted")
     if what == "insert":
         markers, columns = len(list(tree.find_all(exp.Placeholder))), len(tree.this.expressions)
         rows = len(tree.expression.expressions)

@@ -116,22 +116,36 @@ def killed_again_and_again_loses_and_doubles_nothing():
         w.has(range(n[0]))  # and nothing is added
 
 
+def framed(id, schema, value):
+    b = io.BytesIO()
+    b.write(struct.pack(">bI", 0, id))
+    fastavro.schemaless_writer(b, schema, value)
+    return b.getvalue()
+
+
 KEYED = {"type": "record", "name": "Price", "fields": [
     {"name": "shop", "type": "string"}, {"name": "item", "type": "long"}, {"name": "price", "type": ["null", "double"]}]}
+KEY = {"type": "record", "name": "PriceKey", "fields": [
+    {"name": "item", "type": "int"}, {"name": "who", "type": "string"}, {"name": "shop", "type": "string"}]}
 
 
 def keys_keep_the_last_or_the_first_record():
     for to, mode, array in [("sqlite", "upsert", 1000), ("postgres", "upsert", 7), ("generic", "upsert", 50),
                             ("sqlite", "insert_ignore", 5), ("postgres", "insert_ignore", 1000), ("generic", "insert_ignore", 1)]:
         w = Table(to, schema=KEYED, sink__odbc__mode=mode, sink__odbc__key=["shop", "item"], sink__odbc__array=array,
-                  batch__age="50ms")
+                  batch__age="50ms", sink__odbc__tombstones="delete" if mode == "upsert" else "reject")
+        id, schema = w.registry.register(w.name + "-key", KEY)
         model, sent, ordered = {}, 0, Producer({"bootstrap.servers": KAFKA, "enable.idempotence": True, "log_level": 0})
         for kill in (True, False):
             for _ in range(300):
                 shop, item, price = "s%d'" % random.randrange(5), random.randrange(15), random.choice([None, 1.5, 1 / 3])
-                ordered.produce(w.name, w.encode({"shop": shop, "item": item, "price": price}), partition=int(shop[1]) % 2)
+                gone = mode == "upsert" and random.random() < 0.2
+                ordered.produce(w.name, None if gone else w.encode({"shop": shop, "item": item, "price": price}),
+                                framed(id, schema, {"shop": shop, "item": item, "who": ""}), partition=int(shop[1]) % 2)
                 sent += 1
-                if mode == "upsert" or (shop, item) not in model:
+                if gone:
+                    model.pop((shop, item), None)
+                elif mode == "upsert" or (shop, item) not in model:
                     model[shop, item] = price
             ordered.flush()
             if kill:
@@ -144,7 +158,24 @@ def keys_keep_the_last_or_the_first_record():
         same({(s, i): p for s, i, p in w.ask("SELECT shop, item, price FROM " + w.name)}, model, "%s to %s" % (mode, to))
         total, loaded, duplicate, rejected = w.counts()
         same((total, loaded + duplicate, rejected), (sent, sent, 0), "audit")
+        same(w.one("SELECT sum(rows_added) FROM etl_batch WHERE pipeline = %s", w.name), len(model), "rows it has more")
         w.contiguous()
+
+
+def tombstones_whose_key_names_no_row_are_set_aside():
+    w = Table("sqlite", parts=1, schema=dict(V1, fields=V1["fields"][:2]), sink__odbc__mode="upsert", sink__odbc__key=["id"],
+              sink__odbc__tombstones="delete", sink__odbc__reject_limit=100)
+    w.produce(0, 9, lambda i: w.encode({"id": i, "station": "a"}))
+    for key in (b"3", b"5", b"77", b"none", None):
+        w.producer.produce(w.name, None, key)
+    w.producer.produce(w.name, w.encode({"id": 5, "station": "again"}), b"5")
+    w.producer.flush()
+    same(w.finish(), 0, "exit")
+    same(w.ask("SELECT id, station FROM %s WHERE id IN (3, 4, 5)" % w.name), [(4, "a"), (5, "again")], "rows")
+    same(w.rows(), 8, "rows")
+    same(w.ask("SELECT stage, error FROM etl_reject WHERE pipeline = %s ORDER BY record_offset", w.name),
+         [("tombstone", 'key "none", column id wants an integer'), ("tombstone", "a tombstone without a key deletes nothing")],
+         "rejects")
 
 
 def columns_come_as_the_schema_grows():
@@ -317,15 +348,15 @@ def a_file_that_others_hold_is_waited_for():
 def the_plan_is_shown_and_wrong_settings_are_said():
     def load(w, *args, **more):
         return subprocess.run([AVROGATE, "load", "-c", w.pipeline(**more), *args], capture_output=True, text=True, timeout=30)
-    for to, words in [("sqlite", ['CREATE TABLE "', '"id" INTEGER', "ON CONFLICT"]), ("postgres", ["timestamptz", "ON CONFLICT"]),
-                      ("generic", ["TIMESTAMP(6) WITH TIME ZONE", "MERGE INTO"])]:
+    for to, words in [("sqlite", ['CREATE TABLE "', '"id" INTEGER', "ON CONFLICT"]), ("postgres", ["timestamptz", "-- tombstones: DELETE", "ON CONFLICT"]),
+                      ("generic", ["TIMESTAMP(6) WITH TIME ZONE", "MERGE INTO", "THEN DELETE"])]:
         w = Table(to, sink__odbc__mode="upsert", sink__odbc__key=["id"])
-        p = load(w, "--plan")
+        p = load(w, "--plan", sink__odbc__tombstones="delete")
         same((p.returncode, [x for x in words if x not in p.stdout]), (0, []), "plan of %s: %s%s" % (to, p.stdout, p.stderr))
         same(w.rows(), 0, "nothing was made")
     w = Table("sqlite")
     for settings, words in [({"sink__odbc__dialect": "klingon"}, "wanted auto, postgres"), ({"sink__odbc__mode": "upsert"}, "wants sink.odbc.key"),
-                            ({"sink__odbc__key": ["id"]}, "mode append has no use"), ({"sink__odbc__dsn": "x"}, "wanted one of them"),
+                            ({"sink__odbc__tombstones": "delete"}, "wanted mode upsert"), ({"sink__odbc__key": ["id"]}, "mode append has no use"), ({"sink__odbc__dsn": "x"}, "wanted one of them"),
                             ({"audit__url": URL}, "own database alone")]:
         p = load(w, **settings)
         same((p.returncode, words in p.stderr), (2, True), p.stderr)
@@ -338,7 +369,8 @@ def the_plan_is_shown_and_wrong_settings_are_said():
 
 
 if __name__ == "__main__":
-    run_all([killed_again_and_again_loses_and_doubles_nothing, keys_keep_the_last_or_the_first_record, columns_come_as_the_schema_grows,
+    run_all([killed_again_and_again_loses_and_doubles_nothing, keys_keep_the_last_or_the_first_record,
+             tombstones_whose_key_names_no_row_are_set_aside, columns_come_as_the_schema_grows,
              bad_rows_are_found_by_parts_and_set_aside, every_type_arrives_as_it_was,
              an_owner_stopped_in_the_middle_of_a_batch_is_ended, a_file_that_others_hold_is_waited_for,
              two_instances_share_and_a_table_altered_meanwhile_is_noticed, the_plan_is_shown_and_wrong_settings_are_said])

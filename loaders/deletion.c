@@ -1,5 +1,6 @@
-/* A tombstone's key, as the row it deletes. */
-#include "loaders/sink_postgres_inside.h"
+#include "loaders/deletion.h"
+
+#include "loaders/copy.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,8 +15,7 @@ static size_t count_keys(const struct table *t)
     return n;
 }
 
-/* --- a key that is no frame: text, for a table with one key column -----------------
- */
+/* --- a key that is no frame: text ------------------------------------------------- */
 
 static bool read_int(struct span text, int64_t *out)
 {
@@ -64,24 +64,24 @@ static enum err_kind put_text_key(struct buf *out, const struct column *c,
     }
 }
 
-static enum err_kind put_plain(struct postgres *p, struct span key, struct err *e)
+static enum err_kind put_plain(struct buf *out, const struct table *t, struct span key,
+                               struct err *e)
 {
-    if (count_keys(&p->table) != 1)
+    if (count_keys(t) != 1)
         return err_set(e, ERR_INVALID,
                        "the record's key is text, the table's has %zu columns: wanted "
                        "a framed Avro record with these fields",
-                       count_keys(&p->table));
-    for (size_t i = 0; i < p->table.n; i++) {
-        if (p->table.columns[i].key)
-            TRY(put_text_key(&p->rows.out, &p->table.columns[i], key, e));
+                       count_keys(t));
+    for (size_t i = 0; i < t->n; i++) {
+        if (t->columns[i].key)
+            TRY(put_text_key(out, &t->columns[i], key, e));
         else
-            copy_null(&p->rows.out);
+            copy_null(out);
     }
     return ERR_OK;
 }
 
-/* --- a framed key ------------------------------------------------------------------
- */
+/* --- a framed key ----------------------------------------------------------------- */
 
 static bool is_integer(enum table_form form)
 {
@@ -110,16 +110,16 @@ static struct column *find(struct table *key, const struct column *c, size_t n_k
     return NULL;
 }
 
-static void adapt(struct postgres *p, struct table *key)
+static void adapt(struct deletion *d)
 {
-    p->key_misfit[0] = '\0';
-    for (size_t i = 0; i < p->table.n; i++) {
-        const struct column *c = &p->table.columns[i];
+    d->misfit[0] = '\0';
+    for (size_t i = 0; i < d->target->n; i++) {
+        const struct column *c = &d->target->columns[i];
         if (!c->key)
             continue;
-        struct column *k = find(key, c, count_keys(&p->table));
+        struct column *k = find(&d->key, c, count_keys(d->target));
         if (k == NULL || !may_be(k, c)) {
-            snprintf(p->key_misfit, sizeof p->key_misfit,
+            snprintf(d->misfit, sizeof d->misfit,
                      k == NULL ? "the record's key has no field for column %s"
                                : "the record's key does not fit column %s",
                      c->name);
@@ -131,31 +131,31 @@ static void adapt(struct postgres *p, struct table *key)
     }
 }
 
-static enum err_kind use_key_schema(struct postgres *p, struct av_schema *schema,
+static enum err_kind use_key_schema(struct deletion *d, struct av_schema *schema,
                                     struct err *e)
 {
     struct buf ddl = BUF_INIT(4 << 20);
     struct table t;
 
-    if (p->key_table.n > 0 && p->key_table.reader == schema)
+    if (d->key.n > 0 && d->key.reader == schema)
         return ERR_OK;
     enum err_kind rc = table_plan(&t, schema, NULL, 0, "", true, NULL, &ddl, e);
     buf_free(&ddl);
     TRY(rc);
-    if (p->key_table.n > 0)
-        table_free(&p->key_table);
-    p->key_table = t;
-    adapt(p, &p->key_table);
-    rows_use(&p->key_rows, &p->key_table);
+    if (d->key.n > 0)
+        table_free(&d->key);
+    d->key = t;
+    adapt(d);
+    rows_use(&d->rows, &d->key);
     return ERR_OK;
 }
 
-static struct span cell(struct postgres *p, const struct column *c)
+static struct span cell(struct deletion *d, const struct column *c)
 {
-    const struct column *k = find(&p->key_table, c, count_keys(&p->table));
-    struct span rest = span_skip(buf_span(&p->key_rows.out), 2);
+    const struct column *k = find(&d->key, c, count_keys(d->target));
+    struct span rest = span_skip(buf_span(&d->rows.out), 2);
 
-    for (const struct column *at = p->key_table.columns;; at++) {
+    for (const struct column *at = d->key.columns;; at++) {
         uint32_t n = (uint32_t)rest.p[0] << 24 | (uint32_t)rest.p[1] << 16 |
                      (uint32_t)rest.p[2] << 8 | rest.p[3];
         size_t all = n == UINT32_MAX ? 4 : 4 + (size_t)n;
@@ -165,39 +165,61 @@ static struct span cell(struct postgres *p, const struct column *c)
     }
 }
 
-static enum err_kind put_framed(struct postgres *p, struct sift *sift,
+static enum err_kind put_framed(struct deletion *d, struct buf *out, struct sift *sift,
                                 const struct record *r, struct av_schema *schema,
                                 struct err *e)
 {
-    TRY(use_key_schema(p, schema, e));
-    if (p->key_misfit[0] != '\0')
-        return err_set(e, ERR_INVALID, "%s", p->key_misfit);
-    rows_reset(&p->key_rows);
-    rows_begin(&p->key_rows);
-    TRY(sift_key(sift, r, &p->key_rows.visitor, e));
-    TRY(rows_end(&p->key_rows, e));
-    for (size_t i = 0; i < p->table.n; i++) {
-        if (p->table.columns[i].key)
-            buf_put(&p->rows.out, cell(p, &p->table.columns[i]));
+    TRY(use_key_schema(d, schema, e));
+    if (d->misfit[0] != '\0')
+        return err_set(e, ERR_INVALID, "%s", d->misfit);
+    rows_reset(&d->rows);
+    rows_begin(&d->rows);
+    TRY(sift_key(sift, r, &d->rows.visitor, e));
+    TRY(rows_end(&d->rows, e));
+    for (size_t i = 0; i < d->target->n; i++) {
+        if (d->target->columns[i].key)
+            buf_put(out, cell(d, &d->target->columns[i]));
         else
-            copy_null(&p->rows.out);
+            copy_null(out);
     }
     return ERR_OK;
 }
 
-enum err_kind postgres_put_deletion(struct postgres *p, struct sift *sift,
-                                    const struct record *r, struct err *e)
+/* --- the row ---------------------------------------------------------------------- */
+
+void deletion_init(struct deletion *d)
+{
+    *d = (struct deletion){0};
+    rows_init(&d->rows, (size_t)64 << 20);
+}
+
+void deletion_free(struct deletion *d)
+{
+    if (d->key.n > 0)
+        table_free(&d->key);
+    rows_free(&d->rows);
+}
+
+void deletion_use(struct deletion *d, const struct table *target)
+{
+    d->target = target;
+    if (d->key.n > 0)
+        table_free(&d->key); // it was adapted to the table before
+}
+
+enum err_kind deletion_put(struct deletion *d, struct buf *out, uint16_t extra,
+                           struct sift *sift, const struct record *r, struct err *e)
 {
     struct av_schema *schema;
-    size_t at = p->rows.out.n;
+    size_t at = out->n;
 
     if (r->key.p == NULL)
         return err_set(e, ERR_INVALID, "a tombstone without a key deletes nothing");
     TRY(sift_key_schema(sift, r, &schema, e));
-    copy_row(&p->rows.out, (uint16_t)(p->table.n + MERGE_EXTRA));
-    enum err_kind rc =
-        schema == NULL ? put_plain(p, r->key, e) : put_framed(p, sift, r, schema, e);
+    copy_row(out, (uint16_t)(d->target->n + extra));
+    enum err_kind rc = schema == NULL ? put_plain(out, d->target, r->key, e)
+                                      : put_framed(d, out, sift, r, schema, e);
     if (rc != ERR_OK)
-        buf_cut(&p->rows.out, at);
+        buf_cut(out, at);
     return rc;
 }
