@@ -578,12 +578,7 @@ static enum err_kind open_parts(struct engine *g, struct err *e)
                               .ahead_ms = s->ahead_ms};
     struct rc_options o = {.urls = s->registry.items,
                            .n_urls = s->registry.n,
-                           .user = s->registry_user,
-                           .password = s->registry_password,
-                           .bearer = s->registry_bearer,
-                           .ca_file = s->registry_ca,
-                           .cert_file = s->registry_cert,
-                           .key_file = s->registry_key,
+                           .login = s->login,
                            .latest_ttl_ms = 1000};
 
     TRY(agg_spec_read(&g->spec, &asked, e));

@@ -4,14 +4,14 @@
 #pragma once
 
 #include "base/conf.h"
+#include "registry-client/login.h"
 
 #include <stdint.h>
 
 struct aggregator_settings { // filled by the rows of aggregator_rows
     const char *job;
     struct conf_list registry;
-    const char *registry_user, *registry_password, *registry_bearer;
-    const char *registry_ca, *registry_cert, *registry_key;
+    struct rc_login login; // at the registry
     int64_t registry_timeout_ms;
 
     const char *bootstrap, *topic, *group, *subject;

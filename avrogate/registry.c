@@ -33,12 +33,12 @@ static enum err_kind open_rc(struct rc **out, const struct avrogate_registry_opt
     struct arena a = {0};
     struct rc_options r = {
         .urls = urls,
-        .user = o->user,
-        .password = o->password,
-        .bearer = o->bearer,
-        .ca_file = o->ca_file,
-        .cert_file = o->cert_file,
-        .key_file = o->key_file,
+        .login = {.user = o->user,
+                  .password = o->password,
+                  .bearer = o->bearer,
+                  .ca_file = o->ca_file,
+                  .cert_file = o->cert_file,
+                  .key_file = o->key_file},
         .latest_ttl_ms = o->latest_ttl_ms,
         .negative_ttl_ms = o->negative_ttl_ms,
         .cached_ids = o->cached_ids,

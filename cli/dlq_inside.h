@@ -5,6 +5,7 @@
 
 #include "cli/dlq_edit.h"
 #include "cli/dlq_read.h"
+#include "registry-client/login.h"
 
 struct dlq_settings {
     const char *bootstrap, *topic, *output;
@@ -15,8 +16,7 @@ struct dlq_settings {
     struct conf_pairs where, kafka, param;
     struct dlq_edit_settings edit;
     struct conf_list registry;
-    const char *registry_user, *registry_password, *registry_token;
-    const char *registry_ca, *registry_cert, *registry_key;
+    struct rc_login login; // at the registry
     bool json, dry_run, quiet;
 };
 

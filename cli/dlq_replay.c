@@ -561,14 +561,8 @@ static void sum_up(const struct replay *r)
 static enum err_kind open_registry(struct replay *r, struct err *e)
 {
     const struct dlq_settings *s = &r->d->s;
-    const struct rc_options o = {.urls = s->registry.items,
-                                 .n_urls = s->registry.n,
-                                 .user = s->registry_user,
-                                 .password = s->registry_password,
-                                 .bearer = s->registry_token,
-                                 .ca_file = s->registry_ca,
-                                 .cert_file = s->registry_cert,
-                                 .key_file = s->registry_key};
+    const struct rc_options o = {
+        .urls = s->registry.items, .n_urls = s->registry.n, .login = s->login};
 
     return o.n_urls > 0 ? rc_open(&r->registry, &o, e) : ERR_OK;
 }

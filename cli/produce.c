@@ -21,8 +21,7 @@ struct produce_settings {
     const char *gateway_token, *gateway_ca, *gateway_cert, *gateway_key;
     const char *bootstrap;
     struct conf_list registry;
-    const char *registry_user, *registry_password, *registry_token;
-    const char *registry_ca, *registry_cert, *registry_key;
+    struct rc_login login; // at the registry
     struct conf_pairs kafka;
     const char *topic, *delimiter, *key_field;
     int format, on_error;
@@ -109,17 +108,7 @@ static const struct conf_row rows[] = {
      .help = "Kafka brokers, to do without a gateway"},
     {"registry", CONF_LIST, AT(registry), .letter = 'r', .argument = "URL,...",
      .help = "schema registry, with --bootstrap"},
-    {"registry_user", CONF_TEXT, AT(registry_user), .help = "basic authentication"},
-    {"registry_password", CONF_TEXT, AT(registry_password), .secret = true,
-     .help = "of registry_user"},
-    {"registry_token", CONF_TEXT, AT(registry_token), .secret = true,
-     .help = "bearer token for the registry"},
-    {"registry_ca", CONF_TEXT, AT(registry_ca), .argument = "FILE",
-     .help = "certificate authority of the registry, PEM"},
-    {"registry_cert", CONF_TEXT, AT(registry_cert), .argument = "FILE",
-     .help = "our certificate for it, PEM"},
-    {"registry_key", CONF_TEXT, AT(registry_key), .argument = "FILE",
-     .help = "and its key, PEM"},
+    RC_LOGIN_ROWS(struct produce_settings, login),
     {"kafka", CONF_PAIRS, AT(kafka), .help = "any librdkafka property"},
     {0}};
 
@@ -337,12 +326,7 @@ static enum err_kind open_way(struct way **out, const struct way_settings *w,
     if (s->bootstrap != NULL) {
         const struct way_kafka_settings k = {.bootstrap = s->bootstrap,
                                              .registry = s->registry,
-                                             .user = s->registry_user,
-                                             .password = s->registry_password,
-                                             .token = s->registry_token,
-                                             .ca = s->registry_ca,
-                                             .cert = s->registry_cert,
-                                             .key = s->registry_key,
+                                             .login = &s->login,
                                              .kafka = &s->kafka};
         return way_kafka_open(out, w, &k, e);
     }

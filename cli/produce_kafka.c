@@ -332,14 +332,8 @@ static enum err_kind read_ask(struct way_kafka *w, struct err *e)
 static enum err_kind set_up(struct way_kafka *w, struct err *e)
 {
     const struct way_kafka_settings *k = w->k;
-    const struct rc_options o = {.urls = k->registry.items,
-                                 .n_urls = k->registry.n,
-                                 .user = k->user,
-                                 .password = k->password,
-                                 .bearer = k->token,
-                                 .ca_file = k->ca,
-                                 .cert_file = k->cert,
-                                 .key_file = k->key};
+    const struct rc_options o = {
+        .urls = k->registry.items, .n_urls = k->registry.n, .login = *k->login};
 
     TRY(read_ask(w, e));
     TRY(rc_open(&w->rc, &o, e));

@@ -10,6 +10,7 @@
 #include "base/conf.h"
 #include "cli/produce_parcel.h"
 #include "http/message.h"
+#include "registry-client/login.h"
 
 enum fate { FATE_UNKNOWN, FATE_WRITTEN, FATE_REFUSED, FATE_NOT_WRITTEN };
 
@@ -88,8 +89,7 @@ struct way_http_settings {
 struct way_kafka_settings {
     const char *bootstrap;
     struct conf_list registry;
-    const char *user, *password, *token;
-    const char *ca, *cert, *key;
+    const struct rc_login *login;
     const struct conf_pairs *kafka;
 };
 

@@ -1,11 +1,11 @@
 #include "cli/schema_history.h"
 
-#include "avro-core/put.h"
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/json.h"
 #include "http/client.h"
 #include "http/url.h"
+#include "registry-client/login.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -17,7 +17,8 @@
 #define COLUMNS 7
 
 struct settings {
-    const char *registry, *user, *password, *token, *ca, *cert, *key;
+    const char *registry;
+    struct rc_login login;
     int64_t timeout_ms;
     bool json;
 };
@@ -27,17 +28,7 @@ struct settings {
 static const struct conf_row rows[] = {
     {"registry", CONF_TEXT, AT(registry), .fallback = "http://127.0.0.1:8081",
      .letter = 'r', .argument = "URL", .help = "the registry to ask"},
-    {"registry_user", CONF_TEXT, AT(user), .help = "basic authentication"},
-    {"registry_password", CONF_TEXT, AT(password), .secret = true,
-     .help = "of registry_user"},
-    {"registry_token", CONF_TEXT, AT(token), .secret = true,
-     .help = "bearer token for the registry"},
-    {"registry_ca", CONF_TEXT, AT(ca), .argument = "FILE",
-     .help = "certificate authority of the registry, PEM"},
-    {"registry_cert", CONF_TEXT, AT(cert), .argument = "FILE",
-     .help = "our certificate for it, PEM"},
-    {"registry_key", CONF_TEXT, AT(key), .argument = "FILE",
-     .help = "and its key, PEM"},
+    RC_LOGIN_ROWS(struct settings, login),
     {"timeout", CONF_DURATION, AT(timeout_ms), .fallback = "10s", .min = 1,
      .max = 600000, .help = "longest wait for each answer"},
     {"json", CONF_BOOL, AT(json), .help = "the answers as JSON, one version a line"},
@@ -62,45 +53,30 @@ static const struct conf_program program = {
 struct asking {
     const struct settings *s;
     struct http_client *client;
+    char *authorization;
     struct http_field fields[1];
     size_t n_fields;
     struct arena arena;
 };
 
-static struct span basic(const struct settings *s, struct arena *a)
-{
-    struct span plain =
-        arena_printf(a, "%s:%s", s->user, s->password != NULL ? s->password : "");
-    struct buf out = BUF_INIT(URL_MOST);
-
-    buf_put_str(&out, "Basic ");
-    put_base64(&out, plain);
-    struct span header = arena_copy(a, buf_span(&out));
-    buf_free(&out);
-    return header;
-}
-
 static enum err_kind open_asking(struct asking *k, const struct settings *s,
                                  struct err *e)
 {
-    const struct http_client_settings how = {
-        .ca_file = s->ca, .cert_file = s->cert, .key_file = s->key};
-    struct span authorization = {0};
+    const struct http_client_settings how = {.ca_file = s->login.ca_file,
+                                             .cert_file = s->login.cert_file,
+                                             .key_file = s->login.key_file};
 
-    *k = (struct asking){.s = s};
-    if (s->token != NULL)
-        authorization = arena_printf(&k->arena, "Bearer %s", s->token);
-    else if (s->user != NULL)
-        authorization = basic(s, &k->arena);
-    if (authorization.n > 0)
+    *k = (struct asking){.s = s, .authorization = rc_authorization(&s->login)};
+    if (k->authorization != NULL)
         k->fields[k->n_fields++] =
-            (struct http_field){span_str("Authorization"), authorization};
+            (struct http_field){span_str("Authorization"), span_str(k->authorization)};
     return http_client_open(&k->client, &how, e);
 }
 
 static void close_asking(struct asking *k)
 {
     http_client_close(k->client);
+    free(k->authorization);
     arena_free(&k->arena);
 }
 

@@ -26,17 +26,7 @@ static const struct conf_row rows[] = {
     {"registry", CONF_LIST, AT(registry), .letter = 'r', .required = true,
      .argument = "URL,...",
      .help = "schema registry, ours or a Confluent-compatible one"},
-    {"registry_user", CONF_TEXT, AT(registry_user), .help = "basic authentication"},
-    {"registry_password", CONF_TEXT, AT(registry_password), .secret = true,
-     .help = "of registry_user"},
-    {"registry_token", CONF_TEXT, AT(registry_token), .secret = true,
-     .help = "bearer token for the registry"},
-    {"registry_ca", CONF_TEXT, AT(registry_ca), .argument = "FILE",
-     .help = "certificate authority of the registry, PEM"},
-    {"registry_cert", CONF_TEXT, AT(registry_cert), .argument = "FILE",
-     .help = "our certificate for it, PEM"},
-    {"registry_key", CONF_TEXT, AT(registry_key), .argument = "FILE",
-     .help = "and its key, PEM"},
+    RC_LOGIN_ROWS(struct gateway_settings, login),
     {"on_error", CONF_CHOICE, AT(on_error), .choices = "reject|partial|dlq",
      .fallback = "reject",
      .help = "what a bad record does to its request, unless that says"},
@@ -201,12 +191,7 @@ static enum err_kind open_registry(struct gateway *g, struct err *e)
     const struct gateway_settings *s = g->s;
     const struct rc_options o = {.urls = s->registry.items,
                                  .n_urls = s->registry.n,
-                                 .user = s->registry_user,
-                                 .password = s->registry_password,
-                                 .bearer = s->registry_token,
-                                 .ca_file = s->registry_ca,
-                                 .cert_file = s->registry_cert,
-                                 .key_file = s->registry_key,
+                                 .login = s->login,
                                  .latest_ttl_ms = s->schema_ttl_ms};
 
     return rc_open(&g->rc, &o, e);

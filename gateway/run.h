@@ -8,13 +8,13 @@
 #include "base/conf.h"
 #include "guard/guard.h"
 #include "http/server.h"
+#include "registry-client/login.h"
 
 struct gateway_settings {
     struct conf_list listen;
     const char *bootstrap;
     struct conf_list registry;
-    const char *registry_user, *registry_password, *registry_token;
-    const char *registry_ca, *registry_cert, *registry_key;
+    struct rc_login login; // at the registry
     struct conf_pairs kafka;
     int contracts;                                    // enum contracts_mode
     int on_error, unknown_fields, bytes_as, strategy; // the enums of gateway/ask.h

@@ -672,12 +672,7 @@ static enum err_kind open_registry(struct loader *l, struct err *e)
     struct rc_options o = {
         .urls = l->s.registry.items,
         .n_urls = l->s.registry.n,
-        .user = l->s.registry_user,
-        .password = l->s.registry_password,
-        .bearer = l->s.registry_bearer,
-        .ca_file = l->s.registry_ca,
-        .cert_file = l->s.registry_cert,
-        .key_file = l->s.registry_key,
+        .login = l->s.login,
         .latest_ttl_ms = 1, // asked only when a new writer appears, and then in earnest
     };
     struct sift_options so = {.subject = l->subject,

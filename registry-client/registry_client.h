@@ -14,6 +14,7 @@
 #pragma once
 
 #include "avro-core/schema.h"
+#include "registry-client/login.h"
 #include "wire/api.h"
 
 #include <stdatomic.h>
@@ -21,12 +22,10 @@
 struct rc_options {
     const char *const *urls; // "http://127.0.0.1:8081", ...
     size_t n_urls;
-    const char *user, *password;                // basic; NULL = none
-    const char *bearer;                         // token; NULL = none
-    const char *ca_file, *cert_file, *key_file; // TLS; NULL = the system's / none
-    int64_t latest_ttl_ms;                      // 0 = 30,000
-    int64_t negative_ttl_ms;                    // 0 = 1,000
-    size_t cached_ids; // 0 = 10,000; the least recently used go first
+    struct rc_login login;
+    int64_t latest_ttl_ms;   // 0 = 30,000
+    int64_t negative_ttl_ms; // 0 = 1,000
+    size_t cached_ids;       // 0 = 10,000; the least recently used go first
 };
 
 /* Metadata and rules that stand beside a schema, as JSON objects; empty = none.

@@ -58,8 +58,7 @@ static struct rc *client_of(const struct registry_fake *f,
                           second != NULL ? registry_fake_url(second) : NULL};
     const struct rc_options o = {.urls = urls,
                                  .n_urls = second != NULL ? 2 : 1,
-                                 .user = "ann",
-                                 .password = "pass",
+                                 .login = {.user = "ann", .password = "pass"},
                                  .latest_ttl_ms = ttl_ms,
                                  .negative_ttl_ms = 50};
     struct rc *rc = NULL;
@@ -104,11 +103,11 @@ static void a_token_is_sent_as_bearer(void)
     struct registry_fake *f = fake_open();
 
     const char *urls[] = {registry_fake_url(f)};
-    CHECK_INT(
-        rc_open(&rc,
-                &(struct rc_options){.urls = urls, .n_urls = 1, .bearer = "t0k.en"},
-                &e),
-        ERR_OK);
+    CHECK_INT(rc_open(&rc,
+                      &(struct rc_options){
+                          .urls = urls, .n_urls = 1, .login = {.bearer = "t0k.en"}},
+                      &e),
+              ERR_OK);
     CHECK_INT(rc_by_id(rc, LONG, soon(), &s, &e), ERR_OK);
     has_authorization(f, "Bearer t0k.en");
     rc_schema_free(&s);

@@ -47,16 +47,15 @@ static char *copy_url(const char *url)
     return mem_str(span_of(url, n));
 }
 
-/* "Basic ..." or "Bearer ...", or NULL. */
-static char *make_authorization(const struct rc_options *o)
+char *rc_authorization(const struct rc_login *l)
 {
     struct buf pair = BUF_INIT(8192), value = BUF_INIT(16384);
     char *made = NULL;
 
-    if (o->bearer != NULL) {
-        buf_printf(&value, "Bearer %s", o->bearer);
-    } else if (o->user != NULL) {
-        buf_printf(&pair, "%s:%s", o->user, o->password != NULL ? o->password : "");
+    if (l->bearer != NULL) {
+        buf_printf(&value, "Bearer %s", l->bearer);
+    } else if (l->user != NULL) {
+        buf_printf(&pair, "%s:%s", l->user, l->password != NULL ? l->password : "");
         buf_put_str(&value, "Basic ");
         put_base64(&value, buf_span(&pair));
     }
@@ -87,10 +86,10 @@ enum err_kind rest_open(struct rest **out, const struct rc_options *o, struct er
     r->n_places = o->n_urls;
     for (size_t i = 0; i < o->n_urls; i++)
         r->places[i].url = copy_url(o->urls[i]);
-    r->authorization = make_authorization(o);
-    r->ca_file = copy_text(o->ca_file);
-    r->cert_file = copy_text(o->cert_file);
-    r->key_file = copy_text(o->key_file);
+    r->authorization = rc_authorization(&o->login);
+    r->ca_file = copy_text(o->login.ca_file);
+    r->cert_file = copy_text(o->login.cert_file);
+    r->key_file = copy_text(o->login.key_file);
     *out = r;
     return ERR_OK;
 }
@@ -118,7 +117,7 @@ void rest_close(struct rest *r)
 
 void rest_set_bearer(struct rest *r, const char *token)
 {
-    char *fresh = make_authorization(&(struct rc_options){.bearer = token});
+    char *fresh = rc_authorization(&(struct rc_login){.bearer = token});
 
     pthread_mutex_lock(&r->lock);
     char *old = r->authorization;

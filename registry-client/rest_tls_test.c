@@ -59,11 +59,12 @@ static enum err_kind ask(const struct world *w, const char *ca,
                          const struct paper *client)
 {
     const char *urls[] = {w->url};
-    const struct rc_options o = {.urls = urls,
-                                 .n_urls = 1,
-                                 .ca_file = ca,
-                                 .cert_file = client != NULL ? client->cert : NULL,
-                                 .key_file = client != NULL ? client->key : NULL};
+    const struct rc_options o = {
+        .urls = urls,
+        .n_urls = 1,
+        .login = {.ca_file = ca,
+                  .cert_file = client != NULL ? client->cert : NULL,
+                  .key_file = client != NULL ? client->key : NULL}};
     struct rc_schema s = {0};
     struct rc *rc = NULL;
     struct err e = {0};
