@@ -143,6 +143,8 @@ static void report_chunk(struct kf_producer *p, const rd_kafka_message_t *const 
         together->begin();
     for (size_t i = 0; i < n; i++) {
         struct kf_report r = read_report(m[i]);
+        if (r.kind == ERR_NOT_FOUND)
+            kf_handle_doubt(&p->handles, rd_kafka_topic_name(m[i]->rkt));
         copies[i].waiter->report(copies[i].waiter, copies[i].index, &r);
     }
     if (together != NULL)
@@ -209,6 +211,7 @@ static enum err_kind start(struct kf_producer *p, const char *bootstrap,
             return err_set(e, ERR_INVALID, "kafka.%s: librdkafka does not take \"%s\"",
                            more[i].name, more[i].value);
         }
+    kf_handles_install(conf, properties);
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
     TRY(kf_new(&p->rk, RD_KAFKA_PRODUCER, conf, e));
     p->events = rd_kafka_queue_get_main(p->rk);
@@ -242,6 +245,7 @@ enum err_kind kf_producer_make(struct kf_producer **out, const char *bootstrap,
     pthread_condattr_t monotonic;
 
     kf_voice_init(&p->voice);
+    kf_handles_init(&p->handles);
     pthread_mutex_init(&p->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -250,6 +254,7 @@ enum err_kind kf_producer_make(struct kf_producer **out, const char *bootstrap,
 
     enum err_kind rc = start(p, bootstrap, properties, more, n, e);
     if (rc != ERR_OK) {
+        kf_handles_free(&p->handles);
         free_all(p);
         return rc;
     }
@@ -298,6 +303,7 @@ void kf_producer_close(struct kf_producer *p)
     rd_kafka_queue_yield(p->events); // do not sleep POLL_MS for nothing
     pthread_join(p->poll_thread, NULL);
     rd_kafka_queue_destroy(p->events);
+    kf_handles_free(&p->handles);
     rd_kafka_destroy(p->rk);
     free_all(p);
 }
@@ -330,6 +336,28 @@ size_t kf_in_flight(const struct kf_producer *p)
 
 /* ---- sending ---- */
 
+/* Where the records of one call go, and when it began. */
+struct target {
+    struct kf_handle *handle;
+    int64_t now_us;
+};
+
+/* By handle, not by name: a handle that is new asks Kafka for its partitions at once, a
+ * name waits up to a second for the next look around (librdkafka 2.0.2). */
+static bool aim(struct kf_producer *p, struct target *to, const char *topic)
+{
+    to->now_us = clock_us();
+    to->handle = kf_handle_take(&p->handles, p->rk, topic, to->now_us);
+    return to->handle != NULL;
+}
+
+static bool is_unknown(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+           code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+           code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
 static rd_kafka_headers_t *make_headers(const struct kf_record *r)
 {
     if (r->n_headers == 0)
@@ -343,15 +371,22 @@ static rd_kafka_headers_t *make_headers(const struct kf_record *r)
     return all;
 }
 
-static rd_kafka_resp_err_t send_one(struct kf_producer *p, rd_kafka_topic_t *rkt,
+static bool is_spread(const struct kf_record *r)
+{
+    return r->partition < 0 && r->key.p == NULL;
+}
+
+static rd_kafka_resp_err_t send_one(struct kf_producer *p, const struct target *to,
                                     const struct kf_record *r, struct kf_ticket *t)
 {
     if (r->n_headers > HEADERS_MAX)
         return RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
 
     rd_kafka_headers_t *headers = make_headers(r);
+    int32_t partition =
+        is_spread(r) ? kf_handle_partition(to->handle, to->now_us) : r->partition;
     rd_kafka_resp_err_t code = rd_kafka_producev(
-        p->rk, RD_KAFKA_V_RKT(rkt), RD_KAFKA_V_PARTITION(r->partition),
+        p->rk, RD_KAFKA_V_RKT(to->handle->rkt), RD_KAFKA_V_PARTITION(partition),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         RD_KAFKA_V_KEY((void *)(uintptr_t)r->key.p, r->key.n),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)r->value.p, r->value.n),
@@ -369,17 +404,17 @@ static enum err_kind refusal(rd_kafka_resp_err_t code)
     return code == RD_KAFKA_RESP_ERR__FATAL ? ERR_UNAVAILABLE : kf_kind(code);
 }
 
-/* By handle, not by name: a handle that is new asks Kafka for its partitions at once, a
- * name waits up to a second for the next look around (librdkafka 2.0.2). */
 static rd_kafka_resp_err_t send_to(struct kf_producer *p, const char *topic,
                                    const struct kf_record *r, struct kf_ticket *t)
 {
-    rd_kafka_topic_t *rkt = rd_kafka_topic_new(p->rk, topic, NULL);
+    struct target to;
 
-    if (rkt == NULL)
+    if (!aim(p, &to, topic))
         return rd_kafka_last_error();
-    rd_kafka_resp_err_t code = send_one(p, rkt, r, t);
-    rd_kafka_topic_destroy(rkt);
+    rd_kafka_resp_err_t code = send_one(p, &to, r, t);
+    if (is_unknown(code))
+        kf_handle_doubt(&p->handles, topic);
+    kf_handle_give(&p->handles, to.handle);
     return code;
 }
 
@@ -415,37 +450,84 @@ static void refuse(struct kf_producer *p, struct kf_ticket *t,
     done(p, 1);
 }
 
+static void turn_down(struct kf_producer *p, const struct target *to,
+                      struct kf_ticket *t, const struct kf_record *record,
+                      rd_kafka_resp_err_t code)
+{
+    if (is_unknown(code))
+        kf_handle_doubt(&p->handles, to->handle->name);
+    refuse(p, t, record, code);
+}
+
 /* librdkafka's batch call knows neither headers nor timestamps. */
 static bool is_plain(const struct kf_record *r)
 {
     return r->n_headers == 0 && r->timestamp_ms == 0;
 }
 
-static size_t send_plain(struct kf_producer *p, rd_kafka_topic_t *rkt,
-                         const struct kf_record *records, size_t n,
+/* To one partition: librdkafka looks it up once.  RD_KAFKA_PARTITION_UA: wherever its
+ * partitioner says, for each of them. */
+static size_t send_plain(struct kf_producer *p, const struct target *to,
+                         int32_t partition, const struct kf_record *records, size_t n,
                          struct kf_ticket **tickets)
 {
     rd_kafka_message_t m[CHUNK];
 
     for (size_t i = 0; i < n; i++)
         m[i] = (rd_kafka_message_t){
-            .partition = records[i].partition,
             .payload = (void *)(uintptr_t)records[i].value.p,
             .len = records[i].value.n,
             .key = (void *)(uintptr_t)records[i].key.p,
             .key_len = records[i].key.n,
             ._private = tickets[i],
         };
-    size_t taken = (size_t)rd_kafka_produce_batch(
-        rkt, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_PARTITION, m,
-        (int)n);
+    size_t taken = (size_t)rd_kafka_produce_batch(to->handle->rkt, partition,
+                                                  RD_KAFKA_MSG_F_COPY, m, (int)n);
     for (size_t i = 0; taken < n && i < n; i++)
         if (m[i].err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            refuse(p, tickets[i], &records[i], m[i].err);
+            turn_down(p, to, tickets[i], &records[i], m[i].err);
     return n - taken;
 }
 
-static size_t send_chunk(struct kf_producer *p, rd_kafka_topic_t *rkt,
+/* Records without a key: the first is asked for where it goes, unless it is known. */
+static size_t send_spread(struct kf_producer *p, const struct target *to,
+                          const struct kf_record *records, size_t n,
+                          struct kf_ticket **tickets)
+{
+    int32_t partition = kf_handle_partition(to->handle, to->now_us);
+    size_t refused = 0, first = 0;
+
+    if (partition < 0 && n > 1) {
+        refused = send_plain(p, to, RD_KAFKA_PARTITION_UA, records, 1, tickets);
+        first = 1;
+        partition = kf_handle_partition(to->handle, to->now_us);
+    }
+    return refused +
+           send_plain(p, to, partition, records + first, n - first, tickets + first);
+}
+
+/* How many of them, from the first, go the way of the first. */
+static size_t run_of(const struct kf_record *records, size_t n)
+{
+    size_t run = 1;
+
+    while (run < n && is_plain(&records[run]) &&
+           records[run].partition == records[0].partition &&
+           is_spread(&records[run]) == is_spread(&records[0]))
+        run++;
+    return run;
+}
+
+static size_t send_run(struct kf_producer *p, const struct target *to,
+                       const struct kf_record *records, size_t n,
+                       struct kf_ticket **tickets)
+{
+    if (is_spread(records))
+        return send_spread(p, to, records, n, tickets);
+    return send_plain(p, to, records->partition, records, n, tickets);
+}
+
+static size_t send_chunk(struct kf_producer *p, const struct target *to,
                          const struct kf_record *records, size_t n, struct kf_waiter *w,
                          uint32_t first)
 {
@@ -454,18 +536,15 @@ static size_t send_chunk(struct kf_producer *p, rd_kafka_topic_t *rkt,
 
     take(p, tickets, n, w, first);
     for (size_t i = 0; i < n;) {
-        size_t run = i;
-
-        while (run < n && is_plain(&records[run]))
-            run++;
-        if (run > i) {
-            refused += send_plain(p, rkt, records + i, run - i, tickets + i);
-            i = run;
+        if (is_plain(&records[i])) {
+            size_t run = run_of(records + i, n - i);
+            refused += send_run(p, to, records + i, run, tickets + i);
+            i += run;
             continue;
         }
-        rd_kafka_resp_err_t code = send_one(p, rkt, &records[i], tickets[i]);
+        rd_kafka_resp_err_t code = send_one(p, to, &records[i], tickets[i]);
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            refuse(p, tickets[i], &records[i], code);
+            turn_down(p, to, tickets[i], &records[i], code);
             refused++;
         }
         i++;
@@ -490,17 +569,17 @@ size_t kf_send_batch(struct kf_producer *p, const char *topic,
                      const struct kf_record *records, size_t n, struct kf_waiter *w,
                      uint32_t first)
 {
-    rd_kafka_topic_t *rkt = rd_kafka_topic_new(p->rk, topic, NULL);
+    struct target to;
     size_t refused = 0;
 
-    if (rkt == NULL)
+    if (!aim(p, &to, topic))
         return refuse_all(p, records, n, w, first, rd_kafka_last_error());
     if (!kf_healthy(p)) // the batch call does not look
         refused = refuse_all(p, records, n, w, first, RD_KAFKA_RESP_ERR__FATAL);
     else
         for (size_t i = 0; i < n; i += CHUNK)
-            refused += send_chunk(p, rkt, records + i, n - i < CHUNK ? n - i : CHUNK, w,
+            refused += send_chunk(p, &to, records + i, n - i < CHUNK ? n - i : CHUNK, w,
                                   first + (uint32_t)i);
-    rd_kafka_topic_destroy(rkt);
+    kf_handle_give(&p->handles, to.handle);
     return refused;
 }

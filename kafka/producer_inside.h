@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kafka/client_inside.h"
+#include "kafka/handle.h"
 #include "kafka/producer.h"
 
 #include <stdatomic.h>
@@ -26,6 +27,7 @@ struct kf_producer {
     atomic_bool stop;
     atomic_size_t in_flight;
     _Atomic(const struct kf_together *) together;
+    struct kf_handles handles;
 
     pthread_mutex_t lock;
     pthread_cond_t none_left;

@@ -19,9 +19,9 @@ enum err_kind kf_transactional_open(struct kf_producer **out, const char *bootst
 
     TRY(kf_producer_make(&p, bootstrap, properties, more, sizeof more / sizeof *more,
                          e));
-    rd_kafka_topic_t *asked = rd_kafka_topic_new(p->rk, topic, NULL);
-    if (asked != NULL)
-        rd_kafka_topic_destroy(asked); // the question is on its way
+    struct kf_handle *asked = kf_handle_take(&p->handles, p->rk, topic, clock_us());
+    if (asked != NULL) // the question is on its way
+        kf_handle_give(&p->handles, asked);
     *out = p;
     return ERR_OK;
 }
