@@ -87,7 +87,7 @@ struct dialect {
 
     void (*put_once)(struct buf *sql, const struct dialect *d, const char *table,
                      const char *const *columns, const char *const *values, size_t n,
-                     size_t keys);
+                     size_t rows, size_t keys);
     void (*put_apply)(struct buf *sql, const struct dialect *d, enum apply_mode mode,
                       const struct table *t, const char *quoted, const char *stage);
     /* APPLY_MIRROR, where put_apply cannot delete; NULL = it does. */

@@ -457,7 +457,7 @@ void dialect_merge_apply(struct buf *sql, const struct dialect *d, enum apply_mo
     buf_printf(sql, ")%s", d->merge_end);
 }
 
-/* --- one row, once ---------------------------------------------------------------- */
+/* --- rows, each once -------------------------------------------------------------- */
 
 static void put_list(struct buf *sql, const char *const *words, size_t n,
                      const char *prefix)
@@ -466,27 +466,38 @@ static void put_list(struct buf *sql, const char *const *words, size_t n,
         buf_printf(sql, "%s%s%s", i == 0 ? "" : ", ", prefix, words[i]);
 }
 
+static void put_values(struct buf *sql, const char *const *values, size_t n,
+                       size_t rows)
+{
+    buf_put_str(sql, "VALUES ");
+    for (size_t r = 0; r < rows; r++) {
+        buf_put_str(sql, r == 0 ? "(" : ", (");
+        put_list(sql, values + r * n, n, "");
+        buf_put_u8(sql, ')');
+    }
+}
+
 void dialect_conflict_once(struct buf *sql, const struct dialect *d, const char *table,
                            const char *const *columns, const char *const *values,
-                           size_t n, size_t keys)
+                           size_t n, size_t rows, size_t keys)
 {
     (void)d;
     buf_printf(sql, "INSERT INTO %s (", table);
     put_list(sql, columns, n, "");
-    buf_put_str(sql, ") VALUES (");
-    put_list(sql, values, n, "");
-    buf_put_str(sql, ") ON CONFLICT (");
+    buf_put_str(sql, ") ");
+    put_values(sql, values, n, rows);
+    buf_put_str(sql, " ON CONFLICT (");
     put_list(sql, columns, keys, "");
     buf_put_str(sql, ") DO NOTHING");
 }
 
 void dialect_merge_once(struct buf *sql, const struct dialect *d, const char *table,
                         const char *const *columns, const char *const *values, size_t n,
-                        size_t keys)
+                        size_t rows, size_t keys)
 {
-    buf_printf(sql, "MERGE INTO %s%s AS t USING (VALUES (", table, d->merge_hint);
-    put_list(sql, values, n, "");
-    buf_put_str(sql, ")) AS s (");
+    buf_printf(sql, "MERGE INTO %s%s AS t USING (", table, d->merge_hint);
+    put_values(sql, values, n, rows);
+    buf_put_str(sql, ") AS s (");
     put_list(sql, columns, n, "");
     buf_put_str(sql, ") ON (");
     for (size_t i = 0; i < keys; i++)
@@ -593,6 +604,14 @@ static const struct ledger {
       {"headers", KIND_JSON, MAYBE},
       {"rule", KIND_TEXT, MAYBE},
       {"pointer", KIND_TEXT, MAYBE}}},
+    {"etl_seen",
+     {{"pipeline", KIND_NAME, KEY},
+      {"id", KIND_NAME, KEY},
+      {"topic", KIND_NAME, ALWAYS},
+      {"part", KIND_INT, ALWAYS},
+      {"generation", KIND_INT, ALWAYS},
+      {"record_offset", KIND_LONG, ALWAYS},
+      {"seen", KIND_INSTANT, ALWAYS}}},
     {"etl_pause",
      {{"pipeline", KIND_NAME, KEY},
       {"since", KIND_INSTANT, ALWAYS},

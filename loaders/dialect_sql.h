@@ -62,10 +62,10 @@ void dialect_merge_apply(struct buf *sql, const struct dialect *d, enum apply_mo
                          const struct table *t, const char *quoted, const char *stage);
 void dialect_conflict_once(struct buf *sql, const struct dialect *d, const char *table,
                            const char *const *columns, const char *const *values,
-                           size_t n, size_t keys);
+                           size_t n, size_t rows, size_t keys);
 void dialect_merge_once(struct buf *sql, const struct dialect *d, const char *table,
                         const char *const *columns, const char *const *values, size_t n,
-                        size_t keys);
+                        size_t rows, size_t keys);
 
 /* A column of the ledger, in quotes where it must be. */
 void dialect_put_ledger_name(struct buf *sql, const struct dialect *d,

@@ -796,6 +796,7 @@ static enum err_kind open_odbc(struct loader *l, struct err *e)
         .evolve = s->odbc_evolve,
         .mode = s->odbc_tombstones == 1 ? APPLY_MIRROR : (enum apply_mode)s->odbc_mode,
         .keys = {s->odbc_key.items, s->odbc_key.n, false},
+        .ids_keep_ms = s->odbc_ids_keep_ms,
         .array = s->odbc_array,
         .lock_timeout_ms = s->odbc_lock_timeout_ms,
         .statement_timeout_ms = s->odbc_statement_timeout_ms,

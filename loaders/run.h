@@ -46,7 +46,7 @@ struct loader_settings { // filled by the rows of loader_rows
     const char *odbc_connection, *odbc_dsn, *odbc_dialect, *odbc_table;
     int odbc_mode, odbc_tombstones;
     struct conf_list odbc_key;
-    int64_t odbc_array, odbc_reject_floor, odbc_lock_timeout_ms;
+    int64_t odbc_array, odbc_reject_floor, odbc_lock_timeout_ms, odbc_ids_keep_ms;
     int64_t odbc_statement_timeout_ms;
     bool odbc_evolve;
     double odbc_reject_limit;

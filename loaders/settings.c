@@ -137,6 +137,10 @@ const struct conf_row loader_rows[] = {
      .choices = "reject|delete",
      .help = "a record without a value is set aside, or deletes the row of its key "
              "(upsert)"},
+    {"sink.odbc.idempotency_keep", CONF_DURATION, AT(odbc_ids_keep_ms),
+     .fallback = "7d", .min = 0, .max = DAY_MS * 365,
+     .help = "how long the ids of records sent with an Idempotency-Key are remembered, "
+             "so that each is one row; 0 = not at all"},
     {"sink.odbc.array", CONF_INT, AT(odbc_array), .fallback = "1000", .min = 1,
      .max = 100000,
      .help =

@@ -156,7 +156,7 @@ static enum err_kind ensure_position(struct odbc_sink *s, const char *topic,
                                   s->d->no,
                                   "0",
                                   "0"};
-    s->d->put_once(&sql, s->d, "etl_offsets", columns, values, 11, 3);
+    s->d->put_once(&sql, s->d, "etl_offsets", columns, values, 11, 1, 3);
     enum err_kind rc = odbc_run_buf(&s->ledger, &sql, NULL, e);
     buf_free(&sql);
     buf_free(&job);
@@ -485,6 +485,7 @@ static void close_sink(struct sink *sink)
         table_free(&s->table);
     bound_free(&s->bound);
     bound_free(&s->rejects_bound);
+    repeats_free(&s->repeats);
     rows_free(&s->rows);
     deletion_free(&s->deletion);
     arena_free(&s->arena);

@@ -10,6 +10,7 @@
  *          next_offset = first and epoch = mine     go on
  *          next_offset = next  and epoch = mine     it is there: an answer was lost
  *          anything else                            ERR_CONFLICT
+ *      the ids of records that bear one, into etl_seen; those there are passed over
  *      INSERT the rows by parameters, many at a time; with keys into a stage, and from
  *      there ON CONFLICT or MERGE (dialect_sql.h)
  *                    (a row refused: back to a savepoint, and in halves)
@@ -34,6 +35,7 @@ struct odbc_options {
     bool evolve;
     enum apply_mode mode;
     struct table_keys keys; // of every mode but append
+    int64_t ids_keep_ms;    // how long etl_seen remembers an id, 0 = ids do not matter
     int64_t array;          // most rows of one call; 1 where a driver cannot be trusted
     int64_t lock_timeout_ms, statement_timeout_ms;
 };

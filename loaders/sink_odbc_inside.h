@@ -7,6 +7,7 @@
 #include "loaders/deletion.h"
 #include "loaders/dialect_sql.h"
 #include "loaders/etl_log.h"
+#include "loaders/repeats.h"
 #include "loaders/rows.h"
 #include "loaders/sink_odbc.h"
 
@@ -53,6 +54,9 @@ struct odbc_sink {
     bool by_array;
     struct bound bound, rejects_bound;
 
+    struct repeats repeats;
+    int64_t swept_ms; // clock_ms() when etl_seen was last cleaned
+
     struct rows rows;
     struct bound_row *index;
     size_t n_rows, cap_rows;
@@ -95,6 +99,13 @@ int64_t odbc_number(const struct odbc_answer *a, size_t column);
 enum err_kind odbc_ledger_begin(struct odbc_sink *s, struct err *e) MUST_USE;
 enum err_kind odbc_ledger_end(struct odbc_sink *s, const char *status, const char *why,
                               struct err *e) MUST_USE;
+
+/* Of the ids that s->repeats found: which were loaded before; notes the others.  In the
+ * batch's transaction. */
+enum err_kind odbc_note_ids(struct odbc_sink *s, const struct batch *b,
+                            struct err *e) MUST_USE;
+/* Forgets ids that are old enough; now and then, outside of a transaction. */
+void odbc_sweep_ids(struct odbc_sink *s);
 
 enum err_kind odbc_sink_shape(struct sink *s, struct av_schema *reader, struct err *e);
 /* Makes the stage where this connection has none yet; outside of a transaction. */

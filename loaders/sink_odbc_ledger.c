@@ -209,7 +209,7 @@ static enum err_kind write_row(struct odbc_sink *s, struct err *e)
                                   "0",
                                   "0"};
 
-    s->d->put_once(&sql, s->d, "etl_log", columns, values, 19, 1);
+    s->d->put_once(&sql, s->d, "etl_log", columns, values, 19, 1, 1);
     enum err_kind rc = odbc_run_buf(&s->ledger, &sql, NULL, e);
     buf_free(&sql);
     arena_free(&a);

@@ -344,6 +344,13 @@ static void encode(struct odbc_sink *s, const struct batch *b, struct sift *sift
         note_id(s->ids, &s->n_ids, got.id);
 }
 
+static void encode_all(struct odbc_sink *s, const struct batch *b, struct sift *sift)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (!repeats_has(&s->repeats, i))
+            encode(s, b, sift, i);
+}
+
 /* --- to the database -------------------------------------------------------------- */
 
 /* Rows [low, high); *hint is the row the driver blames, -1 when none. */
@@ -651,6 +658,7 @@ static void start_over(struct odbc_sink *s)
     if (s->table.n > 0)
         rows_reset(&s->rows);
     arena_reset(&s->arena);
+    repeats_reset(&s->repeats);
     s->n_rows = s->n_rejects = s->n_ids = s->loaded = s->filtered = 0;
     s->grown = 0;
 }
@@ -695,11 +703,18 @@ static enum err_kind try(struct odbc_sink *s, const struct batch *b, struct sift
     bool there = false;
 
     start_over(s);
-    for (size_t i = 0; i < b->n; i++) // before the row is locked: others wait for it
-        encode(s, b, sift, i);
+    if (s->o.ids_keep_ms > 0)
+        repeats_find(&s->repeats, b);
+    bool ids = s->repeats.n > 0;
+    if (!ids) // before the row is locked: others wait for it
+        encode_all(s, b, sift);
     TRY(open_transaction(s, b, &there, e));
     if (there)
         return recall(s, b, r, e);
+    if (ids) {
+        TRY(odbc_note_ids(s, b, e));
+        encode_all(s, b, sift);
+    }
     TRY(load(s, b, e));
     return close_transaction(s, b, r, began_us, e);
 }
@@ -743,6 +758,7 @@ enum err_kind odbc_sink_write(struct sink *sink, const struct batch *b,
     *r = (struct receipt){0};
     if (s->stale)
         TRY(reshape(s, e));
+    odbc_sweep_ids(s);
     enum err_kind rc = try(s, b, sift, r, e);
     if (rc == ERR_OK) {
         s->n_attempts = 0;

@@ -326,7 +326,7 @@ static void close_sink(struct sink *s)
         table_free(&p->table);
     rows_free(&p->rows);
     deletion_free(&p->deletion);
-    tab_free(&p->repeats);
+    repeats_free(&p->repeats);
     arena_free(&p->arena);
     buf_free(&p->quoted);
     buf_free(&p->target);

@@ -6,6 +6,7 @@
 #include "base/tab.h"
 #include "loaders/copy.h"
 #include "loaders/deletion.h"
+#include "loaders/repeats.h"
 #include "loaders/rows.h"
 #include "loaders/sink_postgres.h"
 
@@ -50,9 +51,8 @@ struct postgres {
     size_t applied;         // staged records of the batch that took effect
     int64_t grown;          // rows the table has more since; fewer are negative
     struct deletion deletion;
-    // ids of records (sink_postgres_seen.c)
-    struct tab repeats; // records of the batch that were loaded before, by index
-    int64_t swept_ms;   // clock_ms() when etl_seen was last cleaned
+    struct repeats repeats;
+    int64_t swept_ms; // clock_ms() when etl_seen was last cleaned
     struct rows rows;
     struct row *index;
     size_t n_rows, cap_rows;

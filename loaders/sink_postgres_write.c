@@ -303,7 +303,7 @@ static enum err_kind stream(struct postgres *p, const struct batch *b,
     size_t sent = 0;
 
     for (size_t i = 0; i < b->n; i++) {
-        if (tab_get_id(&p->repeats, (int64_t)i) != NULL)
+        if (repeats_has(&p->repeats, i))
             continue;
         if (p->table.n == 0 && !b->undecoded) { // no schema was ever readable
             struct err why = {0};
@@ -580,8 +580,8 @@ static enum err_kind close_transaction(struct postgres *p, const struct batch *b
     r->filtered = p->filtered;
     r->quarantined = p->aside;
     r->loaded = p->stage[0] != '\0' ? p->applied
-                                    : b->n - p->n_rejects - p->repeats.n - p->filtered -
-                                          p->repeated - p->aside;
+                                    : b->n - p->n_rejects - repeats_count(&p->repeats) -
+                                          p->filtered - p->repeated - p->aside;
     r->duplicate = b->n - r->loaded - r->rejected - r->filtered - r->quarantined;
     r->bytes = b->bytes;
     buf_reset(&p->sql);
@@ -608,8 +608,7 @@ static void start_over(struct postgres *p)
     p->filtered = p->repeated = 0;
     p->stop = (struct err){0};
     p->grown = 0;
-    tab_free(&p->repeats);
-    p->repeats = (struct tab){0};
+    repeats_reset(&p->repeats);
 }
 
 /* It was committed, and only the answer was lost: the audit knows the numbers. */

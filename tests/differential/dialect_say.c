@@ -91,12 +91,13 @@ static void say_table(const struct dialect *d, struct table *t)
 static void say_ledger(const struct dialect *d)
 {
     static const char *const columns[] = {"pipeline", "part", "released", "updated"};
-    const char *const values[] = {"'j'", "1", d->yes, d->now};
+    const char *const values[] = {"'j'", "1", d->yes, d->now,
+                                  "'k'", "2", d->no,  d->now};
     const char *table;
 
     for (size_t i = 0; dialect_put_ledger(&sql, d, i, &table); i++)
         say(d, "ledger");
-    d->put_once(&sql, d, "etl_offsets", columns, values, 4, 2);
+    d->put_once(&sql, d, "etl_offsets", columns, values, 4, 2, 2);
     say(d, "once");
     buf_put_str(&sql, "INSERT INTO t (a, b, c) VALUES (");
     dialect_put_text(&sql, d, "it's \\ \n\xff");
