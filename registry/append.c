@@ -15,10 +15,11 @@
 #include <stdlib.h>
 
 #define TRIES 3
-#define TAKE_MS 5000     // for one attempt at the pen
-#define LOOK_MS 500      // for who took it from us
-#define DUEL_MS 100      // two who take it at once: the loser looks so long, and
-#define DUEL_MORE_MS 300 // up to this much longer, for the winner's fence
+#define TAKE_MS 5000      // for one attempt at the pen
+#define LOOK_MS 500       // for who took it from us
+#define DUEL_MS 100       // two who take it at once: the loser looks so long, and
+#define DUEL_MORE_MS 300  // up to this much longer, for the winner's fence; and for
+#define DUEL_SLOW_MS 2000 // what taking it took us, up to this: it takes them as long
 #define RECORD_MOST (16 << 20)
 
 struct reg_writer {
@@ -33,6 +34,8 @@ struct reg_writer {
     pthread_t thread;
     // the thread's alone
     struct err trouble; // why the pen could not be taken last
+    bool missed;        // it could not, and nobody else was faster
+    int64_t take_ms;    // how long that took, or taking it
     int64_t without_us; // since when writes are here and the pen is not; 0: it is
     unsigned dice;
 };
@@ -237,13 +240,16 @@ static int64_t first_due(const struct round *r)
 
 static enum err_kind take_pen(struct reg_writer *w, int64_t due_ms)
 {
-    int64_t until = clock_ms() + TAKE_MS;
+    int64_t began = clock_ms(), until = began + TAKE_MS;
 
     w->trouble = (struct err){0};
     atomic_store(&w->taking, true);
     enum err_kind rc =
         reg_pen_take(w->pen, due_ms < until ? due_ms : until, &w->trouble);
     atomic_store(&w->taking, false);
+    w->take_ms = clock_ms() - began;
+    w->missed = rc != ERR_OK && rc != ERR_CONFLICT && rc != ERR_INVALID;
+    reg_forward_note_take(w->forward, w->take_ms * 1000);
     if (rc != ERR_OK)
         log_err(LOG_INFO, "the pen could not be taken", &w->trouble);
     return rc;
@@ -257,12 +263,18 @@ static int64_t newest_fence(struct reg_writer *w)
     return newest.offset;
 }
 
-/* Lets somebody who was faster say so, and Kafka breathe. */
+static int64_t moment_ms(struct reg_writer *w)
+{
+    int64_t slow = w->take_ms < DUEL_SLOW_MS ? w->take_ms : DUEL_SLOW_MS;
+
+    return DUEL_MS + rand_r(&w->dice) % (DUEL_MORE_MS + slow);
+}
+
+/* Lets somebody who was faster say so, and Kafka breathe.  Who waits shorter than
+ * taking it takes only takes it from who is about to have it. */
 static void wait_a_moment(struct reg_writer *w, int64_t fence)
 {
-    int64_t ms = DUEL_MS + rand_r(&w->dice) % DUEL_MORE_MS;
-
-    (void)reg_tail_wait_fence(w->tail, fence, clock_ms() + ms);
+    (void)reg_tail_wait_fence(w->tail, fence, clock_ms() + moment_ms(w));
 }
 
 /* The gap ends when it is ours, or somebody else's who was asked. */
@@ -500,6 +512,29 @@ static void fetch_more(struct reg_writer *w, struct round *r)
     }
 }
 
+/* Nobody has the pen and nobody writes.  The next write must not wait for what was too
+ * slow once: while Kafka is there it is tried again. */
+static void take_at_rest(struct reg_writer *w)
+{
+    struct reg_tail_view view;
+
+    reg_tail_view(w->tail, &view);
+    if (view.kafka_is_up && !view.broken && way_of(w, NULL) == REG_WRITE)
+        (void)take_pen(w, clock_ms() + TAKE_MS);
+    else if (view.kafka_is_up)
+        w->missed = false; // somebody else has it now
+}
+
+static struct reg_job *next_job(struct reg_writer *w)
+{
+    struct reg_job *job;
+
+    while ((job = queue_get(&w->queue, w->missed ? (int)moment_ms(w) : -1)) == NULL &&
+           !queue_closed(&w->queue))
+        take_at_rest(w);
+    return job != NULL ? job : queue_get(&w->queue, -1); // what came as it was closed
+}
+
 /* Who finds that nobody else has the pen takes it before it is needed. */
 static void begin(struct reg_writer *w)
 {
@@ -519,7 +554,7 @@ static void *work_all(void *writer)
     struct reg_job *job;
 
     begin(w);
-    while ((job = queue_get(&w->queue, -1)) != NULL) {
+    while ((job = next_job(w)) != NULL) {
         r->n = 0;
         r->jobs[r->n++] = job;
         while (r->n > 0) {

@@ -51,11 +51,24 @@ static void give_up(struct reg_forward *f, const struct reg_fence *fence,
         }
 }
 
-static void note_time(struct reg_forward *f, int64_t us)
+int64_t reg_forward_usual(int64_t usual_us, int64_t took_us, bool taking)
+{
+    if (!taking)
+        return usual_us + (took_us - usual_us) / WEIGHT;
+    return usual_us > took_us / 2 ? usual_us : took_us / 2;
+}
+
+/* Two who note at once: one is forgotten. */
+static void note(struct reg_forward *f, int64_t took_us, bool taking)
 {
     int64_t usual = atomic_load(&f->usual_us);
 
-    atomic_store(&f->usual_us, usual + (us - usual) / WEIGHT);
+    atomic_store(&f->usual_us, reg_forward_usual(usual, took_us, taking));
+}
+
+void reg_forward_note_take(struct reg_forward *f, int64_t us)
+{
+    note(f, us, true);
 }
 
 /* What goes along: what the answer depends on, and by which name it is known. */
@@ -181,7 +194,7 @@ static void forward(struct reg_forward *f, struct http_client *client,
         f->o.back(f->o.to, job);
         return;
     }
-    note_time(f, clock_us() - began);
+    note(f, clock_us() - began, false);
     if (is_the_holder(&reply) && lets_in(&reply)) {
         reg_count_passing(REG_RELAYED);
         follow(f, job, &reply);

@@ -199,7 +199,8 @@ static void wait_for(struct house *h, const char *line)
     CHECK(says_metric(h, line));
 }
 
-static void open_house(struct house *h)
+/* The first `unlucky` records into the topic are refused, for ever. */
+static void open_house_unlucky(struct house *h, int unlucky)
 {
     struct err e = {0};
 
@@ -207,6 +208,7 @@ static void open_house(struct house *h)
     open_ghost(&h->ghost);
     check_ok(kf_mock_open(&h->kafka, 1, &e), &e);
     check_ok(kf_mock_topic(h->kafka, TOPIC, 1, &e), &e);
+    kf_mock_fail_produce(h->kafka, "invalid_record", unlucky);
     const char *at = kf_mock_bootstrap(h->kafka);
     check_ok(kf_producer_open(&h->others, at, NULL, &e), &e);
     check_ok(http_client_open(&h->client, &(struct http_client_settings){0}, &e), &e);
@@ -227,6 +229,11 @@ static void open_house(struct house *h)
     check_ok(registry_open(&h->registry, &h->settings, &e), &e);
     CHECK(registry_wait_ready(h->registry, PATIENCE_MS));
     wait_for(h, "\navrogate_registry_pen 1\n");
+}
+
+static void open_house(struct house *h)
+{
+    open_house_unlucky(h, 0);
 }
 
 static void close_house(struct house *h)
@@ -366,8 +373,20 @@ static void who_is_asked_by_an_instance_asks_no_other(void)
     close_house(&h);
 }
 
+/* Nobody writes: without a write before it, the pen is there. */
+static void who_could_not_take_the_pen_at_first_has_it_before_it_is_needed(void)
+{
+    struct house h;
+
+    open_house_unlucky(&h, 2);
+    CHECK(says_metric(&h, "_pen_takes_total{outcome=\"failed\"} 2\n"));
+    check_post(&h, 0, 200, "{\"id\":1}");
+    close_house(&h);
+}
+
 int main(void)
 {
+    RUN(who_could_not_take_the_pen_at_first_has_it_before_it_is_needed);
     RUN(who_does_not_write_for_us_loses_the_pen);
     RUN(what_the_holder_says_is_said);
     RUN(who_is_asked_by_an_instance_asks_no_other);

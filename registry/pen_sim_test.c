@@ -45,6 +45,7 @@ enum bug {
     ANSWERED_TOO_EARLY,  // before the commit
     REFUSED_UNREAD,      // no is said of a state that may be old
     SHARED_WITHOUT_CARE, // the ids of others in the transaction are not counted
+    MISSED_AND_LEFT,     // who could not take the pen does not try again at rest
     BUGS
 };
 
@@ -83,6 +84,7 @@ struct instance {
     int64_t own_fence, gave_up;
     uint64_t epoch;
     enum phase phase;
+    bool missed; // the pen, and nobody was faster
     struct job *jobs[QUEUE];
     size_t n;
     // the transaction in hand
@@ -101,7 +103,7 @@ struct flight { // a request that arrives late
 };
 
 struct tried { // that something happened at all
-    uint64_t takes, accepted, forwards, doubts, crashes, late;
+    uint64_t takes, accepted, forwards, doubts, crashes, late, at_rest;
 };
 
 struct sim {
@@ -496,16 +498,21 @@ static void forward(struct sim *m, struct instance *i, struct job *j)
     holder->jobs[holder->n++] = child;
 }
 
-/* True: it has gone. */
-static bool go(struct sim *m, struct instance *i, struct job *j)
+static enum reg_way way_of(const struct instance *i, bool from_instance)
 {
     struct reg_standing standing = {.holds = is_taking_or_holds(i),
-                                    .from_instance = j->from_instance,
+                                    .from_instance = from_instance,
                                     .url = i->url,
                                     .newest = i->newest.url,
                                     .newest_is_dead = i->newest.offset <= i->gave_up};
 
-    switch (reg_way_of(&standing)) {
+    return reg_way_of(&standing);
+}
+
+/* True: it has gone. */
+static bool go(struct sim *m, struct instance *i, struct job *j)
+{
+    switch (way_of(i, j->from_instance)) {
     case REG_NOT_MINE:
         leave_queue(i, j);
         j->over = true;
@@ -638,14 +645,44 @@ static void commit_batch(struct sim *m, struct instance *i)
     i->phase = HOLDS;
 }
 
-static void take_pen(struct sim *m, struct instance *i)
+static void take_name(struct sim *m, struct instance *i)
 {
-    send_elsewhere(m, i);
-    if (i->n == 0 || chance(m, 24))
+    i->missed = true;
+    if (chance(m, 24))
         return;
     i->epoch = give_name(m);
     if (!chance(m, 16))
         i->phase = NAMED;
+}
+
+static void take_pen(struct sim *m, struct instance *i)
+{
+    send_elsewhere(m, i);
+    if (i->n > 0)
+        take_name(m, i);
+}
+
+/* Nobody asks for anything. */
+static void take_at_rest(struct sim *m, struct instance *i)
+{
+    if (!i->missed || m->bug == MISSED_AND_LEFT)
+        return;
+    i->missed = way_of(i, false) == REG_WRITE;
+    if (!i->missed)
+        return;
+    m->tried.at_rest++;
+    take_name(m, i);
+}
+
+/* A step of taking it: who hears that another has the name leaves it to that one. */
+static void go_on_taking(struct sim *m, struct instance *i, const struct line *fence,
+                         enum phase next)
+{
+    bool fenced = is_fenced(m, i->epoch);
+
+    i->phase = ask_broker(m, i->epoch, fence, fence != NULL) ? next : REST;
+    if (i->phase == REST)
+        i->missed = !fenced;
 }
 
 static void put_fence(struct sim *m, struct instance *i)
@@ -653,7 +690,7 @@ static void put_fence(struct sim *m, struct instance *i)
     struct line l = fence_line(i, &m->arena);
 
     i->last = m->n;
-    i->phase = ask_broker(m, i->epoch, &l, 1) ? FENCE_PUT : REST;
+    go_on_taking(m, i, &l, FENCE_PUT);
 }
 
 static void read_fence(struct sim *m, struct instance *i)
@@ -664,6 +701,7 @@ static void read_fence(struct sim *m, struct instance *i)
         i->newest.offset = (int64_t)i->last;
     i->own_fence = (int64_t)i->last;
     i->phase = HOLDS;
+    i->missed = false;
 }
 
 /* One step of append.c's thread. */
@@ -675,11 +713,11 @@ static void step(struct sim *m, struct instance *i)
     case REST:
         if (i->n > 0)
             take_pen(m, i);
+        else
+            take_at_rest(m, i);
         break;
     case NAMED: put_fence(m, i); break;
-    case FENCE_PUT:
-        i->phase = ask_broker(m, i->epoch, NULL, 0) ? FENCE_DONE : REST;
-        break;
+    case FENCE_PUT: go_on_taking(m, i, NULL, FENCE_DONE); break;
     case FENCE_DONE: read_fence(m, i); break;
     case HOLDS:
         if (i->newest.offset != i->own_fence)
@@ -708,7 +746,7 @@ static void start(struct sim *m, int k)
     snprintf(i->url, sizeof i->url, "http://i%d", k);
     reg_state_init(&i->state);
     i->newest.offset = i->own_fence = i->gave_up = -1;
-    i->up = true;
+    i->up = i->missed = true;
 }
 
 /* Its clients are never answered; who forwarded to it finds out in time. */
@@ -802,6 +840,21 @@ static bool all_answered(const struct sim *m)
     return true;
 }
 
+/* Somebody has the pen, or it is nobody's affair before the next write. */
+static bool is_settled(const struct sim *m)
+{
+    bool missed = false;
+
+    for (int k = 0; k < INSTANCES; k++) {
+        const struct instance *i = &m->all[k];
+
+        if (i->up && i->phase == HOLDS && !is_fenced(m, i->epoch))
+            return true;
+        missed |= !i->up || i->missed || i->phase != REST;
+    }
+    return !missed;
+}
+
 static struct span told(const struct reg_state *s, struct arena *a)
 {
     struct buf b = BUF_INIT(1 << 20);
@@ -813,6 +866,7 @@ static struct span told(const struct reg_state *s, struct arena *a)
 static void check_end(struct sim *m)
 {
     must(m, all_answered(m), "healed, and somebody is never answered");
+    must(m, is_settled(m), "healed, and nobody has the pen or takes it");
     give_name(m);
     struct span so = told(&m->truth, &m->arena);
     for (int k = 0; k < INSTANCES; k++) {
@@ -853,7 +907,8 @@ static const char *history(struct sim *m, uint64_t seed, enum bug bug)
     for (int i = 0; i < STEPS && m->wrong == NULL; i++)
         something_happens(m);
     m->healing = true;
-    for (int i = 0; i < HEALING && m->wrong == NULL && !all_answered(m); i++)
+    for (int i = 0;
+         i < HEALING && m->wrong == NULL && !(all_answered(m) && is_settled(m)); i++)
         something_happens(m);
     if (m->wrong == NULL)
         check_end(m);
@@ -880,13 +935,14 @@ static void three_instances_write_one_history(void)
     }
     printf(
         "    %llu histories: %llu accepted, %llu passed on, %llu in doubt, %llu late, "
-        "%llu crashes, the pen taken %llu times\n",
+        "%llu crashes, the pen taken %llu times, asked for at rest %llu times\n",
         (unsigned long long)histories, (unsigned long long)t->accepted,
         (unsigned long long)t->forwards, (unsigned long long)t->doubts,
         (unsigned long long)t->late, (unsigned long long)t->crashes,
-        (unsigned long long)t->takes);
+        (unsigned long long)t->takes, (unsigned long long)t->at_rest);
     CHECK(t->accepted > histories && t->forwards > histories && t->doubts > histories &&
-          t->crashes > histories && t->takes > histories && t->late > 0);
+          t->crashes > histories && t->takes > histories && t->late > 0 &&
+          t->at_rest > histories);
     arena_free(&m->arena);
     free(m);
 }
@@ -902,6 +958,7 @@ static void each_promise_broken_on_purpose_is_seen(void)
         [ANSWERED_TOO_EARLY] = "answered too early",
         [REFUSED_UNREAD] = "refused unread",
         [SHARED_WITHOUT_CARE] = "shared without care",
+        [MISSED_AND_LEFT] = "missed, and left at that",
     };
     struct sim *m = mem_alloc(sizeof *m);
 
