@@ -240,6 +240,20 @@ static enum err_kind finish(struct audit *a, struct err *e)
     return run_end(&a->pg, &a->run, a->status, a->why, e);
 }
 
+/* The first try may find a connection that broke long ago. */
+static void finish_in_time(struct audit *a)
+{
+    struct err e = {0};
+
+    for (int64_t until = clock_ms() + CLOSE_MS; finish(a, &e) != ERR_OK;) {
+        if (clock_ms() >= until) {
+            log_err(LOG_WARN, "the run's end could not be written", &e);
+            return;
+        }
+        nanosleep(&(struct timespec){0, 100 * 1000000}, NULL);
+    }
+}
+
 static void *work(void *arg)
 {
     struct audit *a = arg;
@@ -254,8 +268,7 @@ static void *work(void *arg)
         away = !good;
         nap(a, good ? EVERY_MS : AGAIN_MS);
     }
-    if (finish(a, &e) != ERR_OK)
-        log_err(LOG_WARN, "the run's end could not be written", &e);
+    finish_in_time(a);
     atomic_store(&a->done, true);
     return NULL;
 }

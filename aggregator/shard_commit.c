@@ -269,14 +269,15 @@ static enum err_kind read_changelog(struct shard *s, struct kf_consumer *c,
     bool got;
 
     while (!end.reached) {
+        // Before the poll: with a message in hand the consumer would not close.
+        if (atomic_load(&s->ending))
+            return err_set(e, ERR_UNAVAILABLE, "told to end");
         enum err_kind rc = kf_poll(c, POLL_MS, &m, &got, &end, e);
 
         if (rc == ERR_UNAVAILABLE)
             shard_grumble(s, "changelog waits", e);
         else if (rc != ERR_OK)
             return rc;
-        if (atomic_load(&s->ending))
-            return err_set(e, ERR_UNAVAILABLE, "told to end");
         if (rc != ERR_OK || !got)
             continue;
         rc = apply(s, &m, e);

@@ -13,8 +13,8 @@ FAST = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500"}
 
 
 class Invoices(World):
-    def __init__(self, parts=3, **settings):
-        World.__init__(self, None, parts, schema=INVOICE, config={"retention.ms": "-1"})  # their times are old
+    def __init__(self, parts=3, kafka=KAFKA, **settings):
+        World.__init__(self, None, parts, kafka, schema=INVOICE, config={"retention.ms": "-1"})  # their times are old
         self.more, self.sent = settings, []
 
     def conf(self, **more):

@@ -2,34 +2,10 @@
 """The loader among faults of everything around it: Postgres, Kafka, the registry, the records; all of them real
 but the registry.  docs/loaders.md says which line of the failure model each scenario provokes."""
 from loader_world import *
-import glob, urllib.request
+import urllib.request
 from confluent_kafka import TopicPartition
 
 URL = make_database(SERVER, "loader_faults")
-
-
-def private_postgres():
-    """A server of our own, and how to treat it badly."""
-    port = free_port()
-    data = tempfile.mkdtemp(prefix="avrogate-pg-")
-    env = {**os.environ, "PG_DATA": data, "PG_PORT": str(port)}
-    script = os.path.join(ROOT, "tests/services/pg.sh")
-
-    def run(what):
-        subprocess.run([script, what], env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def pids(pattern):
-        main = int(open(data + "/db/postmaster.pid").readline())
-        out = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(main)], capture_output=True, text=True).stdout
-        return main, [int(l.split()[0]) for l in out.splitlines() if pattern in l]
-
-    def close():
-        run("stop")
-        subprocess.run(["rm", "-rf", data])
-    atexit.register(close)
-    run("start")
-    return "postgresql://warehouse:warehouse@127.0.0.1:%d/warehouse" % port, run, pids, lambda: [data + "/db/postmaster.pid",
-                                                                                        *glob.glob(data + "/.s.PGSQL*")]
 
 
 def private_kafka():

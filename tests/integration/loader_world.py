@@ -3,7 +3,7 @@
 Wants AVROGATE (the program), AVROGATE_TEST_KAFKA, AVROGATE_TEST_PG; whoever imports it is skipped (77)
 without them.  Everything is under names nobody else uses, in a database of its own.
 """
-import atexit, datetime, io, json, os, random, signal, socket, struct, subprocess, sys, tempfile
+import atexit, datetime, glob, io, json, os, random, signal, socket, struct, subprocess, sys, tempfile
 import threading, time, traceback, uuid
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -63,6 +63,30 @@ def make_database(server, prefix):
     ask_at(server, "CREATE DATABASE " + name)
     atexit.register(lambda: ask_at(server, "DROP DATABASE IF EXISTS %s WITH (FORCE)" % name))
     return server.rsplit("/", 1)[0] + "/" + name
+
+
+def private_postgres():
+    """A server of our own, and how to treat it badly."""
+    port = free_port()
+    data = tempfile.mkdtemp(prefix="avrogate-pg-")
+    env = {**os.environ, "PG_DATA": data, "PG_PORT": str(port)}
+    script = os.path.join(ROOT, "tests/services/pg.sh")
+
+    def run(what):
+        subprocess.run([script, what], env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def pids(pattern):
+        main = int(open(data + "/db/postmaster.pid").readline())
+        out = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(main)], capture_output=True, text=True).stdout
+        return main, [int(l.split()[0]) for l in out.splitlines() if pattern in l]
+
+    def close():
+        run("stop")
+        subprocess.run(["rm", "-rf", data])
+    atexit.register(close)
+    run("start")
+    return "postgresql://warehouse:warehouse@127.0.0.1:%d/warehouse" % port, run, pids, lambda: [data + "/db/postmaster.pid",
+                                                                                        *glob.glob(data + "/.s.PGSQL*")]
 
 
 class Registry:

@@ -175,10 +175,10 @@ EXTRA = "auto.create.topics.enable=false\nbroker.session.timeout.ms=5000\nbroker
 
 class Line:
     """Copies bytes between a port and another, as badly as it is told: `delay` seconds for each piece, `silent` (nothing comes
-    through, in neither direction, and nobody is told), reset()."""
+    through, in neither direction, and nobody is told), `mute` (what the server says is swallowed), reset()."""
 
     def __init__(self, listen, to):
-        self.to, self.delay, self.silent, self.resets = to, 0, False, 0
+        self.to, self.delay, self.silent, self.mute, self.resets = to, 0, False, False, 0
         self.server = socket.create_server(("127.0.0.1", listen))
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -199,7 +199,7 @@ class Line:
             a.close()
             return
         ended = []
-        ways = [threading.Thread(target=self.copy, args=(x, y, resets, ended), daemon=True) for x, y in ((a, b), (b, a))]
+        ways = [threading.Thread(target=self.copy, args=(x, y, x is b, resets, ended), daemon=True) for x, y in ((a, b), (b, a))]
         for way in ways:
             way.start()
         for way in ways:
@@ -209,7 +209,7 @@ class Line:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, not FIN
             s.close()
 
-    def copy(self, source, to, resets, ended):
+    def copy(self, source, to, answers, resets, ended):
         try:
             while self.resets == resets and not ended:
                 if self.silent or not select.select([source], [], [], 0.05)[0]:
@@ -219,7 +219,8 @@ class Line:
                 if not data:
                     break
                 time.sleep(self.delay)
-                to.sendall(data)
+                if not (answers and self.mute):
+                    to.sendall(data)
         except OSError:
             pass
         ended.append(True)
