@@ -40,6 +40,7 @@ struct engine {
     const struct aggregator_settings *s;
     struct kf_group group; // an opaque of the consumer
     struct agg_spec spec;
+    struct transform *transform; // NULL = none
     char *group_name, *subject, *changelog;
     struct rc *rc;
     pthread_t thread;
@@ -216,6 +217,7 @@ static struct hand *add_hand(struct engine *g, int32_t partition)
                             .group = g->group_name,
                             .subject = g->subject,
                             .changelog = g->changelog,
+                            .transform = g->transform,
                             .rc = g->rc,
                             .consumer = g->consumer};
     struct hand *h = mem_alloc(sizeof *h);
@@ -566,6 +568,21 @@ static char *or_made(const char *given, const char *base, const char *suffix)
     return text;
 }
 
+/* What a step remembers is not in the state: a restart would count otherwise. */
+static enum err_kind read_transform(struct engine *g, struct err *e)
+{
+    if (g->s->transform.root == NULL)
+        return ERR_OK;
+    TRY(transform_read(&g->transform, &g->s->transform, e));
+    const char *step = transform_remembers(g->transform);
+    if (step != NULL)
+        return err_set(e, ERR_INVALID,
+                       "transform %s: a restart would forget what it has seen, and "
+                       "count again; not before an aggregate",
+                       step);
+    return ERR_OK;
+}
+
 static enum err_kind open_parts(struct engine *g, struct err *e)
 {
     const struct aggregator_settings *s = g->s;
@@ -582,6 +599,7 @@ static enum err_kind open_parts(struct engine *g, struct err *e)
                            .latest_ttl_ms = 1000};
 
     TRY(agg_spec_read(&g->spec, &asked, e));
+    TRY(read_transform(g, e));
     TRY(rc_open(&g->rc, &o, e));
     if (pthread_create(&g->thread, NULL, work, g) != 0)
         return err_set(e, ERR_UNAVAILABLE, "no thread for the aggregate");
@@ -593,6 +611,7 @@ static void free_engine(struct engine *g)
     if (g->rc != NULL)
         rc_close(g->rc);
     agg_spec_free(&g->spec);
+    transform_free(g->transform);
     free(g->hands);
     free(g->last);
     free(g->group_name);

@@ -32,6 +32,9 @@ const struct conf_row aggregator_rows[] = {
      .help = "how long an id the registry does not know is waited for, before its "
              "records are set aside"},
 
+    {"transform", CONF_TREE, AT(transform),
+     .help = "steps that make other records of the records, before they are counted: "
+             "docs/transforms.md"},
     {"aggregate.key", CONF_LIST, AT(key), .max = 16, .argument = "FIELD",
      .help = "fields whose values make a row, a.b for those inside records; none: one "
              "row"},

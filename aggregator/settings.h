@@ -19,6 +19,7 @@ struct aggregator_settings { // filled by the rows of aggregator_rows
     struct conf_pairs kafka;
     int64_t unknown_ms;
 
+    struct conf_tree transform; // root NULL = none
     struct conf_list key;
     struct conf_pairs columns;
     const char *where, *time_field;

@@ -250,7 +250,8 @@ static void open_sift(struct shard *s)
 {
     struct sift_options o = {.subject = s->w.subject,
                              .unknown_ms = s->w.settings->unknown_ms,
-                             .timeout_ms = s->w.settings->registry_timeout_ms};
+                             .timeout_ms = s->w.settings->registry_timeout_ms,
+                             .transform = s->w.transform};
     struct err e = {0};
 
     if (sift_open(&s->sift, s->w.rc, &o, &e) != ERR_OK)

@@ -22,11 +22,13 @@
 #include "base/queue.h"
 #include "kafka/consumer.h"
 #include "registry-client/registry_client.h"
+#include "transform/transform.h"
 
 struct shard_world { // what all shards share; borrowed
     const struct aggregator_settings *settings;
     const struct agg_spec *spec;
     const char *group, *subject, *changelog;
+    const struct transform *transform; // NULL = none
     struct rc *rc;
     struct kf_consumer *consumer; // for its membership in the group
 };

@@ -20,11 +20,13 @@ static void nap(int64_t ms)
 /* --- what is set aside -------------------------------------------------------------
  */
 
-static struct span error_text(struct arena *a, const char *stage, const char *why)
+static struct span error_text(struct arena *a, const struct sifted *it, const char *why)
 {
     struct buf text = BUF_INIT(4096);
 
-    buf_printf(&text, "[{\"pointer\":\"\",\"rule\":\"%s\",\"message\":", stage);
+    buf_put_str(&text, "[{\"pointer\":");
+    json_put_string(&text, span_str(it->pointer));
+    buf_printf(&text, ",\"rule\":\"%s\",\"message\":", it->stage);
     json_put_string(&text, span_str(why));
     buf_put_str(&text, "}]");
     struct span s = arena_copy(a, buf_span(&text));
@@ -42,7 +44,7 @@ static struct span keep(struct arena *a, struct span s)
 
 /* The record as it came, with its headers, and what was wrong with it. */
 static struct kf_record make_letter(struct shard *s, const struct kf_message *m,
-                                    int32_t id, const char *stage, const char *why)
+                                    const struct sifted *it, const char *why)
 {
     struct arena *a = &s->letters_mem;
     struct kf_header *h = arena_array(a, m->n_headers + 8, sizeof *h);
@@ -50,15 +52,15 @@ static struct kf_record make_letter(struct shard *s, const struct kf_message *m,
     size_t n = 0;
 
     wall_print(when, wall_ms());
-    h[n++] = (struct kf_header){"avrogate.errors", error_text(a, stage, why)};
+    h[n++] = (struct kf_header){"avrogate.errors", error_text(a, it, why)};
     h[n++] = (struct kf_header){"avrogate.topic", span_str(s->w.settings->topic)};
     h[n++] = (struct kf_header){"avrogate.partition",
                                 arena_printf(a, "%" PRId32, m->partition)};
     h[n++] =
         (struct kf_header){"avrogate.offset", arena_printf(a, "%" PRId64, m->offset)};
-    if (id >= 0)
-        h[n++] =
-            (struct kf_header){"avrogate.schema.id", arena_printf(a, "%" PRId32, id)};
+    if (it->id >= 0)
+        h[n++] = (struct kf_header){"avrogate.schema.id",
+                                    arena_printf(a, "%" PRId32, it->id)};
     h[n++] = (struct kf_header){"avrogate.subject", span_str(s->w.subject)};
     h[n++] = (struct kf_header){"avrogate.time", arena_copy(a, span_str(when))};
     h[n++] =
@@ -73,21 +75,21 @@ static struct kf_record make_letter(struct shard *s, const struct kf_message *m,
                               .partition = -1};
 }
 
-static void set_aside(struct shard *s, const struct kf_message *m, int32_t id,
-                      const char *stage, const struct err *why)
+static void set_aside(struct shard *s, const struct kf_message *m,
+                      const struct sifted *it, const struct err *why)
 {
     s->now.rejected++;
     log_event(s->now.rejected <= 10 ? LOG_WARN : LOG_DEBUG, "record set aside",
               LOG_S("job", s->w.settings->job), LOG_I("partition", m->partition),
-              LOG_I("offset", m->offset), LOG_S("stage", stage), LOG_S("why", why->msg),
-              LOG_END);
+              LOG_I("offset", m->offset), LOG_S("stage", it->stage),
+              LOG_S("why", why->msg), LOG_END);
     if (s->w.settings->dead_letters == NULL)
         return;
     if (s->n_letters == s->cap_letters) {
         s->cap_letters = s->cap_letters == 0 ? 16 : s->cap_letters * 2;
         s->letters = mem_grow(s->letters, s->cap_letters, sizeof *s->letters);
     }
-    s->letters[s->n_letters++] = make_letter(s, m, id, stage, why->msg);
+    s->letters[s->n_letters++] = make_letter(s, m, it, why->msg);
 }
 
 /* --- the plan, and the shape it has ------------------------------------------------
@@ -197,6 +199,10 @@ static enum err_kind take_one(struct shard *s, const struct kf_message *m,
     bool holds = true;
 
     TRY(sift_find(s->sift, r, it, e));
+    if (it->fate == SIFT_FILTERED) {
+        s->now.filtered++;
+        return ERR_OK;
+    }
     it->stage = "decode";
     agg_take_begin(&s->taker);
     TRY(av_decode_all(it->plan, it->datum, NULL, &s->taker.visitor, e));
@@ -227,7 +233,7 @@ static void count_all(struct shard *s, const struct parcel *p)
         if (i + AHEAD < p->n)
             __builtin_prefetch(s->records[i + AHEAD].value.p);
         if (take_one(s, &p->messages[i], &s->records[i], &now, &it, &e) != ERR_OK)
-            set_aside(s, &p->messages[i], it.id, it.stage, &e);
+            set_aside(s, &p->messages[i], &it, &e);
     }
     (void)agg_expire(s->w.spec, &s->table, s->now.watermark);
 }
@@ -240,7 +246,7 @@ static void refuse_all(struct shard *s, const struct parcel *p)
         struct err e;
 
         if (sift_find(s->sift, &s->records[i], &it, &e) != ERR_OK)
-            set_aside(s, &p->messages[i], it.id, it.stage, &e);
+            set_aside(s, &p->messages[i], &it, &e);
     }
 }
 

@@ -51,6 +51,9 @@ static void a_run_serves_one_program_after_another(void)
         transform_run_free(h.run);
         h.run = run;
         h.offset = round;
+        const char *remembers = transform_remembers(h.t);
+        CHECK_STR(remembers == NULL ? "nobody" : remembers,
+                  round % 3 == 2 ? "1:dedupe" : "nobody");
         static const char *const says[] = {"{\"a\":5}",
                                            "{\"a\":5,\"b\":5,\"c\":5,\"d\":5,\"e\":5}",
                                            "{\"a\":5,\"b\":6}"};

@@ -35,6 +35,9 @@ struct transform_run;
 enum err_kind transform_read(struct transform **out, const struct conf_tree *steps,
                              struct err *e) MUST_USE;
 void transform_free(struct transform *t); // NULL is nothing
+/* Does a step remember records (dedupe)?  Its name; NULL: none does, and what comes out
+ * follows from each record alone. */
+const char *transform_remembers(const struct transform *t);
 
 /* ERR_INVALID, ERR_LIMIT: this schema does not fit the steps, with the step's name.
  * Retains the schema, borrows `t`. */

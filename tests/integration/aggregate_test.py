@@ -153,6 +153,57 @@ def a_condition_says_what_counts():
     same([r[:3] for r in printed(w.run())[1]], [["a", "2", "2.00"]], "rows")
 
 
+def records_are_transformed_before_they_are_counted():
+    w = Invoices(parts=1)
+    with tempfile.NamedTemporaryFile("w", suffix=".csv", delete=False) as f:
+        f.write("number,region\n0,east\n1,west\n")
+    w.files.append(f.name)
+    w.more.update(dead_letters=w.name + ".dlq", aggregate__key=["region", "day"], aggregate__where="message.net > 5.0",
+                  aggregate__columns={"invoices": "count", "net": "sum(net)", "most": "max(total)"}, transform=[
+        {"filter": "pieces > 0"},
+        {"compute": {"number": "pieces % 3", "day": "customer"}},
+        {"cast": {"number": "string", "total": "double"}},
+        {"lookup": {"file": f.name, "on": {"number": "number"}, "take": {"region": "place"}, "missing": "filter"}},
+        {"parse": {"day": {"as": "date", "format": "dd/MM/yyyy"}}},
+        {"rename": {"place": "region"}},
+        {"compute": {"net": "total * 0.5"}},
+        {"select": ["region", "day", "net", "total"]}])
+    want = {}
+    for i in range(60):
+        w.invoice("%02d/11/2026" % (20 + i % 2), 100 * i, i - 3)
+        if i > 10 and (i - 3) % 3 < 2:
+            key = ("east west".split()[(i - 3) % 3], "2026-11-%d" % (20 + i % 2))
+            n, net, most = want.get(key, (0, 0, 0))
+            want[key] = (n + 1, net + i / 2, max(most, i))
+    w.invoice("31/02/2026", 100, 1)
+    w.producer.flush()
+    for _ in range(2):
+        names, rows = printed(w.run())
+        same(names, ["region", "day", "invoices", "net", "most"], "columns")
+        same({(r[0], r[1]): (int(r[2]), float(r[3]), float(r[4])) for r in rows}, want, "rows")
+    p, url = w.serve()
+    counted = sum(r[0] for r in want.values())
+    counts = lambda a: a and (a["records"], a["rejected"], a["filtered"])
+    wait("counted, set aside, let go", lambda: counts(get(url + "/aggregate")[1]) == (counted, 1, 60 - counted))
+    w.stop(p)
+    c = Consumer({"bootstrap.servers": KAFKA, "group.id": w.name + "r", "isolation.level": "read_committed", "log_level": 0})
+    c.assign([TopicPartition(w.name + ".dlq", 0, 0)])
+    letter = wait("the letter", lambda: [m for m in c.consume(1, 0.5) if not m.error()])[0]
+    c.close()
+    error = json.loads(dict(letter.headers())["avrogate.errors"])[0]
+    same((error["rule"], error["pointer"], "transform 5:parse" in error["message"]), ("transform", "/day", True), error)
+
+
+def transforms_that_do_not_fit_stop_the_run():
+    w = Invoices(parts=1)
+    w.invoice("a", 100)
+    w.producer.flush()
+    for steps, word in (([{"select": ["nobody"]}], "transform 1:select"), ([{"drop": ["total"]}], "sum(total): no such field"),
+                        ([{"dedupe": {"key": "customer"}}], "a restart would forget"), ([{"selct": ["total"]}], "selct")):
+        p = subprocess.run([AVROGATE, "aggregate", "-c", w.file(transform=steps), "--until-end"], capture_output=True, text=True, timeout=60)
+        same((p.returncode in (1, 2), word in p.stderr), (True, True), "exit %d, and what it said: %s" % (p.returncode, p.stderr))
+
+
 def postgres_has_the_table_whoever_writes_it():
     url, w, stop = make_database(SERVER, "aggregate"), Invoices(), threading.Event()
     w.more.update(sink__postgres={"url": url, "table": w.name})
