@@ -1,14 +1,10 @@
 #include "loaders/control.h"
+#include "loaders/control_inside.h"
 
 #include "avro-core/moment.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "kafka/client.h"
-#include "loaders/etl_log.h"
-#include "loaders/migrate.h"
-#include "loaders/pause.h"
-#include "loaders/run.h"
 #include "loaders/sink_files.h"
 
 #include <assert.h>
@@ -21,15 +17,7 @@
 
 #define ROWS_MOST 240
 #define ASK_MS 10000
-#define NONE (-1)
 #define PARTITIONS_MOST 10000
-
-struct control_settings {
-    struct loader_settings load; // first: the pipeline file's rows
-    bool json, yes;
-    int64_t partition;
-    const char *to, *reason;
-};
 
 #define AT(field) offsetof(struct control_settings, field)
 
@@ -66,33 +54,9 @@ static const char examples[] =
     "  avrogate load resume -c pipeline.yaml\n"
     "  avrogate load reset  -c pipeline.yaml --to 2026-11-20T00:00:00Z --yes\n";
 
-struct stand { // of a partition
-    int32_t partition;
-    int64_t next; // NONE = nothing of it was loaded yet
-    int64_t low, high;
-    int64_t changed_ms; // 0 = not known
-    int32_t generation;
-    int64_t crashes;
-    bool running;
-    const char *owner;
-    int64_t target; // reset: where to
-};
-
-struct control {
-    struct control_settings s;
-    struct arena a;
-    struct kf_admin *kafka;
-    struct pg pg;        // sink.postgres
-    struct place *place; // sink.files
-    struct pause pause;
-    struct stand *stands;
-    int32_t n;
-    bool began; // the audit's tables are there
-};
-
 /* --- what is there ---------------------------------------------------------------- */
 
-static struct stand *stand_of(struct control *c, int64_t partition)
+struct stand *control_stand(struct control *c, int64_t partition)
 {
     return partition >= 0 && partition < c->n ? &c->stands[partition] : NULL;
 }
@@ -102,7 +66,8 @@ static void new_stands(struct control *c, int32_t n)
     c->n = n;
     c->stands = arena_array(&c->a, (size_t)n + 1, sizeof *c->stands);
     for (int32_t i = 0; i < n; i++)
-        c->stands[i] = (struct stand){.partition = i, .next = NONE, .owner = ""};
+        c->stands[i] =
+            (struct stand){.partition = i, .next = CONTROL_NONE, .owner = ""};
 }
 
 /* What another loader staged is what there is: from its first claim to its last. */
@@ -179,68 +144,7 @@ static enum err_kind ask_kafka(struct control *c, struct err *e)
     return ERR_OK;
 }
 
-static int64_t number(const PGresult *r, int row, int column)
-{
-    return strtoll(PQgetvalue(r, row, column), NULL, 10);
-}
-
-static const char positions_sql[] =
-    "SELECT o.part, o.next_offset, o.generation, o.crashes, "
-    "(extract(epoch FROM o.updated) * 1000)::bigint, split_part(o.owner, ' ', 1), "
-    "NOT o.released AND coalesce(l.status = 'running', false) FROM etl_offsets o LEFT "
-    "JOIN etl_log l ON l.run_id::text = right(o.owner, 36) WHERE o.pipeline = $1 AND "
-    "o.topic = $2 ORDER BY 1";
-
-static enum err_kind read_positions(struct control *c, struct err *e)
-{
-    const char *const values[] = {c->s.load.job, c->s.load.topic};
-    PGresult *r = NULL;
-
-    TRY(pg_ask_with(&c->pg, &r, positions_sql, 2, values, e));
-    for (int i = 0; i < PQntuples(r); i++) {
-        struct stand *t = stand_of(c, number(r, i, 0));
-        if (t == NULL)
-            continue;
-        t->next = number(r, i, 1);
-        t->generation = (int32_t)number(r, i, 2);
-        t->crashes = number(r, i, 3);
-        t->changed_ms = number(r, i, 4);
-        t->owner = arena_str(&c->a, span_str(PQgetvalue(r, i, 5)));
-        t->running = PQgetvalue(r, i, 6)[0] == 't';
-    }
-    PQclear(r);
-    return pause_ask_pg(&c->pg, c->s.load.job, &c->pause, e);
-}
-
-static enum err_kind ask_warehouse(struct control *c, struct err *e)
-{
-    PGresult *r = NULL;
-
-    TRY(pg_ask(&c->pg, &r, "SELECT to_regclass('etl_pause') IS NOT NULL", e));
-    c->began = PQgetvalue(r, 0, 0)[0] == 't';
-    PQclear(r);
-    return c->began ? read_positions(c, e) : ERR_OK;
-}
-
-static enum err_kind ask_claims(struct control *c, struct err *e)
-{
-    const char *topic = c->s.load.topic;
-
-    for (int32_t i = 0; i < c->n; i++) {
-        struct stage_claim newest;
-        bool any;
-
-        TRY(files_newest(c->place, topic, i, &newest, &any, &c->a, e));
-        if (!any)
-            continue;
-        c->stands[i].next = newest.last + 1;
-        c->stands[i].changed_ms = newest.started_ms + newest.us / 1000;
-        c->stands[i].owner = newest.instance;
-    }
-    return pause_ask_place(c->place, topic, &c->pause, e);
-}
-
-/* Opens what keeps the positions. */
+/* What keeps the positions. */
 static enum err_kind open_ledger(struct control *c, struct err *e)
 {
     struct loader_settings *l = &c->s.load;
@@ -251,21 +155,20 @@ static enum err_kind open_ledger(struct control *c, struct err *e)
                                             : "source.kafka.topic");
     if (l->phases.n > 0)
         l->url = NULL; // of the phase load, which is a job of its own
-    if ((l->place == NULL) == (l->url == NULL))
+    if ((l->place != NULL) + (l->url != NULL) + loader_is_odbc(l) != 1)
         return err_set(e, ERR_INVALID,
-                       "wanted one sink: sink.postgres.url or sink.files.place");
-    if (l->url != NULL) {
-        pg_init(&c->pg, l->url, "avrogate load control");
-        return ERR_OK;
-    }
-    struct place_settings s = loader_place(l);
-    return place_open(&c->place, &s, e);
+                       "wanted one sink: sink.postgres.url, sink.files.place, or "
+                       "sink.odbc.connection or .dsn");
+    c->ledger = l->url != NULL      ? &control_postgres
+                : loader_is_odbc(l) ? &control_odbc
+                                    : &control_files;
+    return c->ledger->open(c, e);
 }
 
 static enum err_kind look(struct control *c, struct err *e)
 {
     TRY(c->s.load.stage.place != NULL ? ask_stage(c, e) : ask_kafka(c, e));
-    return c->place != NULL ? ask_claims(c, e) : ask_warehouse(c, e);
+    return c->ledger->ask(c, e);
 }
 
 /* --- status ----------------------------------------------------------------------- */
@@ -273,7 +176,7 @@ static enum err_kind look(struct control *c, struct err *e)
 /* Of a partition that was never loaded: all of it. */
 static int64_t lag_of(const struct stand *t)
 {
-    int64_t from = t->next == NONE || t->next < t->low ? t->low : t->next;
+    int64_t from = t->next == CONTROL_NONE || t->next < t->low ? t->low : t->next;
 
     return t->high > from ? t->high - from : 0;
 }
@@ -289,7 +192,9 @@ static void put_time_or(struct buf *out, int64_t ms, const char *none)
 
 static void put_target(struct buf *out, const struct loader_settings *l)
 {
-    buf_put_str(out, l->place != NULL ? l->place : l->table == NULL ? "" : l->table);
+    const char *table = loader_is_odbc(l) ? l->odbc_table : l->table;
+
+    buf_put_str(out, l->place != NULL ? l->place : table == NULL ? "" : table);
 }
 
 static void put_table(struct buf *out, const struct control *c)
@@ -310,7 +215,7 @@ static void put_table(struct buf *out, const struct control *c)
         const struct stand *t = &c->stands[i];
 
         buf_printf(out, "%9" PRId32 " ", i);
-        if (t->next == NONE)
+        if (t->next == CONTROL_NONE)
             buf_printf(out, "%15s", "-");
         else
             buf_printf(out, "%15" PRId64, t->next);
@@ -329,7 +234,7 @@ static void put_table(struct buf *out, const struct control *c)
 static void put_stand(struct buf *out, const struct stand *t)
 {
     buf_printf(out, "{\"partition\":%" PRId32 ",\"position\":", t->partition);
-    if (t->next == NONE)
+    if (t->next == CONTROL_NONE)
         buf_put_str(out, "null");
     else
         buf_printf(out, "%" PRId64, t->next);
@@ -409,18 +314,19 @@ static void read_who(char *out, size_t n)
         snprintf(out, n, "%ld@%s", (long)getuid(), host);
 }
 
+static enum err_kind need(struct control *c, struct err *e)
+{
+    return c->ledger->need == NULL ? ERR_OK : c->ledger->need(c, e);
+}
+
 static enum err_kind do_pause(struct control *c, struct buf *out, struct err *e)
 {
     struct pause p = {.on = true, .since_ms = wall_ms()};
 
     read_who(p.who, sizeof p.who);
     snprintf(p.reason, sizeof p.reason, "%s", c->s.reason);
-    if (c->place == NULL) {
-        TRY(migrate(&c->pg, e));
-        TRY(pause_set_pg(&c->pg, c->s.load.job, &p, e));
-    } else {
-        TRY(pause_set_place(c->place, c->s.load.topic, &p, e));
-    }
+    TRY(need(c, e));
+    TRY(c->ledger->pause(c, &p, e));
     buf_printf(out, "%s: ", c->s.load.job);
     pause_put(out, &p);
     buf_put_u8(out, '\n');
@@ -429,14 +335,9 @@ static enum err_kind do_pause(struct control *c, struct buf *out, struct err *e)
 
 static enum err_kind do_resume(struct control *c, struct buf *out, struct err *e)
 {
-    if (c->place == NULL) {
-        TRY(migrate(&c->pg, e));
-        TRY(pause_ask_pg(&c->pg, c->s.load.job, &c->pause, e));
-        TRY(pause_end_pg(&c->pg, c->s.load.job, e));
-    } else {
-        TRY(pause_ask_place(c->place, c->s.load.topic, &c->pause, e));
-        TRY(pause_end_place(c->place, c->s.load.topic, e));
-    }
+    TRY(need(c, e));
+    TRY(c->ledger->ask_pause(c, e));
+    TRY(c->ledger->resume(c, e));
     buf_printf(out, "%s: %s\n", c->s.load.job,
                c->pause.on ? "goes on" : "was not paused");
     return ERR_OK;
@@ -489,7 +390,7 @@ static bool is_meant(const struct control *c, const struct stand *t)
 static void put_move(struct buf *out, const struct stand *t)
 {
     buf_printf(out, "  partition %" PRId32 ": ", t->partition);
-    if (t->next == NONE)
+    if (t->next == CONTROL_NONE)
         buf_printf(out, "no position yet, goes on at %" PRId64 "\n", t->target);
     else if (t->target == t->next)
         buf_printf(out, "stays at %" PRId64 "\n", t->next);
@@ -500,76 +401,24 @@ static void put_move(struct buf *out, const struct stand *t)
                    t->target < t->next ? "again" : "passed over");
 }
 
-static void put_where(struct buf *sql, const struct control *c)
+bool control_moves(const struct control *c, const struct stand *t)
 {
-    buf_put_str(sql, " WHERE pipeline = ");
-    etl_put_text(sql, c->s.load.job);
-    buf_put_str(sql, " AND topic = ");
-    etl_put_text(sql, c->s.load.topic);
-}
-
-static void put_reset(struct buf *sql, const struct control *c, const struct stand *t,
-                      const char *who)
-{
-    buf_put_str(sql, "WITH was AS (SELECT next_offset FROM etl_offsets");
-    put_where(sql, c);
-    buf_printf(sql,
-               " AND part = %" PRId32 "), now AS (INSERT INTO etl_offsets AS o "
-               "(pipeline, topic, part, next_offset, epoch) VALUES (",
-               t->partition);
-    etl_put_text(sql, c->s.load.job);
-    buf_put_str(sql, ", ");
-    etl_put_text(sql, c->s.load.topic);
-    buf_printf(
-        sql,
-        ", %" PRId32 ", %" PRId64
-        ", 1) ON CONFLICT (pipeline, topic, part) DO UPDATE SET next_offset = "
-        "excluded.next_offset, epoch = o.epoch + 1, generation = o.generation + "
-        "1, mark = NULL, crashes = 0, crash_offset = NULL, trying = false, "
-        "isolate_until = 0, updated = clock_timestamp() RETURNING *) INSERT INTO "
-        "etl_reset (pipeline, topic, part, generation, was, goes_on, who, "
-        "reason) SELECT pipeline, topic, part, generation, (SELECT next_offset "
-        "FROM was), next_offset, ",
-        t->partition, t->target);
-    etl_put_text(sql, who);
-    buf_put_str(sql, ", ");
-    etl_put_text(sql, c->s.reason);
-    buf_put_str(sql, " FROM now;\n");
-}
-
-static enum err_kind move_all(struct control *c, struct err *e)
-{
-    struct buf sql = BUF_INIT(8 << 20);
-    char who[80];
-
-    read_who(who, sizeof who);
-    // locked by a statement of its own, so that the next one sees what it holds
-    buf_put_str(&sql, "BEGIN;\nSELECT 1 FROM etl_offsets");
-    put_where(&sql, c);
-    buf_put_str(&sql, " FOR UPDATE;\n");
-    for (int32_t i = 0; i < c->n; i++)
-        if (is_meant(c, &c->stands[i]) && c->stands[i].target != c->stands[i].next)
-            put_reset(&sql, c, &c->stands[i], who);
-    buf_put_str(&sql, "COMMIT");
-    buf_put_u8(&sql, 0);
-    enum err_kind rc = buf_status(&sql, e);
-    if (rc == ERR_OK)
-        rc = pg_run(&c->pg, (const char *)sql.p, e);
-    buf_free(&sql);
-    return rc;
+    return is_meant(c, t) && t->target != t->next;
 }
 
 static enum err_kind do_reset(struct control *c, struct buf *out, struct err *e)
 {
+    char who[80];
+
     if (c->s.to == NULL)
         return err_set(e, ERR_INVALID, "reset wants --to earliest|latest|OFFSET|TIME");
-    if (c->place != NULL)
+    if (c->ledger->move == NULL)
         return err_set(e, ERR_INVALID,
                        "staged files keep their positions as claims, which are never "
                        "taken back: stage the topic in another place, or move "
                        "_claims/%.100s away",
                        c->s.load.topic);
-    TRY(migrate(&c->pg, e));
+    TRY(need(c, e));
     TRY(look(c, e));
     if (c->s.partition >= c->n)
         return err_set(e, ERR_INVALID, "--partition %" PRId64 ": %.100s has %" PRId32,
@@ -583,7 +432,8 @@ static enum err_kind do_reset(struct control *c, struct buf *out, struct err *e)
     }
     if (!c->s.yes)
         return err_set(e, ERR_CONFLICT, "nothing was changed: --yes does it");
-    return move_all(c, e);
+    read_who(who, sizeof who);
+    return c->ledger->move(c, who, e);
 }
 
 /* --- the command ------------------------------------------------------------------ */
@@ -624,9 +474,8 @@ static void close_control(struct control *c)
 {
     if (c->kafka != NULL)
         kf_admin_close(c->kafka);
-    if (c->pg.url != NULL)
-        pg_close(&c->pg);
-    place_close(c->place);
+    if (c->ledger != NULL)
+        c->ledger->close(c);
     arena_free(&c->a);
 }
 

@@ -29,7 +29,7 @@
 
 struct loader {
     struct loader_settings s;
-    char *group, *subject, *dsn;
+    char *group, *subject;
     char *topic; // of the stage's place
     pthread_t thread;
     bool joined; // by whoever ends it
@@ -764,27 +764,16 @@ static char *or_made(const char *given, const char *base, const char *suffix)
     return text;
 }
 
-static bool is_odbc(const struct loader_settings *s)
+bool loader_is_odbc(const struct loader_settings *s)
 {
     return s->odbc_connection != NULL || s->odbc_dsn != NULL;
 }
 
-static enum err_kind open_odbc(struct loader *l, struct err *e)
+struct odbc_options loader_odbc(const struct loader_settings *s)
 {
-    const struct loader_settings *s = &l->s;
-
-    if (s->odbc_connection != NULL && s->odbc_dsn != NULL)
-        return err_set(e, ERR_INVALID,
-                       "sink.odbc.connection and .dsn: wanted one of them");
-    if (s->odbc_table == NULL)
-        return err_set(e, ERR_INVALID, "sink.odbc.table is missing");
-    if (s->odbc_tombstones == 1 && s->odbc_mode != APPLY_UPSERT)
-        return err_set(e, ERR_INVALID,
-                       "sink.odbc.tombstones delete: wanted mode upsert");
-    if (s->odbc_connection == NULL)
-        l->dsn = or_made(NULL, "DSN=", s->odbc_dsn);
-    struct odbc_options o = {
-        .connection = s->odbc_connection != NULL ? s->odbc_connection : l->dsn,
+    return (struct odbc_options){
+        .connection = s->odbc_connection,
+        .dsn = s->odbc_dsn,
         .dialect = s->odbc_dialect,
         .table = s->odbc_table,
         .job = s->job,
@@ -801,19 +790,27 @@ static enum err_kind open_odbc(struct loader *l, struct err *e)
         .lock_timeout_ms = s->odbc_lock_timeout_ms,
         .statement_timeout_ms = s->odbc_statement_timeout_ms,
     };
+}
 
+static enum err_kind open_odbc(struct loader *l, struct err *e)
+{
+    struct odbc_options o = loader_odbc(&l->s);
+
+    if (l->s.odbc_tombstones == 1 && l->s.odbc_mode != APPLY_UPSERT)
+        return err_set(e, ERR_INVALID,
+                       "sink.odbc.tombstones delete: wanted mode upsert");
     return odbc_sink_open(&l->sink, &o, e);
 }
 
 static enum err_kind open_sink(struct loader *l, struct err *e)
 {
-    if ((l->s.place != NULL) + (l->s.url != NULL) + is_odbc(&l->s) != 1)
+    if ((l->s.place != NULL) + (l->s.url != NULL) + loader_is_odbc(&l->s) != 1)
         return err_set(e, ERR_INVALID,
                        "wanted one sink: sink.postgres.url, sink.files.place, or "
                        "sink.odbc.connection or .dsn");
     if (l->s.place != NULL)
         return open_files(l, e);
-    if (is_odbc(&l->s))
+    if (loader_is_odbc(&l->s))
         return open_odbc(l, e);
     if (l->s.table == NULL)
         return err_set(e, ERR_INVALID, "sink.postgres.table is missing");
@@ -860,7 +857,6 @@ static void free_loader(struct loader *l)
     free(l->group);
     free(l->subject);
     free(l->topic);
-    free(l->dsn);
     free(l);
 }
 
@@ -892,7 +888,7 @@ static enum err_kind open_parts(struct loader *l, struct err *e)
     TRY(check_source(l, e));
     TRY(open_registry(l, e));
     TRY(open_sink(l, e));
-    if (l->s.audit_url != NULL && is_odbc(&l->s))
+    if (l->s.audit_url != NULL && loader_is_odbc(&l->s))
         return err_set(e, ERR_INVALID,
                        "audit.url: an ODBC sink's audit is in its own "
                        "database alone");
@@ -989,7 +985,7 @@ static enum err_kind plan(struct loader *l, struct buf *statements, struct err *
     TRY(open_sink(l, e));
     TRY(learn_stage(l, e));
     TRY(sift_latest(l->sift, e));
-    if (is_odbc(&l->s))
+    if (loader_is_odbc(&l->s))
         return odbc_sink_plan(l->sink, sift_reader(l->sift), statements, e);
     return postgres_plan(l->sink, sift_reader(l->sift), statements, e);
 }

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/conf.h"
+#include "loaders/sink_odbc.h"
 #include "place/place.h"
 #include "registry-client/login.h"
 
@@ -133,6 +134,10 @@ enum err_kind loader_plan(const struct loader_settings *s, struct buf *statement
  * of each; nothing is loaded. */
 enum err_kind loader_sample(const struct loader_settings *s, struct buf *out,
                             struct err *e) MUST_USE;
+
+/* Is sink.odbc meant; and what it is opened with, borrowed from the settings. */
+bool loader_is_odbc(const struct loader_settings *s);
+struct odbc_options loader_odbc(const struct loader_settings *s);
 
 /* avrogate load */
 int cmd_load(int argc, char **argv);

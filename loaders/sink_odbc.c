@@ -16,13 +16,18 @@ struct odbc_sink *odbc_sink_of(struct sink *s)
     return (struct odbc_sink *)s;
 }
 
-void odbc_put_where(struct buf *sql, const struct odbc_sink *s, const char *topic,
-                    int32_t partition)
+void odbc_put_job(struct buf *sql, const struct odbc_sink *s, const char *topic)
 {
     buf_put_str(sql, " pipeline = ");
     dialect_put_text(sql, s->d, s->o.job);
     buf_put_str(sql, " AND topic = ");
     dialect_put_text(sql, s->d, topic);
+}
+
+void odbc_put_where(struct buf *sql, const struct odbc_sink *s, const char *topic,
+                    int32_t partition)
+{
+    odbc_put_job(sql, s, topic);
     buf_printf(sql, " AND part = %" PRId32, partition);
 }
 
@@ -54,11 +59,27 @@ int64_t odbc_number(const struct odbc_answer *a, size_t column)
     return number_or(a, column, 0);
 }
 
+bool odbc_is_true(const char *cell)
+{
+    return cell != NULL && strchr("1tTyY", cell[0]) != NULL;
+}
+
 static bool truth(const struct odbc_answer *a, size_t column)
 {
-    const char *text = odbc_cell(a, 0, column);
+    return odbc_is_true(odbc_cell(a, 0, column));
+}
 
-    return text != NULL && strchr("1tTyY", text[0]) != NULL;
+/* "2026-11-21 09:30:00..." in UTC, as every session of ours has it. */
+int64_t odbc_time_ms(const char *cell)
+{
+    struct tm t = {0};
+
+    if (cell == NULL || sscanf(cell, "%d-%d-%d%*c%d:%d:%d", &t.tm_year, &t.tm_mon,
+                               &t.tm_mday, &t.tm_hour, &t.tm_min, &t.tm_sec) != 6)
+        return 0;
+    t.tm_year -= 1900;
+    t.tm_mon--;
+    return (int64_t)timegm(&t) * 1000;
 }
 
 /* --- every new connection --------------------------------------------------------- */
@@ -130,8 +151,8 @@ static enum err_kind greet_ledger(struct odbc *o, struct err *e)
 
 /* --- whose partition it is (the source's thread) ---------------------------------- */
 
-static enum err_kind ensure_position(struct odbc_sink *s, const char *topic,
-                                     int32_t partition, int64_t low, struct err *e)
+enum err_kind odbc_ensure_position(struct odbc_sink *s, const char *topic,
+                                   int32_t partition, int64_t low, struct err *e)
 {
     static const char *const columns[] = {
         "pipeline",   "topic",    "part",   "next_offset", "epoch",        "owner",
@@ -319,7 +340,7 @@ static enum err_kind take(struct sink *sink, const char *topic, int32_t partitio
 
     TRY(odbc_connect(&s->ledger, e));
     end_former_owner(s, topic, partition); // first: an INSERT waits for the row, too
-    TRY(ensure_position(s, topic, partition, low, e));
+    TRY(odbc_ensure_position(s, topic, partition, low, e));
     enum err_kind rc = become_owner(s, topic, partition, cluster, out, e);
     if (rc != ERR_OK)
         odbc_rollback(&s->ledger);
@@ -350,10 +371,8 @@ static enum err_kind reached(struct sink *sink, const char *topic, const int64_t
     struct odbc_answer a;
     size_t there = 0, wanted = 0;
 
-    buf_put_str(&sql, "SELECT part, next_offset FROM etl_offsets WHERE pipeline = ");
-    dialect_put_text(&sql, s->d, s->o.job);
-    buf_put_str(&sql, " AND topic = ");
-    dialect_put_text(&sql, s->d, topic);
+    buf_put_str(&sql, "SELECT part, next_offset FROM etl_offsets WHERE");
+    odbc_put_job(&sql, s, topic);
     enum err_kind rc = odbc_ask_buf(&s->ledger, &sql, &a, e);
     buf_free(&sql);
     TRY(rc);
@@ -400,19 +419,6 @@ static enum err_kind trial(struct sink *sink, const struct batch *b, struct err 
                    b->topic, b->partition);
 }
 
-/* "2026-11-21 09:30:00..." in UTC, as every session of ours has it. */
-static int64_t read_time_ms(const char *text)
-{
-    struct tm t = {0};
-
-    if (text == NULL || sscanf(text, "%d-%d-%d%*c%d:%d:%d", &t.tm_year, &t.tm_mon,
-                               &t.tm_mday, &t.tm_hour, &t.tm_min, &t.tm_sec) != 6)
-        return 0;
-    t.tm_year -= 1900;
-    t.tm_mon--;
-    return (int64_t)timegm(&t) * 1000;
-}
-
 static enum err_kind paused(struct sink *sink, struct pause *out, struct err *e)
 {
     struct odbc_sink *s = odbc_sink_of(sink);
@@ -426,7 +432,7 @@ static enum err_kind paused(struct sink *sink, struct pause *out, struct err *e)
     TRY(odbc_ask_buf(&s->db, &s->sql, &a, e));
     out->on = a.rows == 1;
     if (out->on) {
-        out->since_ms = read_time_ms(odbc_cell(&a, 0, 0));
+        out->since_ms = odbc_time_ms(odbc_cell(&a, 0, 0));
         snprintf(out->who, sizeof out->who, "%s", odbc_cell(&a, 0, 1));
         snprintf(out->reason, sizeof out->reason, "%s", odbc_cell(&a, 0, 2));
     }
@@ -435,27 +441,27 @@ static enum err_kind paused(struct sink *sink, struct pause *out, struct err *e)
 }
 
 /* Now that we know whose driver it is: once more, with what it has to be told. */
-static enum err_kind connect_with(struct odbc_sink *s, struct err *e)
+enum err_kind odbc_sink_connect(struct odbc_sink *s, struct err *e)
 {
     char lock_ms[24];
 
     TRY(odbc_connect(&s->ledger, e));
-    if (s->d->connect_with == NULL || s->connection.n > 0)
+    if (s->d->connect_with == NULL || s->told)
         return ERR_OK;
     snprintf(lock_ms, sizeof lock_ms, "%" PRId64, s->o.lock_timeout_ms);
-    buf_put_str(&s->connection, s->o.connection);
+    odbc_drop(&s->ledger);
+    buf_cut(&s->connection, s->connection.n - 1);
     dialect_put(&s->connection, s->d->connect_with,
                 (const char *[]){"lock_ms", lock_ms, NULL});
     buf_put_u8(&s->connection, 0);
-    TRY(buf_status(&s->connection, e));
     s->ledger.connection = s->db.connection = (const char *)s->connection.p;
-    odbc_drop(&s->ledger);
-    return ERR_OK;
+    s->told = true;
+    return buf_status(&s->connection, e);
 }
 
 static enum err_kind begin(struct sink *s, struct err *e)
 {
-    TRY(connect_with(odbc_sink_of(s), e));
+    TRY(odbc_sink_connect(odbc_sink_of(s), e));
     return odbc_ledger_begin(odbc_sink_of(s), e);
 }
 
@@ -553,11 +559,21 @@ static enum err_kind check_keys(const struct odbc_options *o, struct err *e)
     return ERR_OK;
 }
 
+static enum err_kind check_options(const struct odbc_options *o, struct err *e)
+{
+    if ((o->connection == NULL) == (o->dsn == NULL))
+        return err_set(e, ERR_INVALID,
+                       "sink.odbc.connection and .dsn: wanted one of them");
+    if (o->table == NULL)
+        return err_set(e, ERR_INVALID, "sink.odbc.table is missing");
+    TRY(check_dialect(o->dialect, e));
+    return check_keys(o, e);
+}
+
 enum err_kind odbc_sink_open(struct sink **out, const struct odbc_options *o,
                              struct err *e)
 {
-    TRY(check_dialect(o->dialect, e));
-    TRY(check_keys(o, e));
+    TRY(check_options(o, e));
     struct odbc_sink *s = mem_alloc(sizeof *s);
     *s = (struct odbc_sink){.sink = {&odbc_ops},
                             .o = *o,
@@ -574,8 +590,10 @@ enum err_kind odbc_sink_open(struct sink **out, const struct odbc_options *o,
     s->run.topic = o->topic;
     s->run.source = o->source;
     s->run.target = o->table;
-    odbc_init(&s->ledger, o->connection);
-    odbc_init(&s->db, o->connection);
+    buf_printf(&s->connection, "%s%s%c", o->dsn != NULL ? "DSN=" : "",
+               o->dsn != NULL ? o->dsn : o->connection, 0);
+    odbc_init(&s->ledger, (const char *)s->connection.p);
+    odbc_init(&s->db, (const char *)s->connection.p);
     s->ledger.greet = greet_ledger;
     s->db.greet = greet_writer;
     s->db.timeout_ms = o->statement_timeout_ms;

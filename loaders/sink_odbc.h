@@ -26,7 +26,8 @@
 #include "loaders/sink.h"
 
 struct odbc_options {
-    const char *connection; // the driver manager's
+    const char *connection; // the driver manager's ...
+    const char *dsn;        // ... or a data source's name; one of them is NULL
     const char *dialect;    // a name, or "auto": by what the driver says
     const char *table;
     const char *job, *topic, *source;

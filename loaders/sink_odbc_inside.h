@@ -33,7 +33,8 @@ struct odbc_sink {
     struct odbc_options o;
     const struct dialect *d; // NULL until the first connection
     struct run run;
-    struct buf connection; // what is connected with; n 0 = what the options say
+    struct buf connection; // what is connected with
+    bool told;             // ... has what the dialect has to say to the driver
 
     struct odbc ledger; // the source's thread, and main before and after
 
@@ -85,7 +86,8 @@ struct odbc_sink *odbc_sink_of(struct sink *s);
 
 /* Which dialect it is, on the first connection; ERR_NOT_FOUND when it is another. */
 enum err_kind odbc_adopt(struct odbc_sink *s, struct odbc *o, struct err *e) MUST_USE;
-/* " pipeline = ... AND topic = ... AND part = 3" */
+/* " pipeline = ... AND topic = ..." and " AND part = 3" */
+void odbc_put_job(struct buf *sql, const struct odbc_sink *s, const char *topic);
 void odbc_put_where(struct buf *sql, const struct odbc_sink *s, const char *topic,
                     int32_t partition);
 /* Ends `sql`, runs it. */
@@ -93,9 +95,21 @@ enum err_kind odbc_run_buf(struct odbc *o, struct buf *sql, int64_t *changed,
                            struct err *e) MUST_USE;
 enum err_kind odbc_ask_buf(struct odbc *o, struct buf *sql, struct odbc_answer *out,
                            struct err *e) MUST_USE;
+bool odbc_is_true(const char *cell);    // NULL is false
+int64_t odbc_time_ms(const char *cell); // of an INSTANT; 0 = none
 int64_t odbc_number(const struct odbc_answer *a, size_t column);
 
+/* The first connection, with what the driver has to be told. */
+enum err_kind odbc_sink_connect(struct odbc_sink *s, struct err *e) MUST_USE;
+/* By the ledger: the row of a partition never seen before, and nothing where it is. */
+enum err_kind odbc_ensure_position(struct odbc_sink *s, const char *topic,
+                                   int32_t partition, int64_t low,
+                                   struct err *e) MUST_USE;
+
 /* The ledger's tables (sink_odbc_ledger.c). */
+enum err_kind odbc_ledger_need(struct odbc_sink *s, struct err *e) MUST_USE;
+enum err_kind odbc_ledger_is_there(struct odbc_sink *s, const char *table, bool *yes,
+                                   struct err *e) MUST_USE;
 enum err_kind odbc_ledger_begin(struct odbc_sink *s, struct err *e) MUST_USE;
 enum err_kind odbc_ledger_end(struct odbc_sink *s, const char *status, const char *why,
                               struct err *e) MUST_USE;

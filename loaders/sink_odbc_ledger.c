@@ -17,28 +17,33 @@
 
 /* --- tables ----------------------------------------------------------------------- */
 
-static bool is_there(struct odbc_sink *s, const char *table)
+enum err_kind odbc_ledger_is_there(struct odbc_sink *s, const char *table, bool *yes,
+                                   struct err *e)
 {
     struct buf sql = BUF_INIT(1000);
     struct odbc_answer a;
-    struct err ignored = {0};
 
     buf_printf(&sql, "SELECT * FROM %s WHERE 1 = 0", table);
-    enum err_kind rc = odbc_ask_buf(&s->ledger, &sql, &a, &ignored);
+    enum err_kind rc = odbc_ask_buf(&s->ledger, &sql, &a, e);
+    buf_free(&sql);
+    *yes = rc == ERR_OK;
     if (rc == ERR_OK)
         odbc_answer_free(&a);
-    buf_free(&sql);
-    return rc == ERR_OK;
+    return rc == ERR_UNAVAILABLE ? rc : ERR_OK;
 }
 
 static enum err_kind make(struct odbc_sink *s, struct buf *sql, const char *table,
                           struct err *e)
 {
+    struct err ignored = {0};
+    bool there = false;
+
     if (odbc_run_buf(&s->ledger, sql, NULL, e) == ERR_OK) {
         log_event(LOG_INFO, "table created", LOG_S("table", table), LOG_END);
         return ERR_OK;
     }
-    if (e->kind != ERR_UNAVAILABLE && is_there(s, table))
+    if (e->kind != ERR_UNAVAILABLE &&
+        odbc_ledger_is_there(s, table, &there, &ignored) == ERR_OK && there)
         return ERR_OK; // another instance was first
     return err_prefix(e, "%s", table);
 }
@@ -48,12 +53,14 @@ static enum err_kind make_tables(struct odbc_sink *s, struct err *e)
     struct buf sql = BUF_INIT(1 << 16);
     const char *table;
     enum err_kind rc = ERR_OK;
+    bool there;
 
     for (size_t i = 0; rc == ERR_OK; i++) {
         buf_reset(&sql);
         if (!dialect_put_ledger(&sql, s->d, i, &table))
             break;
-        if (!is_there(s, table))
+        rc = odbc_ledger_is_there(s, table, &there, e);
+        if (rc == ERR_OK && !there)
             rc = make(s, &sql, table, e);
     }
     buf_free(&sql);
@@ -99,7 +106,7 @@ static enum err_kind migrate_all(struct odbc_sink *s, struct err *e)
     return odbc_commit(&s->ledger, e);
 }
 
-static enum err_kind need_tables(struct odbc_sink *s, struct err *e)
+enum err_kind odbc_ledger_need(struct odbc_sink *s, struct err *e)
 {
     if (!s->d->migrated)
         return make_tables(s, e);
@@ -219,7 +226,7 @@ static enum err_kind write_row(struct odbc_sink *s, struct err *e)
 enum err_kind odbc_ledger_begin(struct odbc_sink *s, struct err *e)
 {
     TRY(odbc_connect(&s->ledger, e));
-    TRY(need_tables(s, e));
+    TRY(odbc_ledger_need(s, e));
     TRY(mark_the_dead(s, e));
     return write_row(s, e);
 }
