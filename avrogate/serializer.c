@@ -119,13 +119,9 @@ static enum err_kind take_schema(struct avrogate_serializer *s,
 
 static void init_lock(struct avrogate_serializer *s)
 {
-    pthread_condattr_t monotonic;
 
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->answered, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&s->answered);
 }
 
 static enum err_kind open_serializer(struct avrogate_serializer **out,
@@ -306,8 +302,7 @@ static void ask_for_slot(struct avrogate_serializer *s, struct slot *slot,
 
 static void wait_until(struct avrogate_serializer *s, int64_t deadline_ms)
 {
-    struct timespec t = {.tv_sec = deadline_ms / 1000,
-                         .tv_nsec = deadline_ms % 1000 * 1000000};
+    struct timespec t = clock_at(deadline_ms);
 
     pthread_cond_timedwait(&s->answered, &s->lock, &t);
 }

@@ -9,14 +9,16 @@
 
 #include "base/span.h"
 
+#include <pthread.h>
 #include <time.h>
 
 int64_t clock_ms(void);
 int64_t clock_us(void);
 int64_t wall_ms(void); // since 1970-01-01T00:00:00Z
 
-/* A moment of clock_ms()'s, for pthread_cond_timedwait() on CLOCK_MONOTONIC. */
+/* A moment of clock_ms()'s, for pthread_cond_timedwait() on a condition made so. */
 struct timespec clock_at(int64_t ms);
+void clock_cond_init(pthread_cond_t *c);
 
 /* "2026-11-21T09:30:00.123Z" */
 #define WALL_TEXT 25

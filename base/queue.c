@@ -1,19 +1,16 @@
 #include "base/queue.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
-#include <time.h>
 
 void queue_init(struct queue *q, size_t cap)
 {
-    pthread_condattr_t monotonic;
 
     *q = (struct queue){.items = mem_array(cap, sizeof *q->items), .cap = cap};
     pthread_mutex_init(&q->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&q->some, &monotonic);
-    pthread_cond_init(&q->room, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&q->some);
+    clock_cond_init(&q->room);
 }
 
 void queue_free(struct queue *q)
@@ -51,20 +48,6 @@ bool queue_put(struct queue *q, void *item)
     return taken;
 }
 
-static struct timespec in_ms(int ms)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    return t;
-}
-
 static void *take_locked(struct queue *q)
 {
     if (q->n == 0)
@@ -78,7 +61,7 @@ static void *take_locked(struct queue *q)
 
 void *queue_get(struct queue *q, int ms)
 {
-    struct timespec until = in_ms(ms < 0 ? 0 : ms);
+    struct timespec until = clock_at(clock_ms() + (ms < 0 ? 0 : ms));
     bool waiting = true;
 
     pthread_mutex_lock(&q->lock);

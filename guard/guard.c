@@ -381,15 +381,11 @@ static void stop_threads(struct guard *g)
 static struct guard *make(const struct guard_settings *s)
 {
     struct guard *g = mem_alloc(sizeof *g);
-    pthread_condattr_t attr;
 
     g->s = s;
     pthread_rwlock_init(&g->lock, NULL);
     pthread_mutex_init(&g->watch_lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&g->stop_watching, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&g->stop_watching);
     queue_init(&g->hashing, HASHES);
     proven_init(&g->proven);
     throttle_init(g);

@@ -35,7 +35,6 @@ static struct http_server *make(const struct http_settings *settings,
                                 struct http_app *app)
 {
     struct http_server *s = mem_alloc(sizeof *s);
-    pthread_condattr_t attr;
 
     check_limits(&settings->limits);
     s->app = app;
@@ -49,10 +48,7 @@ static struct http_server *make(const struct http_settings *settings,
     s->nloops = settings->loops > 0 ? settings->loops : core_count();
     s->loops = mem_array(s->nloops, sizeof *s->loops);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->emptier, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&s->emptier);
     return s;
 }
 

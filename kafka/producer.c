@@ -242,15 +242,11 @@ enum err_kind kf_producer_make(struct kf_producer **out, const char *bootstrap,
                                const struct conf_pair *more, size_t n, struct err *e)
 {
     struct kf_producer *p = mem_alloc(sizeof *p);
-    pthread_condattr_t monotonic;
 
     kf_voice_init(&p->voice);
     kf_handles_init(&p->handles);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->none_left, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&p->none_left);
 
     enum err_kind rc = start(p, bootstrap, properties, more, n, e);
     if (rc != ERR_OK) {
@@ -270,8 +266,7 @@ enum err_kind kf_producer_open(struct kf_producer **out, const char *bootstrap,
 
 static bool wait_none_left(struct kf_producer *p, int64_t deadline_ms)
 {
-    struct timespec until = {.tv_sec = deadline_ms / 1000,
-                             .tv_nsec = deadline_ms % 1000 * 1000000};
+    struct timespec until = clock_at(deadline_ms);
     bool none;
 
     pthread_mutex_lock(&p->lock);

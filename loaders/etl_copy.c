@@ -177,17 +177,13 @@ enum err_kind etl_copy_open(struct etl_copy **out, const char *from_url,
                             const char *to_url, const char *job, struct err *e)
 {
     struct etl_copy *c = mem_alloc(sizeof *c);
-    pthread_condattr_t a;
 
     c->job = job;
     c->grumbled_ms = -30001;
     pg_init(&c->from, from_url, "avrogate audit copy");
     pg_init(&c->to, to_url, "avrogate audit copy");
     pthread_mutex_init(&c->lock, NULL);
-    pthread_condattr_init(&a);
-    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->changed, &a);
-    pthread_condattr_destroy(&a);
+    clock_cond_init(&c->changed);
     if (pthread_create(&c->thread, NULL, work, c) != 0) {
         free(c);
         return err_set(e, ERR_UNAVAILABLE, "no thread for the audit's copy");

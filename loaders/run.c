@@ -934,7 +934,6 @@ static struct loader *new_loader(const struct loader_settings *s)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct loader *l = mem_alloc(sizeof *l);
-    pthread_condattr_t a;
 
     pthread_once(&once, add_metrics);
     l->s = *s;
@@ -945,10 +944,7 @@ static struct loader *new_loader(const struct loader_settings *s)
     l->group = or_made(s->group, s->job, "");
     l->subject = or_made(s->subject, l->s.topic == NULL ? "" : l->s.topic, "-value");
     pthread_mutex_init(&l->lock, NULL);
-    pthread_condattr_init(&a);
-    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-    pthread_cond_init(&l->changed, &a);
-    pthread_condattr_destroy(&a);
+    clock_cond_init(&l->changed);
     return l;
 }
 

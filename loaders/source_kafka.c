@@ -725,13 +725,9 @@ static void free_source(struct kafka_source *k)
 
 static void init_lock(struct kafka_source *k)
 {
-    pthread_condattr_t a;
 
     pthread_mutex_init(&k->lock, NULL);
-    pthread_condattr_init(&a);
-    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-    pthread_cond_init(&k->some, &a);
-    pthread_condattr_destroy(&a);
+    clock_cond_init(&k->some);
 }
 
 static enum err_kind join(struct kafka_source *k, struct err *e)

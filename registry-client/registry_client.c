@@ -50,7 +50,6 @@ struct rc {
 
 enum err_kind rc_open(struct rc **out, const struct rc_options *o, struct err *e)
 {
-    pthread_condattr_t monotonic;
     struct rest *rest;
 
     TRY(rest_open(&rest, o, e));
@@ -60,10 +59,7 @@ enum err_kind rc_open(struct rc **out, const struct rc_options *o, struct err *e
     rc->negative_ttl_ms = o->negative_ttl_ms > 0 ? o->negative_ttl_ms : 1000;
     rc->most = (o->cached_ids > 0 ? o->cached_ids : 10000) + NAMES_MOST;
     pthread_mutex_init(&rc->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&rc->fetched, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&rc->fetched);
     *out = rc;
     return ERR_OK;
 }
@@ -201,8 +197,7 @@ static enum err_kind answer(const struct entry *en, struct rc_schema *out,
 
 static void wait_until(struct rc *rc, int64_t deadline_ms)
 {
-    struct timespec t = {.tv_sec = deadline_ms / 1000,
-                         .tv_nsec = deadline_ms % 1000 * 1000000};
+    struct timespec t = clock_at(deadline_ms);
 
     pthread_cond_timedwait(&rc->fetched, &rc->lock, &t);
 }

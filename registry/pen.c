@@ -57,20 +57,9 @@ static void note_report(struct kf_waiter *w, uint32_t index, const struct kf_rep
     pthread_mutex_unlock(&d->lock);
 }
 
-static void make_condition(pthread_cond_t *c)
-{
-    pthread_condattr_t monotonic;
-
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(c, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
 static bool wait_all_in(struct delivery *d, int64_t due_ms)
 {
-    struct timespec until = {.tv_sec = due_ms / 1000,
-                             .tv_nsec = due_ms % 1000 * 1000000};
+    struct timespec until = clock_at(due_ms);
     int rc = 0;
 
     pthread_mutex_lock(&d->lock);
@@ -96,7 +85,7 @@ static enum err_kind deliver(struct reg_pen *p, const struct kf_record *records,
     struct delivery d = {.waiter = {note_report}, .awaited = n, .last = -1};
 
     pthread_mutex_init(&d.lock, NULL);
-    make_condition(&d.all_in);
+    clock_cond_init(&d.all_in);
     (void)kf_send_batch(p->producer, p->o.topic, records, n, &d.waiter, 0);
     if (!wait_all_in(&d, due_ms))
         close_producer(p);

@@ -41,16 +41,6 @@ struct reg_tail {
     struct reg_fence fence;
 };
 
-static void make_condition(pthread_cond_t *c)
-{
-    pthread_condattr_t monotonic;
-
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(c, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
 /* Readers come without a pause: the one writer must not wait for a moment without. */
 static void make_state_lock(pthread_rwlock_t *l)
 {
@@ -82,8 +72,7 @@ static void wake_all(struct reg_tail *t)
 
 static bool wait_moved(struct reg_tail *t, int64_t due_ms)
 {
-    struct timespec until = {.tv_sec = due_ms / 1000,
-                             .tv_nsec = due_ms % 1000 * 1000000};
+    struct timespec until = clock_at(due_ms);
 
     return pthread_cond_timedwait(&t->moved, &t->lock, &until) == 0;
 }
@@ -351,7 +340,7 @@ enum err_kind reg_tail_open(struct reg_tail **out, const char *bootstrap,
     reg_state_init(&t->state);
     make_state_lock(&t->state_lock);
     pthread_mutex_init(&t->lock, NULL);
-    make_condition(&t->moved);
+    clock_cond_init(&t->moved);
     if (pthread_create(&t->reader, NULL, read_all, t) != 0 ||
         pthread_create(&t->pulse, NULL, feel_pulse, t) != 0)
         abort(); // no threads at start: the machine is out
