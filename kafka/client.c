@@ -321,46 +321,6 @@ static enum err_kind take_entries(const rd_kafka_event_t *answer, const char *to
     return ERR_OK;
 }
 
-static enum err_kind find_setting(const rd_kafka_event_t *answer, const char *topic,
-                                  const char *name, struct arena *mem,
-                                  struct span *value, struct err *e)
-{
-    const rd_kafka_ConfigEntry_t **entries = NULL;
-    size_t m = 0;
-
-    TRY(take_entries(answer, topic, &entries, &m, e));
-    for (size_t i = 0; i < m; i++) {
-        const char *text = rd_kafka_ConfigEntry_value(entries[i]);
-
-        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), name) != 0 || text == NULL)
-            continue;
-        *value = arena_copy(mem, span_str(text));
-        return ERR_OK;
-    }
-    return err_set(e, ERR_NOT_FOUND, "topic %s has no setting %s", topic, name);
-}
-
-enum err_kind kf_topic_setting(struct kf_admin *a, const char *topic, const char *name,
-                               struct arena *mem, struct span *value, int timeout_ms,
-                               struct err *e)
-{
-    rd_kafka_ConfigResource_t *about =
-        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-    if (about == NULL)
-        return err_set(e, ERR_INVALID, "\"%s\" is no name of a topic", topic);
-
-    struct request r = request_open(a, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
-    rd_kafka_DescribeConfigs(a->rk, &about, 1, r.options, r.queue);
-    rd_kafka_resp_err_t code = request_wait(&r, timeout_ms);
-    enum err_kind rc =
-        code == RD_KAFKA_RESP_ERR_NO_ERROR
-            ? find_setting(r.answer, topic, name, mem, value, e)
-            : kf_fail_heard(e, &a->voice, code, "settings of topic %s", topic);
-    request_free(&r);
-    rd_kafka_ConfigResource_destroy(about);
-    return rc;
-}
-
 enum err_kind kf_watermarks(rd_kafka_t *rk, struct kf_voice *v, const char *topic,
                             int32_t partition, int64_t *low, int64_t *high,
                             int timeout_ms, struct err *e)
@@ -542,4 +502,19 @@ enum err_kind kf_topic_settings(struct kf_admin *a, const char *topic,
     request_free(&r);
     rd_kafka_ConfigResource_destroy(about);
     return rc;
+}
+
+enum err_kind kf_topic_setting(struct kf_admin *a, const char *topic, const char *name,
+                               struct arena *mem, struct span *value, int timeout_ms,
+                               struct err *e)
+{
+    struct conf_pairs all = {0};
+
+    TRY(kf_topic_settings(a, topic, mem, &all, timeout_ms, e));
+    for (size_t i = 0; i < all.n; i++)
+        if (strcmp(all.items[i].name, name) == 0) {
+            *value = span_str(all.items[i].value);
+            return ERR_OK;
+        }
+    return err_set(e, ERR_NOT_FOUND, "topic %s has no setting %s", topic, name);
 }
