@@ -5,11 +5,13 @@
 
 #include "cli/dlq_edit.h"
 #include "cli/dlq_read.h"
+#include "cli/gateway_login.h"
 #include "registry-client/login.h"
 
 struct dlq_settings {
     const char *bootstrap, *topic, *output;
-    const char *gateway, *gateway_token, *gateway_ca, *gateway_cert, *gateway_key;
+    const char *gateway;
+    struct gateway_login gateway_login;
     const char *csv_header;
     int64_t partition, offset, last;
     int64_t timeout_ms, patience_ms;

@@ -431,10 +431,10 @@ static size_t put_fields(struct http_field f[FIELDS], struct request *q,
         f[n++] = (struct http_field){span_str("Idempotency-Key"), q->key};
     if (l->m->key.n > 0)
         f[n++] = (struct http_field){span_str("Kafka-Key"), l->m->key};
-    if (s->gateway_token != NULL)
-        f[n++] =
-            (struct http_field){span_str("Authorization"),
-                                arena_printf(&q->arena, "Bearer %s", s->gateway_token)};
+    if (s->gateway_login.token != NULL)
+        f[n++] = (struct http_field){
+            span_str("Authorization"),
+            arena_printf(&q->arena, "Bearer %s", s->gateway_login.token)};
     return n;
 }
 
@@ -585,9 +585,9 @@ static enum err_kind replay_all(struct replay *r, struct err *e)
 enum err_kind dlq_replay(struct dlq *d, int *code, struct err *e)
 {
     struct replay r = {.reader = {replay_letter}, .d = d};
-    const struct http_client_settings c = {.ca_file = d->s.gateway_ca,
-                                           .cert_file = d->s.gateway_cert,
-                                           .key_file = d->s.gateway_key,
+    const struct http_client_settings c = {.ca_file = d->s.gateway_login.ca_file,
+                                           .cert_file = d->s.gateway_login.cert_file,
+                                           .key_file = d->s.gateway_login.key_file,
                                            .connect_ms = CONNECT_MS};
 
     TRY(http_client_open(&r.client, &c, e));

@@ -18,7 +18,7 @@ enum { ON_ERROR_IS_PARTIAL, ON_ERROR_IS_REJECT, ON_ERROR_IS_DLQ };
 
 struct produce_settings {
     struct conf_list gateway;
-    const char *gateway_token, *gateway_ca, *gateway_cert, *gateway_key;
+    struct gateway_login gateway_login;
     const char *bootstrap;
     struct conf_list registry;
     struct rc_login login; // at the registry
@@ -96,14 +96,7 @@ static const struct conf_row rows[] = {
      .help = "how bytes and fixed are written"},
     {"quiet", CONF_BOOL, AT(quiet), .letter = 'q', .help = "no progress"},
     {"json", CONF_BOOL, AT(json), .help = "the summary as a JSON object"},
-    {"gateway_token", CONF_TEXT, AT(gateway_token), .secret = true,
-     .help = "bearer token for the gateway"},
-    {"gateway_ca", CONF_TEXT, AT(gateway_ca), .argument = "FILE",
-     .help = "certificate authority of the gateway, PEM"},
-    {"gateway_cert", CONF_TEXT, AT(gateway_cert), .argument = "FILE",
-     .help = "our certificate for it, PEM"},
-    {"gateway_key", CONF_TEXT, AT(gateway_key), .argument = "FILE",
-     .help = "and its key, PEM"},
+    GATEWAY_LOGIN_ROWS(struct produce_settings, gateway_login),
     {"bootstrap", CONF_TEXT, AT(bootstrap), .letter = 'b', .argument = "HOST:PORT,...",
      .help = "Kafka brokers, to do without a gateway"},
     {"registry", CONF_LIST, AT(registry), .letter = 'r', .argument = "URL,...",
@@ -330,11 +323,7 @@ static enum err_kind open_way(struct way **out, const struct way_settings *w,
                                              .kafka = &s->kafka};
         return way_kafka_open(out, w, &k, e);
     }
-    const struct way_http_settings h = {.urls = s->gateway,
-                                        .token = s->gateway_token,
-                                        .ca = s->gateway_ca,
-                                        .cert = s->gateway_cert,
-                                        .key = s->gateway_key};
+    const struct way_http_settings h = {.urls = s->gateway, .login = s->gateway_login};
     return way_http_open(out, w, &h, e);
 }
 

@@ -112,17 +112,18 @@ static enum err_kind put_url(struct way_http *w, const char *base, struct err *e
 /* user:secret@ in the URL is http/client.h's business. */
 static void authorize(struct way_http *w, const struct way_http_settings *h)
 {
-    if (h->token != NULL)
-        w->fields[w->n_fields++] = (struct http_field){
-            span_str("Authorization"), arena_printf(&w->arena, "Bearer %s", h->token)};
+    if (h->login.token != NULL)
+        w->fields[w->n_fields++] =
+            (struct http_field){span_str("Authorization"),
+                                arena_printf(&w->arena, "Bearer %s", h->login.token)};
 }
 
 static enum err_kind set_up(struct way_http *w, const struct way_http_settings *h,
                             struct err *e)
 {
-    const struct http_client_settings c = {.ca_file = h->ca,
-                                           .cert_file = h->cert,
-                                           .key_file = h->key,
+    const struct http_client_settings c = {.ca_file = h->login.ca_file,
+                                           .cert_file = h->login.cert_file,
+                                           .key_file = h->login.key_file,
                                            .connect_ms = CONNECT_MS};
 
     w->urls = arena_array(&w->arena, h->urls.n, sizeof *w->urls);

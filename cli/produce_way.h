@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/conf.h"
+#include "cli/gateway_login.h"
 #include "cli/produce_parcel.h"
 #include "http/message.h"
 #include "registry-client/login.h"
@@ -82,8 +83,7 @@ struct way_settings {
 
 struct way_http_settings {
     struct conf_list urls; // may carry user:secret@
-    const char *token;
-    const char *ca, *cert, *key;
+    struct gateway_login login;
 };
 
 struct way_kafka_settings {

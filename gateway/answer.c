@@ -106,15 +106,8 @@ static void put_refusal(struct buf *out, const struct broken_rule *r)
 
 static void put_problems(struct buf *out, const struct item *it)
 {
-    const struct av_problem *problem = it->first;
-
-    buf_put_str(out, ",\"errors\":[");
-    for (size_t i = 0; i < it->n_problems; i++, problem = problem->next) {
-        if (i > 0)
-            buf_put_u8(out, ',');
-        av_problem_put(out, problem);
-    }
-    buf_put_u8(out, ']');
+    buf_put_str(out, ",\"errors\":");
+    gw_batch_put_problems(out, it);
     if (it->more > 0)
         buf_printf(out, ",\"more_errors\":%zu", it->more);
     put_refusal(out, it->broken);

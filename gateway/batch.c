@@ -43,6 +43,19 @@ struct span gw_batch_key(const struct gw_batch *b, size_t i)
                    b->items[i].key_n);
 }
 
+void gw_batch_put_problems(struct buf *out, const struct item *it)
+{
+    const struct av_problem *problem = it->first;
+
+    buf_put_u8(out, '[');
+    for (size_t i = 0; i < it->n_problems; i++, problem = problem->next) {
+        if (i > 0)
+            buf_put_u8(out, ',');
+        av_problem_put(out, problem);
+    }
+    buf_put_u8(out, ']');
+}
+
 bool gw_batch_blames_form(const struct gw_batch *b)
 {
     for (const struct av_problem *p = b->problems.first; p != NULL; p = p->next)

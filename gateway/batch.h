@@ -100,6 +100,8 @@ enum err_kind gw_batch_read(struct gw_batch *b, const struct ask *a,
 struct span gw_batch_frame(const struct gw_batch *b, size_t i);
 /* p NULL when it has no key. */
 struct span gw_batch_key(const struct gw_batch *b, size_t i);
+/* What is wrong with it, as a JSON array. */
+void gw_batch_put_problems(struct buf *out, const struct item *it);
 /* Is any record's problem that it is no JSON or no CSV row (400, not 422)? */
 bool gw_batch_blames_form(const struct gw_batch *b);
 /* Is every bad record's problem that it is too large (413, not 422)? */

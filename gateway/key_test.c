@@ -1,8 +1,6 @@
 #include "gateway/key.h"
 
-#include "avro-core/encode.h"
-#include "avro-core/resolve.h"
-#include "tests/check.h"
+#include "tests/datum_house.h"
 
 static const char schema_text[] =
     "{\"type\":\"record\",\"name\":\"R\",\"fields\":["
@@ -21,32 +19,20 @@ static const char schema_text[] =
 /* The key of `json` by `field`, as "text", "none" or "! message". */
 static void key_is(const char *json, const char *field, const char *want)
 {
-    struct buf frame = BUF_INIT(1000), key = BUF_INIT(100), got = BUF_INIT(200);
-    struct av_problems problems = {.most = 9};
-    struct av_encoder *encoder;
-    struct av_schema *schema;
-    struct av_plan *plan;
+    struct buf key = BUF_INIT(100), got = BUF_INIT(200);
+    struct datum_house h;
     struct err e = {0};
     bool has = false;
-    size_t at = 0;
 
-    CHECK_INT(av_schema_parse(&schema, span_str(schema_text), NULL, 0, NULL, &e),
-              ERR_OK);
-    CHECK_INT(av_encoder_new(&encoder, schema, NULL, &e), ERR_OK);
-    CHECK_INT(av_plan_new(&plan, schema, schema, &e), ERR_OK);
-    CHECK_INT(av_encode_next(encoder, span_str(json), &at, &frame, &problems), ERR_OK);
-    if (key_of(&key, plan, span_str(field), buf_span(&frame), &has, &e) != ERR_OK)
+    open_datum(&h, schema_text, json);
+    if (key_of(&key, h.plan, span_str(field), buf_span(&h.datum), &has, &e) != ERR_OK)
         buf_printf(&got, "! %s", e.msg);
     else if (has)
         buf_put(&got, buf_span(&key));
     else
         buf_put_str(&got, "none");
     CHECK_SPAN(buf_span(&got), want);
-    av_plan_free(plan);
-    av_encoder_free(encoder);
-    av_schema_release(schema);
-    av_problems_free(&problems);
-    buf_free(&frame);
+    close_datum(&h);
     buf_free(&key);
     buf_free(&got);
 }

@@ -102,15 +102,7 @@ static size_t send_good(struct publish *p, struct kf_producer *producer,
 /* What was wrong with item `i`, as the JSON the client gets too. */
 static struct span problems_text(const struct item *it, struct buf *text)
 {
-    const struct av_problem *problem = it->first;
-
-    buf_put_u8(text, '[');
-    for (size_t i = 0; i < it->n_problems; i++, problem = problem->next) {
-        if (i > 0)
-            buf_put_u8(text, ',');
-        av_problem_put(text, problem);
-    }
-    buf_put_u8(text, ']');
+    gw_batch_put_problems(text, it);
     return text->over ? span_str("[]") : buf_span(text);
 }
 

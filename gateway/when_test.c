@@ -1,8 +1,6 @@
 #include "gateway/when.h"
 
-#include "avro-core/encode.h"
-#include "avro-core/resolve.h"
-#include "tests/check.h"
+#include "tests/datum_house.h"
 
 #define TIME(name, type, logical)                       \
     "{\"name\":\"" name "\",\"type\":{\"type\":\"" type \
@@ -26,32 +24,21 @@ static const char schema_text[] =
 /* The time of `json` by `field`, as "milliseconds", "none" or "! message". */
 static void time_is(const char *json, const char *field, const char *want)
 {
-    struct buf datum = BUF_INIT(1000), got = BUF_INIT(300);
-    struct av_problems problems = {.most = 9};
-    struct av_encoder *encoder;
-    struct av_schema *schema;
-    struct av_plan *plan;
+    struct buf got = BUF_INIT(300);
+    struct datum_house h;
     struct err e = {0};
     bool has = false;
     int64_t ms = 0;
 
-    CHECK_INT(av_schema_parse(&schema, span_str(schema_text), NULL, 0, NULL, &e),
-              ERR_OK);
-    CHECK_INT(av_encoder_new(&encoder, schema, NULL, &e), ERR_OK);
-    CHECK_INT(av_plan_new(&plan, schema, schema, &e), ERR_OK);
-    CHECK_INT(av_encode(encoder, span_str(json), &datum, &problems), ERR_OK);
-    if (when_of(&ms, plan, span_str(field), buf_span(&datum), &has, &e) != ERR_OK)
+    open_datum(&h, schema_text, json);
+    if (when_of(&ms, h.plan, span_str(field), buf_span(&h.datum), &has, &e) != ERR_OK)
         buf_printf(&got, "! %s", e.msg);
     else if (has)
         buf_printf(&got, "%lld", (long long)ms);
     else
         buf_put_str(&got, "none");
     CHECK_SPAN(buf_span(&got), want);
-    av_plan_free(plan);
-    av_encoder_free(encoder);
-    av_schema_release(schema);
-    av_problems_free(&problems);
-    buf_free(&datum);
+    close_datum(&h);
     buf_free(&got);
 }
 
