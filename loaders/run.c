@@ -13,6 +13,7 @@
 #include "loaders/sink_postgres.h"
 #include "loaders/source_kafka.h"
 #include "loaders/source_stage.h"
+#include "loaders/stage_envelope.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -39,6 +40,7 @@ struct loader {
     struct transform *transform; // NULL = none
     struct quality *quality;     // NULL = none
     struct run_rules rules;
+    unsigned envelope; // parts that files get
     struct sift *sift;
     struct stage_schemas *schemas; // NULL = the registry's
     struct source *source;
@@ -678,8 +680,9 @@ static enum err_kind open_registry(struct loader *l, struct err *e)
     struct sift_options so = {.subject = l->subject,
                               .unknown_ms = l->s.unknown_ms,
                               .timeout_ms = l->s.registry_timeout_ms,
-                              .keys =
-                                  l->s.tombstones == 1 || l->s.odbc_tombstones == 1};
+                              .keys = l->s.tombstones == 1 ||
+                                      l->s.odbc_tombstones == 1 ||
+                                      (l->envelope & ENVELOPE_DELETED)};
 
     if (l->s.transform.root != NULL)
         TRY(transform_read(&l->transform, &l->s.transform, e));
@@ -714,6 +717,7 @@ static enum err_kind open_files(struct loader *l, struct err *e)
         .format = s->format,
         .how = {.codec = s->codec, .bloom = s->bloom.items, .n_bloom = s->bloom.n},
         .partition_by = s->partition_by,
+        .envelope = l->envelope,
         .by_count = s->names == 1,
         .rotate_rows = s->rotate_rows,
         .rotate_bytes = s->rotate_bytes,
@@ -886,6 +890,7 @@ static enum err_kind check_source(struct loader *l, struct err *e)
 static enum err_kind open_parts(struct loader *l, struct err *e)
 {
     TRY(check_source(l, e));
+    TRY(envelope_read(&l->envelope, l->s.envelope.items, l->s.envelope.n, e));
     TRY(open_registry(l, e));
     TRY(open_sink(l, e));
     if (l->s.audit_url != NULL && loader_is_odbc(&l->s))
@@ -977,6 +982,7 @@ static enum err_kind plan(struct loader *l, struct buf *statements, struct err *
         return err_set(e, ERR_INVALID,
                        "a plan is of a table: sink.postgres or sink.odbc");
     TRY(check_source(l, e));
+    TRY(envelope_read(&l->envelope, l->s.envelope.items, l->s.envelope.n, e));
     TRY(open_registry(l, e));
     TRY(open_sink(l, e));
     TRY(learn_stage(l, e));
@@ -1006,6 +1012,7 @@ static enum err_kind sample(struct loader *l, struct buf *out, struct err *e)
     if (l->s.stage.place != NULL)
         return err_set(e, ERR_INVALID, "a sample is of a topic: source.kafka");
     TRY(check_source(l, e));
+    TRY(envelope_read(&l->envelope, l->s.envelope.items, l->s.envelope.n, e));
     TRY(open_registry(l, e));
     return loader_sample_records(&o, l->sift, out, e);
 }

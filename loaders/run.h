@@ -61,7 +61,7 @@ struct loader_settings { // filled by the rows of loader_rows
     const char *s3_endpoint, *s3_region, *s3_access_key, *s3_secret_key, *s3_token;
     int64_t s3_part;
     const char *hdfs_user, *hdfs_token, *place_ca;
-    struct conf_list hdfs_redirects, bloom;
+    struct conf_list hdfs_redirects, bloom, envelope;
 
     const char *audit_url;
     int64_t max_behind_ms;

@@ -171,6 +171,10 @@ const struct conf_row loader_rows[] = {
      .help = "parquet: columns that get a bloom filter", .argument = "COLUMN"},
     {"sink.files.partition_by", CONF_PAIRS, AT(partition_by),
      .help = "directories: a list of {field, as: value|day|hour|month, name}"},
+    {"sink.files.envelope", CONF_LIST, AT(envelope), .max = 6, .argument = "PART",
+     .help =
+         "columns _key, _timestamp, ... in front of the record's own: key, "
+         "timestamp, headers, partition, offset, deleted (tombstones are rows too)"},
     {"sink.files.names", CONF_CHOICE, AT(names), .fallback = "offsets",
      .choices = "offsets|count",
      .help = "names of files: the range's offsets, or an increasing count"},

@@ -200,13 +200,13 @@ static enum err_kind ask_latest(struct sift *s, struct rc_schema *out, struct er
                      e);
 }
 
-static enum err_kind ask_by_id(struct sift *s, int32_t id, struct rc_schema *out,
-                               struct err *e)
+static enum err_kind ask_by_id(struct sift *s, int32_t id, bool key,
+                               struct rc_schema *out, struct err *e)
 {
     const struct sift_schemas *own = s->o.schemas;
 
     if (own != NULL)
-        return own->by_id(own->arg, id, out, e);
+        return (key ? own->key_by_id : own->by_id)(own->arg, id, out, e);
     return rc_by_id(s->rc, id, clock_ms() + s->o.timeout_ms, out, e);
 }
 
@@ -296,12 +296,12 @@ static enum err_kind not_found(struct sift *s, struct writer *w, struct err *e)
     return ERR_OK;
 }
 
-static enum err_kind fetch(struct sift *s, struct writer *w, struct err *e)
+static enum err_kind fetch(struct sift *s, struct writer *w, bool key, struct err *e)
 {
     struct rc_schema got;
     struct err why = {0};
 
-    enum err_kind rc = ask_by_id(s, w->id, &got, &why);
+    enum err_kind rc = ask_by_id(s, w->id, key, &got, &why);
     w->asked_ms = clock_ms();
     if (rc == ERR_NOT_FOUND)
         return not_found(s, w, e);
@@ -360,7 +360,7 @@ static enum err_kind make_ready(struct sift *s, int32_t id, struct err *e)
         // What was given up is asked for again now and then: it may be registered late.
         if (w->why[0] != '\0' && clock_ms() - w->asked_ms < s->o.unknown_ms)
             return ERR_OK;
-        TRY(fetch(s, w, e));
+        TRY(fetch(s, w, false, e));
         if (w->held.schema == NULL)
             return ERR_OK;
         enum err_kind rc = meet(s, w, e);
@@ -385,10 +385,13 @@ static enum err_kind make_key_ready(struct sift *s, int32_t id, struct err *e)
         w->id = id;
         tab_put_id(&s->keys, id, w);
     }
-    if (w->held.schema != NULL ||
-        (w->why[0] != '\0' && clock_ms() - w->asked_ms < s->o.unknown_ms))
+    // Staged files may bring at any time what an older one lacked, and cost no
+    // question.
+    if (w->held.schema != NULL || (w->why[0] != '\0' && s->o.schemas == NULL &&
+                                   clock_ms() - w->asked_ms < s->o.unknown_ms))
         return ERR_OK;
-    TRY(fetch(s, w, e));
+    w->why[0] = '\0';
+    TRY(fetch(s, w, true, e));
     if (w->held.schema != NULL &&
         av_plan_new(&w->plan, w->held.schema, w->held.schema, &why) != ERR_OK)
         snprintf(w->why, sizeof w->why, "schema id %" PRId32 ": %.170s", id, why.msg);

@@ -32,6 +32,8 @@ struct sift;
  * rc_by_id() and rc_latest() answer. */
 struct sift_schemas {
     enum err_kind (*by_id)(void *arg, int32_t id, struct rc_schema *out, struct err *e);
+    enum err_kind (*key_by_id)(void *arg, int32_t id, struct rc_schema *out,
+                               struct err *e); // of tombstones' keys
     enum err_kind (*latest)(void *arg, struct rc_schema *out, struct err *e);
     void *arg;
 };

@@ -363,8 +363,7 @@ static void close_sink(struct sink *s)
     audit_free(f);
     place_close(f->look);
     place_close(f->place);
-    if (f->reader != NULL)
-        av_schema_release(f->reader);
+    files_free_schemas(f);
     buf_free(&f->dir);
     pthread_mutex_destroy(&f->lock);
     free(f->cluster);
@@ -396,6 +395,10 @@ static enum err_kind check_options(const struct files_options *o, struct err *e)
     if (format_suffix(o->format) == NULL)
         return err_set(e, ERR_INVALID, "sink.files.format \"%.40s\", wanted one of %s",
                        o->format, format_names);
+    if ((o->envelope & ENVELOPE_DELETED) && !(o->envelope & ENVELOPE_KEY))
+        return err_set(e, ERR_INVALID,
+                       "sink.files.envelope deleted: wanted key beside it, which says "
+                       "of what");
     if (strlen(o->spool) > 3000 || access(o->spool, W_OK | X_OK) != 0)
         return err_set(e, ERR_INVALID,
                        "sink.files.spool \"%.120s\" is no directory we can write to",

@@ -29,7 +29,8 @@ struct files_options { // all texts borrowed
     const char *format;        // "parquet", ...
     struct format_options how; // notes are added
     struct conf_pairs partition_by;
-    bool by_count; // names weather+3+0000000017, else by offsets
+    unsigned envelope; // parts that stand in front of each row (stage_envelope.h)
+    bool by_count;     // names weather+3+0000000017, else by offsets
     int64_t rotate_rows, rotate_bytes, rotate_age_ms;
     int64_t memory;
     const char *spool; // directory

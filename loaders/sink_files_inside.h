@@ -3,10 +3,12 @@
  */
 #pragma once
 
+#include "base/tab.h"
 #include "loaders/etl_log.h"
 #include "loaders/sink_files.h"
 #include "loaders/stage.h"
 #include "loaders/stage_claim.h"
+#include "loaders/stage_envelope.h"
 #include "loaders/stage_window.h"
 #include "place/spool.h"
 
@@ -61,6 +63,9 @@ struct files_range {
     int64_t bytes, mark, opened_ms, started_ms, count;
     int32_t ids[STAGE_IDS];
     size_t n_ids;
+    struct stage_key *keys; // of its tombstones; texts in keys_a
+    size_t n_keys;
+    struct arena keys_a;
     size_t runs;           // bytes of all windows' runs
     bool sealed;           // writers finished, names given
     struct buf body;       // of our claim, once made
@@ -93,10 +98,14 @@ struct files {
     // the pump's thread
     struct place *place;
     struct pg pg;
-    struct av_schema *reader;  // held
+    struct av_schema *reader;  // of the files; held
     char schema[STAGE_SCHEMA]; // its key
-    int32_t schema_id;         // 0 = in no registry
-    bool schema_there;         // in _schemas/
+    struct envelope *envelope; // NULL = rows are values
+    struct av_schema *value;   // held; the same, but for an envelope
+    char value_key[STAGE_SCHEMA];
+    int32_t schema_id; // of the values; 0 = in no registry
+    bool schema_there; // in _schemas/, and that of the values
+    struct tab keys;   // schemas of keys that are in _schemas/, by their name
     struct windows windows;
     struct files_range *ranges;
     struct buf dir;
@@ -124,9 +133,20 @@ enum err_kind files_read_claim(struct place *p, const char *name, struct stage_c
 enum err_kind files_shape(struct sink *s, struct av_schema *reader, struct err *e);
 enum err_kind files_write(struct sink *s, const struct batch *b, struct sift *sift,
                           struct receipt *r, struct err *e);
+void files_free_schemas(struct files *f);
 void files_end_run(struct files_range *r, struct files_window *w);
 void files_forget(struct files_range *r); // what is gathered
 void files_free_range(struct files_range *r);
+
+/* sink_files_schemas.c: what lies in _schemas/. */
+
+/* Before the first claim that names it.  Whoever else puts it there puts the same. */
+enum err_kind files_store_schemas(struct files *f, struct err *e) MUST_USE;
+/* A tombstone's key: its schema goes into the claim, where it is framed and to be had.
+ * ERR_LIMIT in *why: it is to be set aside; else *e tells. */
+enum err_kind files_note_key(struct files *f, struct files_range *r, struct sift *sift,
+                             const struct record *rec, struct err *why,
+                             struct err *e) MUST_USE;
 
 /* sink_files_quality.c */
 

@@ -149,6 +149,10 @@ static void fill_claim(const struct files *f, const struct files_range *r,
         .n_ids = r->n_ids,
         .schema = f->schema,
         .schema_id = f->schema_id,
+        .envelope = f->o.envelope,
+        .value_schema = f->value_key,
+        .keys = r->keys,
+        .n_keys = r->n_keys,
         .instance = f->run.instance,
         .run = f->run.id,
         .epoch = r->epoch,
@@ -169,27 +173,6 @@ static void fill_claim(const struct files *f, const struct files_range *r,
                                        .seen = w->seen,
                                        .rejects = w->rejects};
     }
-}
-
-/* Before the first claim that names it.  Whoever else puts it there puts the same. */
-static enum err_kind store_schema(struct files *f, struct err *e)
-{
-    struct buf printed = BUF_INIT(PLACE_CLAIM), found = BUF_INIT(PLACE_CLAIM);
-    char name[STAGE_NAME], tmp[100];
-
-    if (f->schema_there)
-        return ERR_OK;
-    av_print_alone(&printed, f->reader);
-    stage_schema_name(name, f->schema);
-    snprintf(tmp, sizeof tmp, "_tmp/%s-%" PRIu64 ".avsc", f->tag, ++f->seq);
-    enum err_kind rc = buf_status(&printed, e);
-    if (rc == ERR_OK)
-        rc = place_claim(f->place, name, tmp, buf_span(&printed), &found, e);
-    f->schema_there = rc == ERR_OK;
-    buf_free(&printed);
-    buf_free(&found);
-    return rc == ERR_CONFLICT ? err_set(e, ERR_INTERNAL, "%.100s holds another", name)
-                              : rc;
 }
 
 /* The body is made once: asked again after a lost answer, it must be the same. */
@@ -214,7 +197,7 @@ static enum err_kind claim(struct files *f, struct files_range *r,
     struct buf body = BUF_INIT(PLACE_CLAIM);
     char tmp[100];
 
-    TRY(store_schema(f, e));
+    TRY(files_store_schemas(f, e));
     TRY(make_body(f, r, e));
     snprintf(tmp, sizeof tmp, "_tmp/%s-%" PRIu64 ".claim", f->tag, ++f->seq);
     enum err_kind rc =

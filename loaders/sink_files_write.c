@@ -37,7 +37,8 @@ void files_forget(struct files_range *r)
     r->loaded = r->rejected = r->duplicate = r->filtered = r->bytes = 0;
     r->quarantined = 0;
     files_forget_rules(r);
-    r->n_ids = r->runs = 0;
+    r->n_ids = r->runs = r->n_keys = 0;
+    arena_reset(&r->keys_a);
     r->sealed = false;
     r->end = r->stage.next;
     buf_reset(&r->body);
@@ -47,6 +48,8 @@ void files_free_range(struct files_range *r)
 {
     files_forget(r);
     free(r->windows);
+    free(r->keys);
+    arena_free(&r->keys_a);
     files_free_rules(r);
     buf_free(&r->body);
     arena_free(&r->theirs_a);
@@ -273,6 +276,38 @@ static void note_offset(struct files_range *r, struct files_window *w, int64_t o
     w->run = 1;
 }
 
+/* A tombstone is a row too, where an envelope says so: of no field. */
+static bool is_deletion(const struct files *f, const struct record *rec)
+{
+    return rec->value.p == NULL && (f->o.envelope & ENVELOPE_DELETED);
+}
+
+static enum err_kind find_row(struct files *f, struct files_range *r, struct sift *sift,
+                              const struct record *rec, struct sifted *got,
+                              struct err *why, struct err *e)
+{
+    if (is_deletion(f, rec)) {
+        *got =
+            (struct sifted){.id = -1, .stage = "tombstone", .rule = "", .pointer = ""};
+        return files_note_key(f, r, sift, rec, why, e);
+    }
+    TRY(sift_find(sift, rec, got, why));
+    note_id(r, got->id);
+    return ERR_OK;
+}
+
+static enum err_kind append(struct files *f, const struct files_range *r,
+                            struct files_window *w, const struct record *rec,
+                            const struct sifted *got, struct err *why)
+{
+    struct envelope_row row = {.plan = got->plan, .datum = got->datum};
+
+    if (f->envelope != NULL)
+        TRY(envelope_put(f->envelope, rec, r->partition, got->plan, got->datum, &row,
+                         why));
+    return format_append(w->writer, row.plan, row.datum, &row.lim, why);
+}
+
 /* ERR_INVALID, ERR_LIMIT: it is to be set aside, and *why says so instead of *e. */
 static enum err_kind add_record(struct files *f, struct files_range *r,
                                 struct sift *sift, const struct record *rec,
@@ -280,8 +315,7 @@ static enum err_kind add_record(struct files *f, struct files_range *r,
 {
     struct files_window *w = NULL;
 
-    TRY(sift_find(sift, rec, got, why));
-    note_id(r, got->id);
+    TRY(find_row(f, r, sift, rec, got, why, e));
     r->filtered += got->fate == SIFT_FILTERED;
     r->duplicate += got->fate == SIFT_REPEATED;
     if (got->fate == SIFT_ASIDE)
@@ -297,7 +331,7 @@ static enum err_kind add_record(struct files *f, struct files_range *r,
     enum err_kind rc = window_of(f, r, buf_span(&f->dir), &w, e);
     if (rc != ERR_OK)
         return ERR_INTERNAL; // *e tells: not this record's fault
-    rc = format_append(w->writer, got->plan, got->datum, NULL, why);
+    rc = append(f, r, w, rec, got, why);
     if (rc == ERR_OK) {
         w->rows++;
         note_offset(r, w, rec->offset);
@@ -401,14 +435,52 @@ static enum err_kind try_format(const struct files *f, struct av_schema *reader,
     return ERR_OK;
 }
 
-static void name_schema(struct files *f, struct av_schema *reader)
+static void name_schema(char key[STAGE_SCHEMA], struct av_schema *schema)
 {
     struct buf printed = BUF_INIT(PLACE_CLAIM);
 
-    av_print_alone(&printed, reader);
-    stage_schema_key(f->schema, buf_span(&printed));
-    f->schema_there = false;
+    av_print_alone(&printed, schema);
+    stage_schema_key(key, buf_span(&printed));
     buf_free(&printed);
+}
+
+/* From now on. */
+static void use_shape(struct files *f, struct av_schema *value,
+                      struct envelope *envelope, const struct windows *w)
+{
+    struct av_schema *file = envelope != NULL ? envelope_schema(envelope) : value;
+
+    av_schema_retain(file);
+    av_schema_retain(value);
+    av_schema_release(f->reader);
+    av_schema_release(f->value);
+    envelope_free(f->envelope);
+    f->reader = file;
+    f->value = value;
+    f->envelope = envelope;
+    name_schema(f->schema, file);
+    name_schema(f->value_key, value);
+    f->schema_there = false;
+    f->windows = *w;
+}
+
+static enum err_kind try_shape(const struct files *f, struct av_schema *value,
+                               struct envelope **envelope, struct windows *w,
+                               struct err *e)
+{
+    *envelope = NULL;
+    if (f->o.envelope != 0)
+        TRY(envelope_new(envelope, value, f->o.envelope, e));
+    TRY(try_format(f, *envelope != NULL ? envelope_schema(*envelope) : value, e));
+    return windows_use(w, value, e);
+}
+
+static enum err_kind end_old(struct files *f, struct err *e)
+{
+    for (struct files_range *r = f->ranges; r != NULL; r = r->link)
+        if (r->end > r->stage.next && !r->report.any)
+            TRY(files_rotate(f, r, e));
+    return ERR_OK;
 }
 
 /* A file has one schema: what is open under the old one is staged first. */
@@ -416,20 +488,17 @@ enum err_kind files_shape(struct sink *s, struct av_schema *reader, struct err *
 {
     struct files *f = files_of(s);
     struct windows w = f->windows;
+    struct envelope *envelope;
 
-    enum err_kind rc = try_format(f, reader, e);
-    if (rc == ERR_OK)
-        rc = windows_use(&w, reader, e);
+    enum err_kind rc = try_shape(f, reader, &envelope, &w, e);
     // what is not installed is a person's business: waiting does not bring it
-    if (rc != ERR_OK)
-        return rc == ERR_UNAVAILABLE ? (e->kind = ERR_INVALID) : rc;
-    for (struct files_range *r = f->ranges; r != NULL; r = r->link)
-        if (r->end > r->stage.next && !r->report.any)
-            TRY(files_rotate(f, r, e));
-    if (f->reader != NULL)
-        av_schema_release(f->reader);
-    f->reader = av_schema_retain(reader);
-    name_schema(f, reader);
-    f->windows = w;
-    return ERR_OK;
+    if (rc == ERR_UNAVAILABLE)
+        rc = e->kind = ERR_INVALID;
+    if (rc == ERR_OK)
+        rc = end_old(f, e);
+    if (rc == ERR_OK)
+        use_shape(f, reader, envelope, &w);
+    else
+        envelope_free(envelope);
+    return rc;
 }

@@ -245,11 +245,17 @@ static void end_claim(struct stage_source *s, struct stage_part *p)
 static void add_row(struct stage_source *s, struct stage_part *p,
                     const struct stage_row *row)
 {
+    struct record r = {.offset = row->offset,
+                       .timestamp_ms = row->timestamp_ms,
+                       .key = row->key,
+                       .headers = row->headers};
+
     buf_reset(&s->framed);
-    frame_write_head(&s->framed, row->schema);
-    buf_put(&s->framed, row->datum);
-    struct record r = {
-        .offset = row->offset, .timestamp_ms = -1, .value = buf_span(&s->framed)};
+    if (!row->deleted) {
+        frame_write_head(&s->framed, row->schema);
+        buf_put(&s->framed, row->datum);
+        r.value = buf_span(&s->framed);
+    }
     if (p->open == NULL)
         open_batch(s, p);
     batch_add(p->open, &r);

@@ -186,7 +186,7 @@ static enum err_kind learn_schema(struct stage_source *s, const struct stage_cla
     struct av_schema *schema;
     int32_t id;
 
-    enum err_kind rc = stage_rows_schema(s->place, c->schema, &schema, e);
+    enum err_kind rc = stage_rows_schema(s->place, stage_rows_value(c), &schema, e);
     if (rc != ERR_OK)
         return rc == ERR_UNAVAILABLE ? rc : ERR_OK; // the files will say
     rc = stage_schemas_add(s->o.schemas, schema, c->schema_id, c->started_ms, &id, e);

@@ -2,6 +2,7 @@
 
 #include "avro-core/canon.h"
 #include "base/json.h"
+#include "loaders/stage_envelope.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -112,6 +113,32 @@ static void put_member(struct buf *out, const char *name, const char *text)
         json_put_string(out, span_str(text));
 }
 
+static void put_envelope(struct buf *out, const struct stage_claim *c)
+{
+    if (c->envelope == 0)
+        return;
+    buf_put_str(out, "\"envelope\":");
+    char sign = '[';
+    for (unsigned part = 1; part <= ENVELOPE_DELETED; part *= 2)
+        if (c->envelope & part) {
+            buf_printf(out, "%c\"%s\"", sign, envelope_word(part));
+            sign = ',';
+        }
+    buf_put_str(out, "],\"value_schema\":");
+    json_put_string(out, span_str(c->value_schema));
+    buf_put_u8(out, ',');
+    if (c->n_keys == 0)
+        return;
+    buf_put_str(out, "\"key_schemas\":[");
+    for (size_t i = 0; i < c->n_keys; i++) {
+        buf_printf(out, "%s{\"id\":%" PRId32 ",\"schema\":", i == 0 ? "" : ",",
+                   c->keys[i].id);
+        json_put_string(out, span_str(c->keys[i].schema));
+        buf_put_u8(out, '}');
+    }
+    buf_put_str(out, "],");
+}
+
 static void put_rules(struct buf *out, const struct stage_claim *c)
 {
     if (c->n_rules == 0)
@@ -153,6 +180,7 @@ void stage_claim_put(struct buf *out, const struct stage_claim *c)
         json_put_string(out, span_str(c->schema));
         buf_printf(out, ",\"schema_id\":%" PRId64 ",", c->schema_id);
     }
+    put_envelope(out, c);
     put_rules(out, c);
     buf_put_str(out, "\"files\":[");
     for (size_t i = 0; i < c->n_files; i++) {
@@ -355,20 +383,70 @@ static enum err_kind read_ids(struct stage_claim *c, const struct json *ids,
     return ERR_OK;
 }
 
+static enum err_kind read_key(const char **out, const struct json *obj,
+                              const char *name, struct arena *a, struct err *e)
+{
+    TRY(read_text(out, obj, name, a, e));
+    if (strlen(*out) != STAGE_SCHEMA - 1 ||
+        strspn(*out, "0123456789abcdef") != STAGE_SCHEMA - 1)
+        return err_set(e, ERR_INTERNAL, "claim with a schema that is none: %.80s",
+                       *out);
+    return ERR_OK;
+}
+
 static enum err_kind read_schema(struct stage_claim *c, const struct json *root,
                                  struct arena *a, struct err *e)
 {
     c->schema = "";
     if (json_member(root, "schema") == NULL) // of an older loader
         return ERR_OK;
-    TRY(read_text(&c->schema, root, "schema", a, e));
+    TRY(read_key(&c->schema, root, "schema", a, e));
     TRY(read_number(&c->schema_id, root, "schema_id", 0, e));
-    if (strlen(c->schema) != STAGE_SCHEMA - 1 ||
-        strspn(c->schema, "0123456789abcdef") != STAGE_SCHEMA - 1 ||
-        c->schema_id > INT32_MAX)
-        return err_set(e, ERR_INTERNAL, "claim with a schema that is none: %.80s",
-                       c->schema);
+    if (c->schema_id > INT32_MAX)
+        return err_set(e, ERR_INTERNAL, "claim with a schema id that is none");
     return ERR_OK;
+}
+
+static enum err_kind read_keys(struct stage_claim *c, const struct json *keys,
+                               struct arena *a, struct err *e)
+{
+    if (keys == NULL)
+        return ERR_OK;
+    if (!json_is(keys, JSON_ARRAY) || keys->n > STAGE_KEYS)
+        return err_set(e, ERR_INTERNAL, "claim with \"key_schemas\" that are no list");
+    c->keys = arena_array(a, keys->n, sizeof *c->keys);
+    for (const struct json *j = keys->first; j != NULL; j = j->next) {
+        struct stage_key *k = &c->keys[c->n_keys++];
+        int64_t id;
+        TRY(read_number(&id, j, "id", 0, e));
+        if (id > INT32_MAX)
+            return err_set(e, ERR_INTERNAL, "claim with a schema id that is none");
+        k->id = (int32_t)id;
+        TRY(read_key(&k->schema, j, "schema", a, e));
+    }
+    return ERR_OK;
+}
+
+static enum err_kind read_envelope(struct stage_claim *c, const struct json *root,
+                                   struct arena *a, struct err *e)
+{
+    const struct json *words = json_member(root, "envelope");
+
+    c->value_schema = "";
+    if (words == NULL)
+        return ERR_OK;
+    for (const struct json *j = words->first; j != NULL; j = j->next) {
+        unsigned part = json_is(j, JSON_STRING) ? envelope_part(j->text) : 0;
+        if (part == 0)
+            return err_set(e, ERR_INTERNAL,
+                           "claim with an envelope of more than we know: %s",
+                           envelope_words);
+        c->envelope |= part;
+    }
+    if (!json_is(words, JSON_ARRAY) || c->envelope == 0 || c->schema[0] == '\0')
+        return err_set(e, ERR_INTERNAL, "claim with an envelope that is none");
+    TRY(read_key(&c->value_schema, root, "value_schema", a, e));
+    return read_keys(c, json_member(root, "key_schemas"), a, e);
 }
 
 static enum err_kind check_ranges(const struct stage_claim *c, struct err *e)
@@ -410,6 +488,7 @@ enum err_kind stage_claim_read(struct stage_claim *c, struct span text, struct a
     TRY(read_rules(&r, json_member(root, "rules"), a, e));
     TRY(read_files(&r, json_member(root, "files"), a, e));
     TRY(read_schema(&r, root, a, e));
+    TRY(read_envelope(&r, root, a, e));
     TRY(check_ranges(&r, e));
     *c = r;
     return ERR_OK;

@@ -25,6 +25,7 @@
 #define STAGE_NAME 1100
 #define STAGE_IDS 64
 #define STAGE_DONE ".done"
+#define STAGE_KEYS 1000 // schemas of tombstones' keys
 
 struct stage_file {
     const char *final;  // relative to the place
@@ -34,6 +35,11 @@ struct stage_file {
     bool rejects;     // not of the data: JSON lines of records that were set aside, or
     bool seen;        // ... what `unique` rules noted
     const char *runs; // offsets of its rows (stage_runs), "" = not known
+};
+
+struct stage_key { // the schema of framed keys, which a loader cannot ask for
+    int32_t id;
+    const char *schema; // stage_schema_name()
 };
 
 struct stage_claim {
@@ -49,8 +55,12 @@ struct stage_claim {
     int64_t mark;           // record_mark() of the record at `last`, -1 = not known
     int32_t ids[STAGE_IDS]; // of the writers
     size_t n_ids;
-    const char *schema;            // of all rows: stage_schema_name(), "" = not known
-    int64_t schema_id;             // in the registry, 0 = it has none
+    const char *schema;       // of all rows: stage_schema_name(), "" = not known
+    int64_t schema_id;        // in the registry, 0 = it has none
+    unsigned envelope;        // parts (stage_envelope.h) that rows have in front;
+    const char *value_schema; // ... then that of the values, whose id it is; else ""
+    struct stage_key *keys;   // of tombstones in the rows
+    size_t n_keys;
     const char *instance, *run;    // who made it
     int64_t epoch, started_ms, us; // wall clock; duration
     struct stage_file *files;

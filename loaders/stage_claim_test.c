@@ -1,5 +1,6 @@
 #include "loaders/stage_claim.h"
 
+#include "loaders/stage_envelope.h"
 #include "tests/check.h"
 
 static void a_claim_comes_back_as_it_was_written(void)
@@ -44,6 +45,9 @@ static void a_claim_comes_back_as_it_was_written(void)
                             .us = 5,
                             .files = files,
                             .n_files = 2};
+    static const char key[] =
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    struct stage_key keys[] = {{7, key}, {9, key}};
     struct stage_claim d;
     struct buf body = BUF_INIT(1 << 16), again = BUF_INIT(1 << 16);
     struct arena a = {0};
@@ -51,6 +55,10 @@ static void a_claim_comes_back_as_it_was_written(void)
 
     files[0].ticket = span_str("{\"upload\":\"a\\\"b\"}");
     files[1].ticket = span_str("_tmp/x-2");
+    c.schema = c.value_schema = key;
+    c.envelope = ENVELOPE_KEY | ENVELOPE_DELETED;
+    c.keys = keys;
+    c.n_keys = 2;
     stage_claim_put(&body, &c);
     CHECK_INT(stage_claim_read(&d, buf_span(&body), &a, &e), ERR_OK);
     CHECK_STR(d.job, "j \"quoted\"");
@@ -64,6 +72,10 @@ static void a_claim_comes_back_as_it_was_written(void)
     CHECK_INT(d.rules[0].failed, 3);
     CHECK_STR(d.rules[0].last_failed, "t/3@101: is false");
     CHECK(d.rules[1].last_failed == NULL);
+    CHECK_INT(d.envelope, ENVELOPE_KEY | ENVELOPE_DELETED);
+    CHECK_STR(d.value_schema, key);
+    CHECK_INT(d.n_keys, 2);
+    CHECK_INT(d.keys[1].id, 9);
     stage_claim_put(&again, &d);
     CHECK(span_eq(buf_span(&body), buf_span(&again)));
     arena_free(&a);

@@ -3,6 +3,7 @@
 #include "avro-core/canon.h"
 #include "format/format.h"
 #include "loaders/sink_files_inside.h"
+#include "loaders/stage_envelope.h"
 #include "loaders/stage_where.h"
 #include "place/spool.h"
 
@@ -30,6 +31,8 @@ struct stage_files {
     struct stage_where *where;
     struct opened *kept[FILES_KEPT]; // merged, and not read to the end
     size_t next;                     // to be given up
+    char value[STAGE_SCHEMA];        // key of the last claim's values, where they have
+    struct av_schema *value_schema;  // ... an envelope; NULL = none yet
 };
 
 /* One file of the claim. */
@@ -40,6 +43,7 @@ struct cursor {
     int64_t offset;        // its offset, -1 = all were given
     struct opened *opened; // NULL = not yet
     int32_t schema;
+    struct envelope *envelope; // takes its rows apart; NULL = they are values
 };
 
 struct stage_rows {
@@ -106,6 +110,43 @@ enum err_kind stage_rows_schema(struct place *p, const char *key,
     return rc == ERR_NOT_FOUND ? err_set(e, ERR_INTERNAL, "%.100s is gone", name) : rc;
 }
 
+const char *stage_rows_value(const struct stage_claim *c)
+{
+    return c->envelope != 0 ? c->value_schema : c->schema;
+}
+
+/* Claims in a row nearly always have the same. */
+static enum err_kind value_schema(struct stage_rows *r, struct av_schema **out,
+                                  struct err *e)
+{
+    struct stage_files *f = r->from.files;
+    struct av_schema *found;
+
+    if (f->value_schema == NULL || strcmp(f->value, r->claim->value_schema) != 0) {
+        TRY(stage_rows_schema(r->from.place, r->claim->value_schema, &found, e));
+        av_schema_release(f->value_schema);
+        f->value_schema = found;
+        snprintf(f->value, sizeof f->value, "%s", r->claim->value_schema);
+    }
+    *out = f->value_schema;
+    return ERR_OK;
+}
+
+static enum err_kind learn_key(struct stage_rows *r, const struct stage_key *k,
+                               struct err *e)
+{
+    struct av_schema *schema;
+    bool known;
+
+    TRY(stage_schemas_key_known(r->from.schemas, k->id, k->schema, &known, e));
+    if (known)
+        return ERR_OK;
+    TRY(stage_rows_schema(r->from.place, k->schema, &schema, e));
+    stage_schemas_add_key(r->from.schemas, k->id, k->schema, schema);
+    av_schema_release(schema);
+    return ERR_OK;
+}
+
 /* A cell of CSV does not say which branch it is of. */
 static enum err_kind check_csv(const struct av_schema *s, struct err *e)
 {
@@ -166,6 +207,7 @@ void stage_files_close(struct stage_files *f)
         return;
     for (size_t i = 0; i < FILES_KEPT; i++)
         close_opened(f->kept[i]);
+    av_schema_release(f->value_schema);
     stage_where_close(f->where);
     free(f);
 }
@@ -306,6 +348,23 @@ static enum err_kind skip_rows(struct opened *o, int64_t to, struct err *e)
     return ERR_OK;
 }
 
+/* What its rows are framed with: the file's schema, or that of the values in it. */
+static enum err_kind use_schema(struct stage_rows *r, struct cursor *c,
+                                struct av_schema *file, struct err *e)
+{
+    struct av_schema *value = file;
+
+    envelope_free(c->envelope);
+    c->envelope = NULL;
+    if (r->claim->envelope != 0) {
+        TRY(value_schema(r, &value, e));
+        TRY(envelope_new(&c->envelope, value, r->claim->envelope, e));
+        TRY(envelope_from(c->envelope, file, e));
+    }
+    return stage_schemas_add(r->from.schemas, value, r->claim->schema_id,
+                             r->claim->started_ms, &c->schema, e);
+}
+
 /* At the row that the cursor stands at. */
 static enum err_kind open_there(struct stage_rows *r, struct cursor *c,
                                 const struct stage_lies *l, struct err *e)
@@ -322,9 +381,7 @@ static enum err_kind open_there(struct stage_rows *r, struct cursor *c,
     if (rc == ERR_OK)
         rc = skip_rows(o, row, e);
     if (rc == ERR_OK)
-        rc =
-            stage_schemas_add(r->from.schemas, format_reader_schema(o->reader),
-                              r->claim->schema_id, r->claim->started_ms, &c->schema, e);
+        rc = use_schema(r, c, format_reader_schema(o->reader), e);
     if (rc == ERR_OK)
         c->opened = o;
     else
@@ -459,6 +516,11 @@ enum err_kind stage_rows_open(struct stage_rows **out,
     struct stage_rows *r = mem_alloc(sizeof *r);
     r->from = *from;
     r->claim = c;
+    for (size_t i = 0; i < c->n_keys; i++)
+        if (learn_key(r, &c->keys[i], e) != ERR_OK) {
+            stage_rows_close(r);
+            return e->kind;
+        }
     r->counted = stage_rows_counted(c);
     r->cursors = mem_array(c->n_files + 1, sizeof *r->cursors);
     for (size_t i = 0; i < c->n_files; i++)
@@ -487,15 +549,41 @@ static enum err_kind move_on(struct stage_rows *r, struct cursor *c, struct err 
     return ERR_OK;
 }
 
+/* What the row says of itself must be what the claim says of it. */
+static enum err_kind take_apart(struct stage_rows *r, struct cursor *c,
+                                struct stage_row *out, struct err *e)
+{
+    struct record rec;
+    int32_t partition;
+
+    if (envelope_take(c->envelope, out->datum, &rec, &partition, e) != ERR_OK)
+        return err_prefix(e, "row %" PRId64, c->row);
+    if (partition >= 0 && partition != r->claim->partition)
+        return err_set(e, ERR_CONFLICT, "row %" PRId64 " is partition %" PRId32 "'s",
+                       c->row, partition);
+    if ((r->claim->envelope & ENVELOPE_OFFSET) && !r->counted &&
+        rec.offset != c->offset)
+        return err_set(e, ERR_CONFLICT,
+                       "row %" PRId64 " is of offset %" PRId64 ", claimed as %" PRId64,
+                       c->row, rec.offset, c->offset);
+    out->datum = rec.value;
+    out->deleted = rec.value.p == NULL;
+    out->timestamp_ms = rec.timestamp_ms;
+    out->key = rec.key;
+    out->headers = rec.headers;
+    return ERR_OK;
+}
+
 static enum err_kind give_row(struct stage_rows *r, struct cursor *c,
                               struct stage_row *out, struct err *e)
 {
+    *out = (struct stage_row){.timestamp_ms = -1};
     if (c->opened == NULL)
         TRY(open_cursor(r, c, e));
     TRY(read_row(c->opened, &out->datum, e));
     out->offset = c->offset;
     out->schema = c->schema;
-    return ERR_OK;
+    return c->envelope != NULL ? take_apart(r, c, out, e) : ERR_OK;
 }
 
 enum err_kind stage_rows_next(struct stage_rows *r, struct stage_row *out, bool *more,
@@ -514,8 +602,10 @@ void stage_rows_close(struct stage_rows *r)
 {
     if (r == NULL)
         return;
-    for (size_t i = 0; i < r->n; i++)
+    for (size_t i = 0; i < r->n; i++) {
         close_opened(r->cursors[i].opened);
+        envelope_free(r->cursors[i].envelope);
+    }
     free(r->cursors);
     free(r);
 }

@@ -37,10 +37,14 @@ struct stage_rows_from { // borrowed
     struct stage_schemas *schemas; // learns what the files bring
 };
 
-struct stage_row {
+struct stage_row { // until the next call
     int64_t offset;
     int32_t schema;    // id in stage_schemas
-    struct span datum; // Avro binary of that; until the next call
+    struct span datum; // Avro binary of that
+    // what the claim's envelope has of it (stage_envelope.h), else -1 and nothing
+    bool deleted; // a tombstone: no datum
+    int64_t timestamp_ms;
+    struct span key, headers; // as struct record has them
 };
 
 struct stage_rows;
@@ -66,3 +70,5 @@ int64_t stage_rows_mark(const struct stage_claim *c, int64_t next);
 /* What lies in _schemas/ under a key.  ERR_NOT_FOUND: the key is empty. */
 enum err_kind stage_rows_schema(struct place *p, const char *key,
                                 struct av_schema **out, struct err *e) MUST_USE;
+/* The key of the schema that a claim's values have, without what is in front. */
+const char *stage_rows_value(const struct stage_claim *c);

@@ -17,8 +17,13 @@
     "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"id\",\"type\":" \
     "\"long\"},{\"name\":\"city\",\"type\":\"string\"}]}"
 
+#define KEY                                                                      \
+    "{\"type\":\"record\",\"name\":\"K\",\"fields\":[{\"name\":\"id\",\"type\":" \
+    "\"long\"}]}"
+
 static char dir[100], url[120];
-static int32_t id;
+static int32_t id, key_id;
+static unsigned envelope; // that files are staged with
 static struct sift *sift;
 static struct place *place;
 static struct stage_schemas *schemas;
@@ -29,13 +34,14 @@ static struct stage_claim claim;
 static void enter(void)
 {
     static int count;
-    struct sift_options o = {.subject = "t-value", .timeout_ms = 1000};
+    struct sift_options o = {.subject = "t-value", .timeout_ms = 1000, .keys = true};
     struct place_settings p = {.url = url};
     struct err e = {0};
 
     snprintf(dir, sizeof dir, "/tmp/avrogate-rows-%ld-%d", (long)getpid(), ++count);
     snprintf(url, sizeof url, "file://%s", dir);
     fake_registry_reset();
+    key_id = fake_register(KEY);
     id = fake_register(SCHEMA);
     CHECK_INT(sift_open(&sift, NULL, &o, &e), ERR_OK);
     CHECK_INT(place_open(&place, &p, &e), ERR_OK);
@@ -57,6 +63,44 @@ static void leave(void)
     fake_registry_reset();
 }
 
+/* Its key is framed: five bytes, and the offset. */
+static void add_tombstone(struct batch *b)
+{
+    struct buf key = BUF_INIT(100), headers = BUF_INIT(100);
+
+    frame_write_head(&key, key_id);
+    varint_append(&key, b->next);
+    batch_pack_header(&headers, "why", span_str("it is gone"));
+    struct record r = {.offset = b->next,
+                       .timestamp_ms = -1,
+                       .key = buf_span(&key),
+                       .headers = buf_span(&headers)};
+    batch_add(b, &r);
+    buf_free(&key);
+    buf_free(&headers);
+}
+
+static void check_enveloped(const struct stage_row *row)
+{
+    struct span key = row->key, headers = row->headers, name, value;
+    int64_t offset = -1;
+
+    if (!row->deleted) {
+        CHECK_SPAN(key, "k");
+        CHECK_INT(row->timestamp_ms, 1700000000000);
+        CHECK_INT(headers.n, 0);
+        return;
+    }
+    CHECK_INT(row->timestamp_ms, -1);
+    CHECK(key.n > 5 && key.p[4] == (uint8_t)key_id);
+    key = span_skip(key, 5);
+    CHECK(varint_take(&key, &offset));
+    CHECK_INT(offset, row->offset);
+    CHECK(batch_next_header(&headers, &name, &value));
+    CHECK_SPAN(name, "why");
+    CHECK_SPAN(value, "it is gone");
+}
+
 /* Stages offsets [100, 100 + n), every third in another city, some left out and some
  * that are rubbish, as one claim. */
 static void stage_at(int64_t first, int n, const char *format, bool cities)
@@ -73,6 +117,7 @@ static void stage_at(int64_t first, int n, const char *format, bool cities)
                               .topic = "t",
                               .source = "",
                               .reject_limit = 100,
+                              .envelope = envelope,
                               .partition_by = {&by, cities}};
     struct batch *b = batch_new("t", 0, first);
     struct sink *s = NULL;
@@ -93,6 +138,8 @@ static void stage_at(int64_t first, int n, const char *format, bool cities)
             add_rubbish(b);
         else if (i % 10 == 4)
             b->next++; // a hole
+        else if (i % 10 == 9 && envelope != 0)
+            add_tombstone(b);
         else
             add_json(b, id, json);
     }
@@ -155,8 +202,10 @@ static int read_all(int64_t at, int64_t offsets[], struct err *e)
             struct span datum = row.datum;
             int64_t value = -1;
             CHECK_INT(row.schema, id);
-            CHECK(varint_take(&datum, &value));
-            if (!stage_rows_counted(&claim))
+            CHECK(varint_take(&datum, &value) == !row.deleted);
+            if (envelope & ENVELOPE_HEADERS)
+                check_enveloped(&row);
+            if (!stage_rows_counted(&claim) && !row.deleted)
                 CHECK_INT(value, row.offset);
             offsets[n++] = row.offset;
         }
@@ -420,6 +469,87 @@ static void another_format_than_was_wanted_is_refused(void)
     leave();
 }
 
+/* Which key schemas the claim brings, as the loader behind asks for them. */
+static void check_key_schema(void)
+{
+    const struct sift_schemas *ask = stage_schemas_sift(schemas);
+    struct rc_schema got;
+    struct err e = {0};
+
+    CHECK_INT(claim.n_keys, 1);
+    CHECK_INT(ask->key_by_id(ask->arg, key_id, &got, &e), ERR_OK);
+    CHECK_SPAN(av_schema_root(got.schema)->name.base, "K");
+    rc_schema_free(&got);
+    CHECK_INT(ask->key_by_id(ask->arg, id, &got, &e), ERR_INVALID); // at once
+}
+
+static void records_with_an_envelope_come_back_from_every_format_merged_or_not(void)
+{
+    static const char *const formats[] = {"json", "csv", "ocf"};
+
+    for (size_t k = 0; k < 2 * (sizeof formats / sizeof *formats); k++) {
+        int64_t got[200];
+        struct err e = {0};
+
+        enter();
+        envelope = ENVELOPE_KEY | ENVELOPE_TIMESTAMP | ENVELOPE_HEADERS |
+                   ENVELOPE_PARTITION | ENVELOPE_OFFSET | ENVELOPE_DELETED;
+        stage_at(0, 100, formats[k / 2], true);
+        stage(100, formats[k / 2], true);
+        if (k % 2 == 1)
+            merge(formats[k / 2], "ocf", 1 << 30);
+        CHECK_INT(claim.loaded, 80);
+        CHECK_INT(read_all(0, got, &e), 80);
+        for (int64_t o = 100, i = 0; o < 200; o++)
+            if (is_row(o))
+                CHECK_INT(got[i++], o);
+        CHECK_INT(read_all(159, got, &e), 33);
+        check_key_schema();
+        envelope = 0;
+        leave();
+    }
+}
+
+static void what_a_row_says_of_itself_is_what_the_claim_says(void)
+{
+    int64_t got[200];
+    struct err e = {0};
+
+    enter();
+    envelope = ENVELOPE_OFFSET | ENVELOPE_PARTITION;
+    stage(10, "json", false);
+    claim.partition = 4;
+    CHECK_INT(read_all(0, got, &e), 0);
+    CHECK_INT(e.kind, ERR_CONFLICT);
+    says(&e, "is partition 0's");
+    claim.partition = 0;
+    claim.files[0].runs = "0:8";
+    CHECK(read_all(0, got, &e) < 8);
+    CHECK_INT(e.kind, ERR_CONFLICT);
+    says(&e, "claimed as");
+    envelope = 0;
+    leave();
+}
+
+static void an_id_that_means_two_key_schemas_is_a_conflict(void)
+{
+    int64_t got[200];
+    char other[STAGE_SCHEMA] = {0};
+    struct err e = {0};
+
+    enter();
+    envelope = ENVELOPE_KEY | ENVELOPE_DELETED;
+    stage(100, "json", false);
+    CHECK_INT(read_all(0, got, &e), 80);
+    memset(other, 'a', STAGE_SCHEMA - 1);
+    claim.keys[0].schema = other;
+    CHECK_INT(read_all(0, got, &e), -1);
+    CHECK_INT(e.kind, ERR_CONFLICT);
+    says(&e, "another schema");
+    envelope = 0;
+    leave();
+}
+
 static void csv_of_several_types_in_a_field_is_refused(void)
 {
     int64_t got[20];
@@ -480,6 +610,9 @@ int main(void)
     RUN(a_merged_file_is_not_believed_either);
     RUN(a_file_that_is_merged_while_it_is_read_is_read_to_its_end);
     RUN(another_format_than_was_wanted_is_refused);
+    RUN(records_with_an_envelope_come_back_from_every_format_merged_or_not);
+    RUN(what_a_row_says_of_itself_is_what_the_claim_says);
+    RUN(an_id_that_means_two_key_schemas_is_a_conflict);
     RUN(csv_of_several_types_in_a_field_is_refused);
     RUN(the_latest_schema_is_the_newest_claims);
     return REPORT();

@@ -2,9 +2,11 @@
 
 #include "avro-core/canon.h"
 #include "base/tab.h"
+#include "loaders/stage_claim.h"
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SCHEMAS_MOST 10000
@@ -16,11 +18,16 @@ struct known {
     uint8_t key[32];          // of its normalized text
 };
 
+struct known_key {
+    struct av_schema *schema; // held
+    char name[STAGE_SCHEMA];
+};
+
 struct stage_schemas {
     struct sift_schemas sift;
     pthread_mutex_t lock;
     // under lock
-    struct tab by_id, by_key;
+    struct tab by_id, by_key, keys; // keys: of records, by their id
     size_t n;
     const struct known *latest;
     int64_t latest_ms;
@@ -59,11 +66,28 @@ static enum err_kind latest(void *arg, struct rc_schema *out, struct err *e)
     return rc;
 }
 
+/* Waiting does not bring it: what is staged is whole. */
+static enum err_kind key_by_id(void *arg, int32_t id, struct rc_schema *out,
+                               struct err *e)
+{
+    struct stage_schemas *s = arg;
+
+    pthread_mutex_lock(&s->lock);
+    const struct known_key *k = tab_get_id(&s->keys, id);
+    if (k != NULL)
+        *out = (struct rc_schema){.id = id, .schema = av_schema_retain(k->schema)};
+    pthread_mutex_unlock(&s->lock);
+    return k != NULL ? ERR_OK
+                     : err_set(e, ERR_INVALID,
+                               "no claim brings the schema of this key (it was not to "
+                               "be had when the record was staged)");
+}
+
 struct stage_schemas *stage_schemas_open(void)
 {
     struct stage_schemas *s = mem_alloc(sizeof *s);
 
-    s->sift = (struct sift_schemas){by_id, latest, s};
+    s->sift = (struct sift_schemas){by_id, key_by_id, latest, s};
     s->latest_ms = INT64_MIN;
     pthread_mutex_init(&s->lock, NULL);
     return s;
@@ -79,8 +103,14 @@ void stage_schemas_close(struct stage_schemas *s)
         av_schema_release(k->schema);
         free(k);
     }
+    struct known_key *key;
+    for (size_t at = 0; (key = tab_each(&s->keys, &at, NULL)) != NULL;) {
+        av_schema_release(key->schema);
+        free(key);
+    }
     tab_free(&s->by_id);
     tab_free(&s->by_key);
+    tab_free(&s->keys);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -146,6 +176,35 @@ enum err_kind stage_schemas_add(struct stage_schemas *s, struct av_schema *schem
                        SCHEMAS_MOST);
     *out = k->id;
     return ERR_OK;
+}
+
+enum err_kind stage_schemas_key_known(struct stage_schemas *s, int32_t id,
+                                      const char *name, bool *known, struct err *e)
+{
+    pthread_mutex_lock(&s->lock);
+    const struct known_key *k = tab_get_id(&s->keys, id);
+    bool same = k == NULL || strcmp(k->name, name) == 0;
+    *known = k != NULL;
+    pthread_mutex_unlock(&s->lock);
+    return same ? ERR_OK
+                : err_set(e, ERR_CONFLICT,
+                          "schema id %" PRId32
+                          " of keys means another schema than in an older claim: "
+                          "staged by way of two registries?",
+                          id);
+}
+
+void stage_schemas_add_key(struct stage_schemas *s, int32_t id, const char *name,
+                           struct av_schema *schema)
+{
+    pthread_mutex_lock(&s->lock);
+    if (tab_get_id(&s->keys, id) == NULL) {
+        struct known_key *k = mem_alloc(sizeof *k);
+        k->schema = av_schema_retain(schema);
+        snprintf(k->name, sizeof k->name, "%s", name);
+        tab_put_id(&s->keys, id, k);
+    }
+    pthread_mutex_unlock(&s->lock);
 }
 
 const struct sift_schemas *stage_schemas_sift(const struct stage_schemas *s)

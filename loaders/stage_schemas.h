@@ -23,5 +23,14 @@ enum err_kind stage_schemas_add(struct stage_schemas *s, struct av_schema *schem
                                 int64_t id, int64_t made_ms, int32_t *out,
                                 struct err *e) MUST_USE;
 
+/* The schema of keys framed with this id, as it was in the registry; `name` tells texts
+ * apart (stage_schema_name()).  Known: it has been added.  ERR_CONFLICT: the id means
+ * another schema. */
+enum err_kind stage_schemas_key_known(struct stage_schemas *s, int32_t id,
+                                      const char *name, bool *known,
+                                      struct err *e) MUST_USE;
+void stage_schemas_add_key(struct stage_schemas *s, int32_t id, const char *name,
+                           struct av_schema *schema);
+
 /* Borrowed from it. */
 const struct sift_schemas *stage_schemas_sift(const struct stage_schemas *s);

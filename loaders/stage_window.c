@@ -353,7 +353,7 @@ enum err_kind windows_of(struct windows *w, const struct av_plan *plan,
     w->at = UINT32_MAX;
     for (size_t i = 0; i < w->n; i++)
         w->values[i].there = false;
-    if (w->decodes)
+    if (w->decodes && plan != NULL)
         TRY(av_decode_all(plan, datum, NULL, &w->visitor, e));
     for (size_t i = 0; i < w->n; i++) {
         if (i > 0)

@@ -50,7 +50,8 @@ enum err_kind windows_read(struct windows *w, const struct conf_pairs *rules,
 /* ERR_INVALID: this schema has no such field, or one of another type. */
 enum err_kind windows_use(struct windows *w, struct av_schema *reader,
                           struct err *e) MUST_USE;
-/* Appends the directory, "" without rules.  The plan's reader is windows_use()'s.
+/* Appends the directory, "" without rules.  The plan's reader is windows_use()'s; NULL
+ * and no datum: a tombstone, whose fields are null.
  * ERR_INVALID: the record is to be set aside. */
 enum err_kind windows_of(struct windows *w, const struct av_plan *plan,
                          struct span datum, int64_t timestamp_ms, struct buf *out,

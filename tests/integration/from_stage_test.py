@@ -46,6 +46,72 @@ def what_came_last_is_the_row_though_it_lies_in_another_directory():
     same(code, 0, "audit verify says\n%s%s" % (out, err))
 
 
+PRICE = {"type": "record", "name": "Price", "fields": [{"name": "shop", "type": "string"}, {"name": "item", "type": "long"},
+                                                       {"name": "price", "type": ["null", "double"]}]}
+PRICE_KEY = {"type": "record", "name": "PriceKey", "fields": [{"name": "item", "type": "int"}, {"name": "shop", "type": "string"}]}
+
+
+def produce_prices(w, n):
+    """Framed keys, tombstones, times that go back, and every third record with an id, half of them in two partitions."""
+    key_id, key_schema = w.registry.register(w.name + "-key", PRICE_KEY)
+    base = int(time.time() * 1000) - 100000
+    for i in range(n):
+        shop, twin = "s%d" % random.randrange(6), i % 3 == 0
+        item = 100 + i if twin else random.randrange(12)  # which of two comes first is nobody's to say
+        key = io.BytesIO()
+        key.write(struct.pack(">bI", 0, key_id))
+        fastavro.schemaless_writer(key, key_schema, {"item": item, "shop": shop})
+        value = w.encode({"shop": shop, "item": item, "price": random.choice([None, 1.5, 2.5])}) if twin or random.random() > 0.3 else None
+        headers = [("avrogate.idempotency-id", b"%032x:%d" % (9, i)), ("odd", None)] if twin else [("n", b"")]
+        for partition in {ord(shop[-1]) % 3, (ord(shop[-1]) + (i % 2 if twin else 0)) % 3}:
+            w.producer.produce(w.name, value, key.getvalue(), partition=partition, timestamp=base + i + (0 if twin else random.randrange(9000)),
+                               headers=headers)
+    w.producer.flush()
+
+
+def what_stands_beside_the_value_comes_through_an_envelope():
+    """Kafka -> stage -> Postgres makes what Kafka -> Postgres makes: deletes, spans of a history, ids once, rejects with their key."""
+    import pyarrow.parquet
+    w, n = Onward(URL, format="parquet", schema=PRICE, partition_by=[{"field": "shop"}], rotate__rows=150,
+                  envelope=["key", "timestamp", "headers", "partition", "offset", "deleted"]), 600
+    produce_prices(w, n)
+    same(w.finish(batch__rows=70), 0, "exit")
+    records, rejects = w.records()
+    same((rejects, sum(r["_deleted"] for r in records) > 50, {type(r["_key"]) for r in records}), ([], True, {bytes}), "staged rows")
+    same(sorted({repr(r["_headers"]) for r in records if len(r["_headers"]) == 1}), ["[{'key': 'n', 'value': b''}]"], "headers")
+    same(len({(r["_partition"], r["_offset"]) for r in records}), len(records), "partitions and offsets")
+    same({(r["shop"], r["item"]) for r in records if r["_deleted"]}, {(None, None)}, "fields of tombstones")
+    w.registry.down = True  # its key's schema is staged, too
+    modes = {"upsert": {"sink__postgres__key": ["shop", "item"], "sink__postgres__tombstones": "delete"},
+             "history": {"sink__postgres__key": ["shop", "item"], "sink__postgres__tombstones": "delete"},
+             "append": {"sink__postgres__reject_limit": 100}}
+    tables = {}
+    for way in ("staged", "kafka"):
+        for mode, more in modes.items():
+            job = "%s_%s_%s" % (w.name, way, mode)
+            more = {"job": job, "sink__postgres__table": job, "sink__postgres__mode": mode, "batch__rows": random.choice([33, 130]), **more}
+            if way == "kafka":
+                w.registry.down = False
+                more.update(registry=w.registry.url, source={"kafka": {"bootstrap": w.kafka, "topic": w.name}})
+            same(w.end_on(**more), 0, "exit of " + job)
+            rows = sorted(map(repr, w.ask("SELECT * FROM " + job)))
+            rejects = [tuple(bytes(v) if isinstance(v, memoryview) else v for v in r) for r in w.ask(
+                "SELECT part, record_offset, record_time, stage, error, record_key, record_value, headers FROM etl_reject "
+                "WHERE pipeline = %s ORDER BY 1, 2", job)]
+            counts = w.ask("SELECT part, sum(rows_in)::bigint, sum(rows_loaded + rows_duplicate)::bigint, sum(rows_rejected)::bigint, "
+                           "sum(bytes)::bigint FROM etl_batch WHERE pipeline = %s GROUP BY 1 ORDER BY 1", job)
+            if way == "staged":
+                tables[mode] = rows, rejects, counts
+                if mode == "upsert":  # the others read what became of the files
+                    merged = subprocess.run([AVROGATE, "stage", "merge", "--place", w.place.url, "--format", "parquet"], capture_output=True, text=True)
+                    same(PLACE != "file" or merged.returncode, 0 if PLACE == "file" else True, "merge: " + merged.stderr)
+                continue
+            for got, want, what in zip(tables[mode], (rows, rejects, counts), ("rows", "rejects", "counts")):
+                same(got, want, "%s of mode %s" % (what, mode))
+            same(len(rejects) > 50, mode == "append", "rejects of mode " + mode)
+    return "%d records, %d rows, %d spans, %d ids once" % (len(records), *(len(tables[m][0]) for m in ("upsert", "history", "append")))
+
+
 TYPES = {"type": "record", "name": "T", "fields": [
     {"name": "id", "type": "long"},
     {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}},
@@ -272,7 +338,7 @@ def settings_that_cannot_be_are_refused():
 
 
 run_all([kill_nine_of_both_loaders, a_zombie_that_wakes_loads_nothing_twice, one_loads_and_another_stands_by, every_type_comes_back_from_every_format,
-         nothing_is_asked_of_a_registry, what_came_last_is_the_row_though_it_lies_in_another_directory,
+         what_stands_beside_the_value_comes_through_an_envelope, nothing_is_asked_of_a_registry, what_came_last_is_the_row_though_it_lies_in_another_directory,
          files_that_are_merged_meanwhile_are_found, a_job_may_change_from_kafka_to_the_stage_and_back,
          old_rows_are_read_as_the_newest_schema, what_was_set_aside_and_what_is_damaged, a_job_says_how_it_stands,
          settings_that_cannot_be_are_refused], workers=4)
