@@ -95,7 +95,7 @@ static struct kf_report no_offset(const rd_kafka_message_t *m)
     };
 }
 
-static struct kf_report read_report(const rd_kafka_message_t *m)
+static struct kf_report read_report(const rd_kafka_message_t *m, bool our_time)
 {
     rd_kafka_timestamp_type_t type;
     int64_t at = rd_kafka_message_timestamp(m, &type);
@@ -107,6 +107,9 @@ static struct kf_report read_report(const rd_kafka_message_t *m)
 
     // A dead producer is the producer's trouble, not the record's: another may send it.
     if (m->err == RD_KAFKA_RESP_ERR__FATAL || m->err == RD_KAFKA_RESP_ERR__FENCED)
+        kind = ERR_UNAVAILABLE;
+    // Kafka takes nothing from an hour ahead of its clock: ours is wrong, or Kafka's.
+    if (m->err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP && our_time)
         kind = ERR_UNAVAILABLE;
     return (struct kf_report){
         .kind = kind,
@@ -142,7 +145,7 @@ static void report_chunk(struct kf_producer *p, const rd_kafka_message_t *const 
     if (together != NULL)
         together->begin();
     for (size_t i = 0; i < n; i++) {
-        struct kf_report r = read_report(m[i]);
+        struct kf_report r = read_report(m[i], copies[i].our_time);
         if (r.kind == ERR_NOT_FOUND)
             kf_handle_doubt(&p->handles, rd_kafka_topic_name(m[i]->rkt));
         copies[i].waiter->report(copies[i].waiter, copies[i].index, &r);
@@ -377,6 +380,7 @@ static rd_kafka_resp_err_t send_one(struct kf_producer *p, const struct target *
     if (r->n_headers > HEADERS_MAX)
         return RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
 
+    t->our_time = r->timestamp_ms == 0;
     rd_kafka_headers_t *headers = make_headers(r);
     int32_t partition =
         is_spread(r) ? kf_handle_partition(to->handle, to->now_us) : r->partition;
@@ -468,7 +472,8 @@ static size_t send_plain(struct kf_producer *p, const struct target *to,
 {
     rd_kafka_message_t m[CHUNK];
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        tickets[i]->our_time = true;
         m[i] = (rd_kafka_message_t){
             .payload = (void *)(uintptr_t)records[i].value.p,
             .len = records[i].value.n,
@@ -476,6 +481,7 @@ static size_t send_plain(struct kf_producer *p, const struct target *to,
             .key_len = records[i].key.n,
             ._private = tickets[i],
         };
+    }
     size_t taken = (size_t)rd_kafka_produce_batch(to->handle->rkt, partition,
                                                   RD_KAFKA_MSG_F_COPY, m, (int)n);
     for (size_t i = 0; taken < n && i < n; i++)

@@ -18,9 +18,11 @@
 #define KF_REPORT_MS 20000 // the longest a report may take (message.timeout.ms at most)
 
 struct kf_report {
-    /* ERR_OK: persisted.  ERR_UNAVAILABLE: not, now.  ERR_NOT_FOUND: no such topic or
-     * partition.  ERR_LIMIT: too large for the broker.  ERR_INVALID: the broker refused
-     * the record.  ERR_CONFLICT: not allowed, or against the cluster's policy. */
+    /* ERR_OK: persisted.  ERR_UNAVAILABLE: not, now; also when Kafka takes our clock,
+     * by which a record without a time is stamped, for wrong.  ERR_NOT_FOUND: no such
+     * topic or partition.  ERR_LIMIT: too large for the broker.  ERR_INVALID: the
+     * broker refused the record.  ERR_CONFLICT: not allowed, or against the cluster's
+     * policy. */
     enum err_kind kind;
     bool maybe; // failed, but may have been persisted (POSSIBLY_PERSISTED)
     int32_t partition;

@@ -17,6 +17,7 @@ struct kf_ticket {
     struct kf_waiter *waiter;
     struct kf_ticket *next; // in the pool
     uint32_t index;
+    bool our_time; // the record brought none
 };
 
 struct kf_producer {

@@ -111,7 +111,7 @@ struct files {
     struct buf dir;
     uint64_t seq;
     size_t run_rejected;
-    int64_t swept_ms;
+    int64_t swept_ms, clocks_ms; // the latter: wall and steady apart, when looked last
     struct audit_row *rows, **rows_end; // of the audit, not there yet
     int64_t behind_ms, asked_ms;        // since when; 0 = it is not
 

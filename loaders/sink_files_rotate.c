@@ -14,6 +14,7 @@
 #define SWEEP_FIRST_MS 60000
 #define SWEEP_EVERY_MS 3600000
 #define SWEEP_AGE_MS (INT64_C(24) * 3600000)
+#define SET_MS 60000 // no clock goes wrong by so much: somebody set it
 
 /* --- names and bytes -------------------------------------------------------------- */
 
@@ -523,17 +524,34 @@ static bool is_claimed(void *arg, struct span id)
     return all.n > 0 && memmem(all.p, all.n, id.p, id.n) != NULL;
 }
 
+/* A directory's clock may be this machine's: what was written a moment ago looks old
+ * once that is set ahead. */
+static bool was_set(struct files *f)
+{
+    int64_t off = wall_ms() - clock_ms(), by = off - f->clocks_ms;
+    bool first = f->clocks_ms == 0;
+
+    f->clocks_ms = off;
+    return !first && (by < -SET_MS || by > SET_MS);
+}
+
 static void sweep(struct files *f)
 {
     struct buf tickets = BUF_INIT(256 << 20);
     struct err e = {0};
     size_t swept = 0;
 
-    if (f->swept_ms == 0)
+    if (f->swept_ms == 0) {
         f->swept_ms = clock_ms() - SWEEP_EVERY_MS + SWEEP_FIRST_MS;
+        (void)was_set(f);
+    }
     if (clock_ms() - f->swept_ms < SWEEP_EVERY_MS)
         return;
     f->swept_ms = clock_ms();
+    if (was_set(f)) {
+        log_event(LOG_WARN, "the clock was set: nothing is swept for an hour", LOG_END);
+        return;
+    }
     enum err_kind rc = gather_tickets(f, &tickets, &e);
     if (rc == ERR_OK)
         rc = place_sweep(f->place, SWEEP_AGE_MS, is_claimed, &tickets, &swept, &e);

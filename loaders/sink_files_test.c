@@ -327,6 +327,10 @@ static void old_private_files_are_swept_unless_the_newest_claim_names_them(void)
              dir, 0);
     CHECK_INT(system(command), 0);
     files_of(s)->swept_ms = clock_ms() - 3600000 - 1;
+    files_of(s)->clocks_ms = wall_ms() - clock_ms() - INT64_C(2) * 86400000;
+    CHECK_INT(s->ops->settle(s, false, &told, &e), ERR_OK);
+    CHECK(exists("_tmp/old")); // the clock was set two days ahead since we looked
+    files_of(s)->swept_ms = clock_ms() - 3600000 - 1;
     CHECK_INT(s->ops->settle(s, false, &told, &e), ERR_OK);
     CHECK(!exists("_tmp/old"));
     CHECK(exists("_tmp/young"));

@@ -404,18 +404,39 @@ static enum err_kind sweep_one(struct place *p, const char *name, int64_t before
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
+/* The time by the file system, which may be another machine's. */
+static enum err_kind ask_time(struct place *p, int64_t *ms, struct err *e)
+{
+    char name[PLACE_NAME];
+    struct stat st;
+
+    snprintf(name, sizeof name, "_tmp/%d-%" PRId64 ".now", (int)getpid(), clock_us());
+    const char *path = path_of(local_of(p), 0, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return failed("create", path, e);
+    enum err_kind rc = fstat(fd, &st) == 0 ? ERR_OK : failed("stat", path, e);
+    close(fd);
+    (void)unlink(path);
+    if (rc == ERR_OK)
+        *ms = st.st_mtim.tv_sec * INT64_C(1000) + st.st_mtim.tv_nsec / 1000000;
+    return rc;
+}
+
 static enum err_kind sweep(struct place *p, int64_t age_ms,
                            bool (*keep)(void *arg, struct span id), void *arg,
                            size_t *swept, struct err *e)
 {
     struct arena a = {0};
     struct place_entry *all = NULL;
+    int64_t now_ms = 0;
     size_t n = 0;
 
     enum err_kind rc = place_list(p, "_tmp", NULL, &a, &all, &n, e);
+    if (rc == ERR_OK && n > 0)
+        rc = ask_time(p, &now_ms, e);
     for (size_t i = 0; i < n && rc == ERR_OK; i++)
-        rc =
-            sweep_one(p, all[i].name, wall_ms() - age_ms, keep, arg, &all[i], swept, e);
+        rc = sweep_one(p, all[i].name, now_ms - age_ms, keep, arg, &all[i], swept, e);
     arena_free(&a);
     return rc;
 }

@@ -577,7 +577,7 @@ static enum err_kind sweep(struct place *p, int64_t age_ms,
                            size_t *swept, struct err *e)
 {
     struct s3 *s = s3_of(p);
-    struct sweep w = {wall_ms() - age_ms, keep, arg, swept};
+    struct sweep w = {0, keep, arg, swept};
     struct buf query = BUF_INIT(4096);
     struct http_reply reply = {0};
     struct span rest, one;
@@ -591,7 +591,11 @@ static enum err_kind sweep(struct place *p, int64_t age_ms,
     enum err_kind rc = ask(s, &r, &reply, e);
     buf_free(&query);
     TRY(rc);
-    for (rest = reply.body; rc == ERR_OK && xml_next(&rest, "Upload", &one);)
+    // RFC 9110, 6.6.1: a server with a clock says what time it is
+    int64_t now_ms = answer_time(http_reply_header(&reply, "Date"));
+    w.before_ms = now_ms - age_ms;
+    for (rest = reply.body;
+         rc == ERR_OK && now_ms >= 0 && xml_next(&rest, "Upload", &one);)
         rc = sweep_one(s, one, &w, e);
     http_reply_free(&reply);
     return rc;

@@ -501,20 +501,44 @@ static enum err_kind discard(struct place *p, struct span ticket, const char *fi
     return remove_(p, tmp, e);
 }
 
+/* The time by the NameNode. */
+static enum err_kind ask_time(struct place *p, int64_t *ms, struct err *e)
+{
+    char name[PLACE_NAME], host[80] = "";
+    struct span any = span_str("now");
+    struct place_bytes bytes = place_bytes_of(&any);
+    struct place_entry there;
+    struct err ignored = {0};
+
+    (void)gethostname(host, sizeof host - 1);
+    snprintf(name, sizeof name, "_tmp/%s-%d-%" PRId64 ".now", host, (int)getpid(),
+             clock_us());
+    enum err_kind rc = create(hdfs_of(p), name, &bytes, e);
+    if (rc == ERR_OK)
+        rc = stat_(p, name, &there, e);
+    (void)!remove_(p, name, &ignored);
+    if (rc == ERR_OK)
+        *ms = there.modified_ms;
+    return rc;
+}
+
 static enum err_kind sweep(struct place *p, int64_t age_ms,
                            bool (*keep)(void *arg, struct span id), void *arg,
                            size_t *swept, struct err *e)
 {
     struct arena a = {0};
     struct place_entry *all = NULL;
+    int64_t now_ms = 0;
     size_t n = 0;
-    int64_t before_ms = wall_ms() - age_ms;
 
     enum err_kind rc = place_list(p, "_tmp", NULL, &a, &all, &n, e);
+    if (rc == ERR_OK && n > 0)
+        rc = ask_time(p, &now_ms, e);
     for (size_t i = 0; i < n && rc == ERR_OK; i++) {
         char id[PLACE_NAME];
         snprintf(id, sizeof id, "_tmp/%s", all[i].name);
-        if (all[i].dir || all[i].modified_ms > before_ms || keep(arg, span_str(id)))
+        if (all[i].dir || all[i].modified_ms > now_ms - age_ms ||
+            keep(arg, span_str(id)))
             continue;
         rc = remove_(p, id, e);
         *swept += rc == ERR_OK;

@@ -9,13 +9,15 @@
 #define ASK_AGAIN_MS 100
 
 /* Three copies of which two must have a record; where the cluster is too small and the
- * user said so, as many as there are. */
+ * user said so, as many as there are.  The brokers stamp the records: from an instance
+ * whose clock is an hour ahead they would take none. */
 static enum err_kind create(struct kf_admin *a, const struct reg_topic_wish *w,
                             struct err *e)
 {
     struct conf_pair rows[] = {{"cleanup.policy", "compact", false},
+                               {"message.timestamp.type", "LogAppendTime", false},
                                {"min.insync.replicas", "2", false}};
-    struct conf_pairs safe = {.items = rows, .n = 2}, compact = {.items = rows, .n = 1};
+    struct conf_pairs safe = {.items = rows, .n = 3}, compact = {.items = rows, .n = 2};
     enum err_kind rc = kf_topic_create(a, w->topic, 1, 3, &safe, w->timeout_ms, e);
 
     if (rc != ERR_OK && rc != ERR_UNAVAILABLE && w->allow_unsafe)

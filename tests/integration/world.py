@@ -109,18 +109,18 @@ class World:
         self.running = {}
         self.flags = ()
 
-    def start(self, name, *argv):
-        self.running[name] = subprocess.Popen([AVROGATE, *argv], stderr=sys.stderr)
+    def start(self, name, *argv, env=None):
+        self.running[name] = subprocess.Popen([AVROGATE, *argv], stderr=sys.stderr, env=env)
 
     def start_registry(self, wait=True):
         self.start("registry", "registry", "--listen", "127.0.0.1:%d" % self.registry_port, "--bootstrap", self.kafka, "--allow-unsafe")
         if wait:
             until("the registry is ready", lambda: call("GET", self.registry_port, "/readyz").status == 200)
 
-    def start_gateway(self, *flags, wait=True):
+    def start_gateway(self, *flags, wait=True, env=None):
         self.flags = flags or self.flags
         self.start("gateway", "gateway", "--listen", "127.0.0.1:%d" % self.gateway_port, "--bootstrap", self.kafka,
-                   "--registry", "http://127.0.0.1:%d" % self.registry_port, *self.flags)
+                   "--registry", "http://127.0.0.1:%d" % self.registry_port, *self.flags, env=env)
         if wait:
             self.wait_ready()
 

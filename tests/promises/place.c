@@ -15,6 +15,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static struct {
@@ -439,7 +440,7 @@ static bool keep_one(void *arg, struct span id)
 {
     struct span ticket = buf_span(arg);
 
-    return memmem(ticket.p, ticket.n, id.p, id.n) != NULL;
+    return ticket.n > 0 && memmem(ticket.p, ticket.n, id.p, id.n) != NULL;
 }
 
 static void sweeps_what_is_old_and_not_kept(void)
@@ -459,6 +460,39 @@ static void sweeps_what_is_old_and_not_kept(void)
     CHECK_INT(say(place_finish(w.p, buf_span(&kept), "k.bin", 100, &e), &e), ERR_OK);
     buf_free(&kept);
     buf_free(&dropped);
+}
+
+/* Of this process alone. */
+static int64_t ahead_s;
+
+int clock_gettime(clockid_t which, struct timespec *t)
+{
+    int rc = (int)syscall(SYS_clock_gettime, which, t);
+
+    if (which == CLOCK_REALTIME)
+        t->tv_sec += ahead_s;
+    return rc;
+}
+
+static void sweeps_by_the_places_clock_and_not_by_ours(void)
+{
+    struct buf ticket = BUF_INIT(4096), none = BUF_INIT(16);
+    struct err e = {0};
+    size_t swept = 0;
+
+    CHECK_INT(put(w.p, "_tmp/t", "t.bin", filled(100, 1), &ticket, &e), ERR_OK);
+    int64_t right = wall_ms();
+    ahead_s = 3 * 86400;
+    CHECK(wall_ms() - right >= INT64_C(3) * 86400000);
+    CHECK_INT(say(place_sweep(w.p, 86400000, keep_one, &none, &swept, &e), &e), ERR_OK);
+    CHECK_INT(swept, 0);
+    ahead_s = -3 * 86400;
+    usleep(1100000);
+    CHECK_INT(say(place_sweep(w.p, 0, keep_one, &none, &swept, &e), &e), ERR_OK);
+    CHECK_INT(swept, 1); // and nothing that was made to ask for the time
+    ahead_s = 0;
+    CHECK_INT(place_finish(w.p, buf_span(&ticket), "t.bin", 100, &e), ERR_NOT_FOUND);
+    buf_free(&ticket);
 }
 
 static void is_fit_for_exactly_once(void)
@@ -634,6 +668,7 @@ static const struct {
     PROMISE(reads_any_part_and_nothing_behind_the_end),
     PROMISE(writes_what_is_larger_than_a_part),
     PROMISE(sweeps_what_is_old_and_not_kept),
+    PROMISE(sweeps_by_the_places_clock_and_not_by_ours),
     PROMISE(a_cancelled_place_waits_for_nothing),
     WIRED(stages_once_whichever_answer_is_lost),
     WIRED(stages_once_whichever_request_is_lost),
