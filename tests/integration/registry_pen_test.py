@@ -101,6 +101,10 @@ def rounds(cluster, n, judge_gap):
         print("    %d registrations in %.0f s with %d clients" % (len(told), seconds, len(clients)))
         print("    of %d who were frozen and woke up, %d took the pen again (right, but slow: they are told by Kafka that it is another's)" %
               (len(stage.woke_and_took), sum(stage.woke_and_took)))
+        counted = [r.metric("pen_gap_seconds_count") for r in stage.instances]
+        waited = [r.metric("pen_gap_seconds_sum") for r in stage.instances]
+        check_that("who took the pen from the last one says how long writes had waited for it", any(counted), counted)
+        check_that("   a time, of these rounds", all((c == 0) == (w == 0) and 0 <= w < seconds for c, w in zip(counted, waited)), (counted, waited))
         judge(stage.instances, told, stage.kafka, stage.topic)
         stage.close()
     finally:
