@@ -3,11 +3,12 @@
 
 Wants AVROGATE, AVROGATE_TEST_KAFKA, AVROGATE_TEST_PG; skipped (77) without them.
 """
-import datetime, glob, os, shutil, subprocess, tempfile
+import atexit, datetime, glob, json, os, shutil, sqlite3, subprocess, sys, tempfile
 from decimal import Decimal
 
-from loader_world import AVROGATE, SERVER, World, fastavro, make_database, psycopg2, run_all, same, wait
+from loader_world import AVROGATE, ROOT, SERVER, World, fastavro, make_database, psycopg2, run_all, same, wait
 
+sys.path.insert(1, os.path.join(ROOT, ".deps/pyarrow"))
 URL = make_database(SERVER, "avrogate_transforms")
 ORDER = {"type": "record", "name": "Order", "fields": [
     {"name": "id", "type": "long"}, {"name": "customer", "type": "string"},
@@ -79,32 +80,33 @@ def the_schema_grows_and_the_steps_with_it():
     audited(w, loaded=85, filtered=25)
 
 
-def every_step_at_once_and_nothing_is_guessed():
-    """Against the same steps in Python; a lookup file, dates, decimals, dedupe, and a table that is looked at with --plan."""
-    raw = {"type": "record", "name": "Raw", "fields": [{"name": n, "type": "string"} for n in
-                                                     ("id", "ordered", "price", "country")]}
-    with tempfile.NamedTemporaryFile("w", suffix=".csv", delete=False) as f:
-        f.write("code,name,vat\nCH,Switzerland,8.1\nDE,\"Germany, all\",19.0\n")
-    w = World(URL, parts=1, schema=raw, transform=[
-        {"parse": {"ordered": {"as": "date", "format": "dd/MM/yyyy"}}},
-        {"cast": {"id": "long", "price": "decimal(12,2)"}},
-        {"dedupe": {"key": ["id"], "last": 1000}},
-        {"lookup": {"file": f.name, "on": {"country": "code"}, "missing": "filter",
-                    "take": {"name": "country_name", "vat": {"type": "double"}}}},
-        {"compute": {"gross": {"expr": "'%.2f'.format([double(price) * (1.0 + vat / 100.0)])", "type": "decimal(12,2)"},
-                     "year": "ordered.getFullYear()"}},
-        {"drop": ["vat"]}])
+RAW = {"type": "record", "name": "Raw", "fields": [{"name": n, "type": "string"} for n in ("id", "ordered", "price", "country")]}
+COUNTRIES = os.path.join(tempfile.mkdtemp(prefix="avrogate-transforms-"), "countries.csv")
+atexit.register(shutil.rmtree, os.path.dirname(COUNTRIES), ignore_errors=True)
+with open(COUNTRIES, "w") as countries:
+    countries.write("code,name,vat\nCH,Switzerland,8.1\nDE,\"Germany, all\",19.0\n")
+EVERY_STEP = [
+    {"parse": {"ordered": {"as": "date", "format": "dd/MM/yyyy"}}},
+    {"cast": {"id": "long", "price": "decimal(12,2)"}},
+    {"dedupe": {"key": ["id"], "last": 1000}},
+    {"lookup": {"file": COUNTRIES, "on": {"country": "code"}, "missing": "filter",
+                "take": {"name": "country_name", "vat": {"type": "double"}}}},
+    {"compute": {"gross": {"expr": "'%.2f'.format([double(price) * (1.0 + vat / 100.0)])", "type": "decimal(12,2)"},
+                 "year": "ordered.getFullYear()"}},
+    {"drop": ["vat"]}]
+
+
+def raw_rows():
     rows = []
     for i in range(300):
         rows.append({"id": str(i // 2 if i % 3 else i), "ordered": "%02d/%02d/20%02d" % (i % 28 + 1, i % 12 + 1, i % 30 + 10),
                      "price": "%d.%02d" % (i, i % 100), "country": ("CH", "DE", "XX")[i % 3]})
     rows[10]["ordered"], rows[20]["price"], rows[30]["id"] = "30/02/2024", "1.005", "x"
-    w.produce(0, 300, lambda i: w.encode(rows[i]))
-    plan = subprocess.run([AVROGATE, "load", "-c", w.pipeline(), "--plan"], capture_output=True, text=True).stdout
-    for column in ('"ordered" date NOT NULL', '"price" numeric(12,2) NOT NULL', '"country_name" text NOT NULL',
-                   '"gross" numeric(12,2) NOT NULL', '"year" bigint NOT NULL'):
-        same(column in plan, True, column + " in the plan:\n" + plan)
-    same(w.finish(), 0, "exit")
+    return rows
+
+
+def stepped(rows):
+    """What the steps make of them, by hand: the rows, and how many were double and filtered."""
     want, seen, dup, out = [], set(), 0, 0
     for i, r in enumerate(rows):
         if i in (10, 20, 30):
@@ -121,13 +123,78 @@ def every_step_at_once_and_nothing_is_guessed():
         want.append((int(r["id"]), datetime.date(y, m, d), Decimal(r["price"]), r["country"],
                      {"CH": "Switzerland", "DE": "Germany, all"}[r["country"]],
                      Decimal("%.2f" % (float(r["price"]) * (1.0 + vat / 100.0))), y))
-    same(sorted(w.ask("SELECT id, ordered, price, country, country_name, gross, year FROM " + w.name)), sorted(want), "rows")
+    return sorted(want), dup, out
+
+
+COLUMNS = "id, ordered, price, country, country_name, gross, year"
+
+
+def every_step_at_once_and_nothing_is_guessed():
+    """Against the same steps in Python; a lookup file, dates, decimals, dedupe, and a table that is looked at with --plan."""
+    w, rows = World(URL, parts=1, schema=RAW, transform=EVERY_STEP), raw_rows()
+    w.produce(0, 300, lambda i: w.encode(rows[i]))
+    plan = subprocess.run([AVROGATE, "load", "-c", w.pipeline(), "--plan"], capture_output=True, text=True).stdout
+    for column in ('"ordered" date NOT NULL', '"price" numeric(12,2) NOT NULL', '"country_name" text NOT NULL',
+                   '"gross" numeric(12,2) NOT NULL', '"year" bigint NOT NULL'):
+        same(column in plan, True, column + " in the plan:\n" + plan)
+    same(w.finish(), 0, "exit")
+    want, dup, out = stepped(rows)
+    same(sorted(w.ask("SELECT %s FROM %s" % (COLUMNS, w.name))), want, "rows")
     audited(w, loaded=len(want), rejected=3, duplicate=dup, filtered=out)
-    same(w.ask("SELECT rule, pointer, error FROM etl_reject WHERE pipeline = %s ORDER BY record_offset", w.name), [
-        ("1:parse", "/ordered", 'transform 1:parse: /ordered: "30/02/2024", wanted date as "dd/MM/yyyy": there is no such day, at 11'),
-        ("2:cast", "/price", 'transform 2:cast: /price: "1.005", wanted decimal(12,2): digits would be lost'),
-        ("2:cast", "/id", 'transform 2:cast: /id: "x", wanted long')], "rejects")
-    os.unlink(f.name)
+    same(w.ask(REJECTS, w.name), REJECTED, "rejects")
+
+
+REJECTS = "SELECT rule, pointer, error FROM etl_reject WHERE pipeline = %s ORDER BY record_offset"
+REJECTED = [
+    ("1:parse", "/ordered", 'transform 1:parse: /ordered: "30/02/2024", wanted date as "dd/MM/yyyy": there is no such day, at 11'),
+    ("2:cast", "/price", 'transform 2:cast: /price: "1.005", wanted decimal(12,2): digits would be lost'),
+    ("2:cast", "/id", 'transform 2:cast: /id: "x", wanted long')]
+
+
+def staged(w, place, **more):
+    """Into Parquet files there; their table, and the sums of their claims."""
+    import pyarrow.parquet
+    same(w.finish(sink={"files": {"place": "file://" + place, "format": "parquet", "rotate": {"rows": 120}}}, batch__rows=50, **more), 0, "exit")
+    claims = [json.load(open(f)) for f in glob.glob(place + "/_claims/*/00000/" + "0" * 17 + "*") if not f.endswith(".done")]
+    sums = [sum(c[k] for c in claims) for k in ("loaded", "rejected", "duplicate", "filtered")]
+    return pyarrow.concat_tables(map(pyarrow.parquet.read_table, sorted(glob.glob(place + "/*.parquet")))), sums
+
+
+def the_same_steps_make_the_same_in_parquet_from_the_stage_and_behind_odbc():
+    w, rows, dir = World(URL, parts=1, schema=RAW), raw_rows(), os.path.dirname(COUNTRIES)
+    w.produce(0, 300, lambda i: w.encode(rows[i]))
+    want, dup, out = stepped(rows)
+    # Kafka, the steps, Parquet
+    table, sums = staged(w, dir + "/stepped", transform=EVERY_STEP)
+    same([(f.name, str(f.type)) for f in table.schema],
+         [("id", "int64"), ("ordered", "date32[day]"), ("price", "decimal128(12, 2)"), ("country", "string"), ("country_name", "string"),
+          ("gross", "decimal128(12, 2)"), ("year", "int64")], "types of the columns")
+    same(sorted(tuple(r.values()) for r in table.to_pylist()), want, "rows in Parquet")
+    same(sums, [len(want), 3, dup, out], "sums of the claims")
+    aside = [json.loads(line) for f in sorted(glob.glob(dir + "/stepped/_rejects/*")) for line in open(f)]
+    same([(r["rule"], r["pointer"], r["error"]) for r in aside], REJECTED, "rejects beside Parquet")
+    # Kafka, Parquet, the steps, Postgres
+    table, sums = staged(w, dir + "/raw")
+    same((table.num_rows, sums), (300, [300, 0, 0, 0]), "staged as it came")
+    on = World(URL, parts=1, schema=RAW, source={"stage": {"place": "file://" + dir + "/raw", "topic": w.name, "interval": "100ms"}})
+    same(on.finish(transform=EVERY_STEP, batch__rows=70), 0, "exit")
+    same(sorted(on.ask("SELECT %s FROM %s" % (COLUMNS, on.name))), want, "rows from the stage")
+    same(on.ask(REJECTS, on.name), REJECTED, "rejects from the stage")
+    audited(on, loaded=len(want), rejected=3, duplicate=dup, filtered=out)
+    # Kafka, the steps, a driver
+    if not os.path.exists("/etc/odbcinst.ini") or "[SQLite3]" not in open("/etc/odbcinst.ini").read():
+        return "no SQLite behind ODBC here (./deps test)"
+    w.settings["job"] = w.name + "_odbc"
+    file = dir + "/w.db"
+    same(w.finish(sink={"odbc": {"connection": "Driver=SQLite3;Database=" + file, "table": w.name}}, transform=EVERY_STEP, batch__rows=70), 0, "exit")
+    db = sqlite3.connect(file)
+    got = [(r[0], datetime.date.fromisoformat(r[1]), Decimal(str(r[2])), r[3], r[4], Decimal(str(r[5])), r[6])
+           for r in db.execute("SELECT %s FROM %s" % (COLUMNS, w.name))]
+    same(sorted(got), want, "rows behind the driver")
+    same(db.execute(REJECTS.replace("%s", "?"), (w.name + "_odbc",)).fetchall(), REJECTED, "rejects behind the driver")
+    same(db.execute("SELECT sum(rows_loaded), sum(rows_rejected), sum(rows_duplicate), sum(rows_filtered) FROM etl_batch").fetchall(),
+         [(len(want), 3, dup, out)], "sums behind the driver")
+    db.close()
 
 
 def killed_in_the_middle_it_goes_on_where_it_stopped():
@@ -213,7 +280,7 @@ def steps_that_cannot_be_are_said_at_the_start():
         same((p.returncode, why in p.stderr), (code, True), "%s: %s" % (steps, p.stderr[-300:]))
 
 
-run_all([every_step_at_once_and_nothing_is_guessed, killed_in_the_middle_it_goes_on_where_it_stopped,
+run_all([every_step_at_once_and_nothing_is_guessed, the_same_steps_make_the_same_in_parquet_from_the_stage_and_behind_odbc, killed_in_the_middle_it_goes_on_where_it_stopped,
          staged_files_have_the_derived_schema, a_sample_shows_what_the_steps_make, steps_that_cannot_be_are_said_at_the_start,
          what_is_loaded_is_another_record, a_record_that_fails_is_set_aside_with_its_step,
          the_schema_grows_and_the_steps_with_it])
