@@ -12,8 +12,7 @@
 #include "base/mem.h"
 
 struct av_problem {
-    const char
-        *rule; // "type", "range", "unknown-field", ...; docs/errors.md lists them
+    const char *rule;     // "type", "range", "unknown-field", ...: docs/errors.md
     struct span pointer;  // JSON pointer (RFC 6901) into the record; "" is the record
     size_t offset;        // byte offset in the text the record was read from
     struct span expected; // "double", "one of: null, com.shop.Money"

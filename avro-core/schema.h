@@ -104,8 +104,7 @@ struct av_node {
 
     const struct av_attr *attrs; // others, in order; a logicalType is among them
     size_t n_attrs;
-    struct span
-        borrowed_from; // fullname when the type came from a reference, else empty
+    struct span borrowed_from; // fullname of a type that a reference brought; or empty
 };
 
 struct av_schema; // see below for what can be asked

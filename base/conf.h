@@ -3,12 +3,13 @@
  * the flags, the defaults, the ranges, --help and docs/settings.md.
  *
  *      static const struct conf_row rows[] = {
- *          {"listen", CONF_TEXT, offsetof(struct my, listen), .fallback =
- * "127.0.0.1:8082", .help = "address and port to listen on"},
+ *          {"listen", CONF_TEXT, offsetof(struct my, listen),
+ *           .fallback = "127.0.0.1:8082", .help = "address and port to listen on"},
  *          {"limits.body", CONF_BYTES, offsetof(struct my, body), .fallback = "16MiB",
  *           .min = 1024, .max = 1 << 30, .help = "largest request body"},
- *          {"kafka", CONF_PAIRS, offsetof(struct my, kafka), .help = "any librdkafka
- * property"}, {0}};
+ *          {"kafka", CONF_PAIRS, offsetof(struct my, kafka),
+ *           .help = "any librdkafka property"},
+ *          {0}};
  *
  * A key `limits.body` is the YAML path, the flag --limits-body (with `flag` another
  * name), the environment name AVROGATE_LIMITS_BODY.  A flag wins over the environment,

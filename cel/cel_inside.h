@@ -373,8 +373,7 @@ struct cel_rules {
     size_t n_regexes;
     bool bare; // `amount` is `message.amount`
     struct cel_tag *tags, **tags_end;
-    struct cel_visits
-        *visits; // CEL_FIELD: what is known of each field; NULL: not asked
+    struct cel_visits *visits; // CEL_FIELD: what is known of each; NULL: not asked
 };
 
 struct cel_rule {

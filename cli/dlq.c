@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TOPIC_MOST 255
-
 #define AT(field) offsetof(struct dlq_settings, field)
 
 static const struct conf_row rows[] = {
@@ -119,15 +117,15 @@ static const struct question *find_question(const struct conf *c)
 }
 
 /* "orders" is "orders.dlq". */
-static enum err_kind name_topic(char out[TOPIC_MOST], const char *operand,
+static enum err_kind name_topic(char out[DLQ_TOPIC_MOST], const char *operand,
                                 struct err *e)
 {
     size_t n = strlen(operand);
     bool whole = n > 4 && strcmp(operand + n - 4, ".dlq") == 0;
 
-    if (n == 0 || n + 5 > TOPIC_MOST)
+    if (n == 0 || n + 5 > DLQ_TOPIC_MOST)
         return err_set(e, ERR_INVALID, "\"%.60s\" is no topic", operand);
-    snprintf(out, TOPIC_MOST, "%s%s", operand, whole ? "" : ".dlq");
+    snprintf(out, DLQ_TOPIC_MOST, "%s%s", operand, whole ? "" : ".dlq");
     return ERR_OK;
 }
 
@@ -195,18 +193,16 @@ static int misused(const char *why)
 static int run(struct dlq *d, const struct conf *conf)
 {
     const struct question *q = find_question(conf);
-    char topic[TOPIC_MOST];
     struct err e = {0};
 
     if (q == NULL)
         return misused("what? ls, show TOPIC, export TOPIC, replay TOPIC");
-    if (q->operands == 2 && name_topic(topic, conf->operands[1], &e) != ERR_OK)
+    if (q->operands == 2 && name_topic(d->topic, conf->operands[1], &e) != ERR_OK)
         return misused(e.msg);
     if (check(d, q, &e) != ERR_OK)
         return misused(e.msg);
     if (dlq_edit_new(&d->edit, &d->s.edit, &e) != ERR_OK)
         return misused(e.msg);
-    d->topic = topic;
     int code = ask(d, q);
     dlq_edit_free(d->edit);
     return code;

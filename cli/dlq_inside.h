@@ -8,6 +8,8 @@
 #include "cli/gateway_login.h"
 #include "registry-client/login.h"
 
+#define DLQ_TOPIC_MOST 255
+
 struct dlq_settings {
     const char *bootstrap, *topic, *output;
     const char *gateway;
@@ -26,8 +28,8 @@ struct dlq {
     struct dlq_settings s;
     struct dlq_source source; // of `s`
     struct kf_admin *kafka;
-    const char *topic;     // the operand; with ".dlq"
-    struct dlq_edit *edit; // NULL: as they are
+    char topic[DLQ_TOPIC_MOST]; // the operand; with ".dlq"
+    struct dlq_edit *edit;      // NULL: as they are
 };
 
 /* Each returns the process's exit code, or fails: *e says why. */

@@ -69,7 +69,8 @@ static bool is_number(struct span text, int64_t n)
     return span_eq(text, span_str(digits));
 }
 
-bool letter_matches(const struct letter *l, const char *key, struct span value)
+/* `key`: partition, offset, rule, pointer, or a header with or without "avrogate." */
+static bool letter_matches(const struct letter *l, const char *key, struct span value)
 {
     char name[200];
 

@@ -42,7 +42,5 @@ enum err_kind dlq_read(const struct dlq_source *s, struct kf_admin *kafka,
 struct span letter_header(const struct kf_message *m, const char *name);
 /* A text member of one of its errors: "pointer", "rule", "message". */
 struct span fault_text(const struct json *fault, const char *name);
-/* `key`: partition, offset, rule, pointer, or a header with or without "avrogate." */
-bool letter_matches(const struct letter *l, const char *key, struct span value);
 /* Fills *l from the message; what is parsed lives in `a`. */
 void letter_open(struct letter *l, const struct kf_message *m, struct arena *a);

@@ -90,7 +90,9 @@ static bool is_plain(struct span s, bool plus_is_space)
                         (!plus_is_space || memchr(s.p, '+', s.n) == NULL));
 }
 
-bool http_unescape(struct span *out, struct span s, bool plus_is_space, struct arena *a)
+/* "%41" -> "A"; without a % it is `s` itself.  False: a bad % or %00. */
+static bool unescape(struct span *out, struct span s, bool plus_is_space,
+                     struct arena *a)
 {
     if (is_plain(s, plus_is_space)) {
         *out = s;
@@ -191,7 +193,7 @@ enum http_found http_routes_match(const struct http_routes *t, enum http_method 
     if (!cut_path(path, segments, &n))
         return HTTP_NOT_FOUND;
     for (size_t i = 0; i < n; i++)
-        if (!http_unescape(&segments[i], segments[i], false, a))
+        if (!unescape(&segments[i], segments[i], false, a))
             return HTTP_BAD_PATH;
     return match_rows(t, method, segments, n, a, out);
 }
@@ -203,8 +205,8 @@ static enum err_kind read_param(struct http_field *out, struct span text,
     size_t n = eq == NULL ? text.n : (size_t)(eq - text.p);
     struct span value = span_skip(text, n + 1);
 
-    if (!http_unescape(&out->name, span_of(text.p, n), true, a) ||
-        !http_unescape(&out->value, value, true, a))
+    if (!unescape(&out->name, span_of(text.p, n), true, a) ||
+        !unescape(&out->value, value, true, a))
         return err_set(e, ERR_INVALID, "query has a bad %%: \"" SPAN_FMT "\"",
                        SPAN_ARG(text));
     return ERR_OK;

@@ -72,7 +72,3 @@ enum http_found http_routes_match(const struct http_routes *t, enum http_method 
 enum err_kind http_query_read(const struct http_field **out, size_t *n,
                               struct span query, struct arena *a,
                               struct err *e) MUST_USE;
-
-/* "%41" -> "A"; without a % it is `s` itself. false: a bad % or %00. */
-bool http_unescape(struct span *out, struct span s, bool plus_is_space,
-                   struct arena *a);

@@ -117,8 +117,7 @@ struct http_done {
 struct http_app {
     const struct http_route *routes; // static rows
     size_t nroutes;
-    const char
-        *error_type; // content type of the server's own 4xx/5xx; NULL: application/json
+    const char *error_type; // of the server's own 4xx/5xx; NULL: application/json
 
     /* Asked when a head is in and its row found, before any of the body is read; may
      * answer at once (401, 429, 503), put the verdict off (http_admit_later()), else
@@ -204,8 +203,7 @@ struct http_settings {
     size_t nlisten;
     struct http_tls *tls; // for every address; NULL: in the clear.  Outlives the server
     size_t loops;         // threads; 0 = one per core
-    size_t
-        workers; // threads for HTTP_MAY_BLOCK rows; 0 = 16, none when no row is flagged
+    size_t workers; // threads for HTTP_MAY_BLOCK rows; 0 = 16, none when there is none
     struct http_limits limits;
 };
 

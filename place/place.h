@@ -49,10 +49,10 @@ struct place_settings { // strings borrowed until place_close()
     struct {               // webhdfs://
         const char *user;  // user.name; NULL = the process's user
         const char *token; // a delegation token instead
-        struct conf_list
-            redirects; // hosts a NameNode may send us to: "dn1", "10.0.0.7",
-                       // "*.example.org"; none = any that is no link-local
-                       // address, and loopback only from loopback
+        // hosts a NameNode may send us to: "dn1", "10.0.0.7", "*.example.org";
+        // none = any that is no link-local
+        struct conf_list redirects;
+        // address, and loopback only from loopback
     } hdfs;
     struct {                  // s3://
         const char *endpoint; // NULL = Amazon's, of the region

@@ -21,7 +21,7 @@ void answer_refusal(struct http_req *r, const char *type, const struct reg_refus
     http_answer_take(r, status_of_code(no->code), type, &out);
 }
 
-void answer_code(struct http_req *r, int code, const char *text)
+static void answer_code(struct http_req *r, int code, const char *text)
 {
     struct reg_refusal no = {.code = code, .message = span_str(text)};
 

@@ -76,8 +76,6 @@ bool takes_more(const struct http_req *r);
 /* {subject}, empty where the path has none, in the context that /contexts/{context}
  * says. */
 struct span subject_part(const struct http_req *r, struct arena *a);
-/* A subject or a prefix that did not come from the path, in that context. */
-struct span in_context(const struct http_req *r, struct span subject, struct arena *a);
 /* Whose versions are asked for: the alias of {subject}, if it has one. */
 struct span subject_meant(struct reading *rd);
 /* That subject.  One that says no context and that the default context has not is
@@ -108,7 +106,6 @@ bool format_answer(const struct reg_api *api, const struct http_req *r,
 
 /* The type to answer in; NULL: the request has been refused. */
 const char *agreed_type(struct http_req *r);
-void answer_code(struct http_req *r, int code, const char *text);
 void answer_refusal(struct http_req *r, const char *type, const struct reg_refusal *no);
 
 /* health.c */

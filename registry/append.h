@@ -2,10 +2,10 @@
  * append.h - the way of every write: one that holds the pen decides and writes, others
  * ask the one that does.
  *
- *      submit ──> here? ──yes──> queue ──> [take the pen] ──> decide ──> produce,
- * commit │              ^                                       │ no             '───
- * nobody answers ───┐       wait until the tail '──> forward.h: the holder is asked ──┤
- * has it, look, answer '──> its answer is ours
+ *      submit -> here? --yes--> queue -> [take the pen] -> decide -> produce, commit
+ *                  |              ^            -> wait until the tail has it -> look
+ *                  no             | nobody     -> answer
+ *                  '-> forward.h: the holder is asked -> its answer is ours
  *
  * A command is answered from the state, never from what we meant to write, and refused
  * only on a state that was read to the end.  When it is not known whether Kafka has a
@@ -42,8 +42,7 @@ struct reg_job {
     // the writer's own
     struct reg_decision before; // made earlier, outcome in doubt
     enum reg_doubt doubt;
-    int64_t
-        doubted; // the offset of the fence under which that was; a newer one ends it
+    int64_t doubted; // offset of the fence under which that was; a newer one ends it
     int tries;
     bool alone;  // shares with none: one of its transaction was too large
     bool synced; // the state was read to the end for it
@@ -54,11 +53,10 @@ struct reg_writer;
 struct reg_writer_options {
     const char *bootstrap, *topic; // borrowed
     const struct conf_pairs *properties;
-    const char *url;    // where others reach us; "" = they cannot
-    int64_t timeout_ms; // of one write, before which its outcome is known
-    int64_t forward_ms; // for the holder to answer, when it is quick
-    const char
-        *forward_ca; // who vouches for the holder's certificate; NULL, "" = system
+    const char *url;        // where others reach us; "" = they cannot
+    int64_t timeout_ms;     // of one write, before which its outcome is known
+    int64_t forward_ms;     // for the holder to answer, when it is quick
+    const char *forward_ca; // vouches for the holder's certificate; NULL, "": system
     struct reg_rules rules;
     size_t queue;
 };

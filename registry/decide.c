@@ -341,7 +341,7 @@ static void take_text_of_before(const struct deciding *d, struct api_schema *sen
     sent->n_references = before->schema->what.n_references;
 }
 
-void decide_register(struct deciding *d)
+static void decide_register(struct deciding *d)
 {
     struct api_schema sent = d->c->schema;
 
@@ -352,7 +352,7 @@ void decide_register(struct deciding *d)
         register_schema(d, &sent);
 }
 
-void decide_tag(struct deciding *d)
+static void decide_tag(struct deciding *d)
 {
     struct api_schema sent = d->c->schema;
 

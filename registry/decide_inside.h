@@ -31,7 +31,6 @@ void add_scope_tombstones(struct deciding *d, enum reg_event_kind kind,
 /* Each refuses when it is false. */
 bool subject_is_fine(struct deciding *d);
 bool may_write(struct deciding *d);
-bool nobody_refers_to(struct deciding *d, const struct reg_version *v);
 void refuse_no_subject(struct deciding *d);
 
 /* What is sent, with what its command's tagging asks for.  false: refused. */
@@ -39,8 +38,6 @@ bool tag_schema(struct deciding *d, struct api_schema *sent);
 /* The version that is to be tagged, as something sent.  false: refused. */
 bool schema_to_tag(struct deciding *d, struct api_schema *sent);
 
-void decide_register(struct deciding *d);
-void decide_tag(struct deciding *d);
 void decide_delete_version(struct deciding *d);
 void decide_delete_subject(struct deciding *d);
 void decide_set_config(struct deciding *d);

@@ -1,6 +1,6 @@
 #include "registry/decide_inside.h"
 
-bool nobody_refers_to(struct deciding *d, const struct reg_version *v)
+static bool nobody_refers_to(struct deciding *d, const struct reg_version *v)
 {
     if (reg_referrer_of(v) == 0)
         return true;

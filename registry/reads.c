@@ -69,7 +69,9 @@ static struct span context_part(const struct http_req *r, struct arena *a)
                       : (struct span){0};
 }
 
-struct span in_context(const struct http_req *r, struct span subject, struct arena *a)
+/* A subject or a prefix, in the context that the path says. */
+static struct span in_context(const struct http_req *r, struct span subject,
+                              struct arena *a)
 {
     struct span context = context_part(r, a);
 

@@ -85,7 +85,6 @@ static void skip(struct reg_tail *t, const struct kf_message *m, const struct er
               LOG_I("offset", m->offset), LOG_S("why", why->msg), LOG_END);
     pthread_mutex_lock(&t->lock);
     t->view.skipped++;
-    t->view.skipped_at = m->offset;
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -132,8 +131,6 @@ static void apply(struct reg_tail *t, const struct kf_message *m, struct arena *
                   LOG_B("subject", ev.subject), LOG_I("id", ev.schema.id), LOG_END);
 }
 
-/* Read to the end is also who read past where it ended at first: while others write
- * without a pause the end itself is never seen. */
 /* Reading a whole topic takes librdkafka tens of megabytes that it never needs again;
  * glibc keeps them unless told. */
 static void give_back_memory(void)
@@ -141,6 +138,8 @@ static void give_back_memory(void)
     malloc_trim(0);
 }
 
+/* Read to the end is also who read past where it ended at first: while others write
+ * without a pause the end itself is never seen. */
 static void advance(struct reg_tail *t, int64_t next, bool record, bool at_end)
 {
     pthread_mutex_lock(&t->lock);
@@ -160,11 +159,11 @@ static void advance(struct reg_tail *t, int64_t next, bool record, bool at_end)
         wake_all(t);
     pthread_mutex_unlock(&t->lock);
 
-    if (first_end)
-        give_back_memory();
-    if (first_end)
-        log_event(LOG_INFO, "read to the end", LOG_S("topic", t->topic),
-                  LOG_I("offset", next), LOG_I("records", records), LOG_END);
+    if (!first_end)
+        return;
+    give_back_memory();
+    log_event(LOG_INFO, "read to the end", LOG_S("topic", t->topic),
+              LOG_I("offset", next), LOG_I("records", records), LOG_END);
 }
 
 static void break_off(struct reg_tail *t, const char *why)
@@ -325,7 +324,6 @@ enum err_kind reg_tail_open(struct reg_tail **out, const char *bootstrap,
     t->bootstrap = bootstrap;
     t->properties = properties;
     t->topic = topic;
-    t->view.skipped_at = -1;
     t->fence.offset = -1;
     t->first_end = -1;
     t->awaited = NONE;

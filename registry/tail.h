@@ -19,16 +19,15 @@
 
 struct reg_tail;
 
-struct reg_tail_view {  // a moment's copy
-    bool caught_up;     // has read to the end once
-    bool kafka_is_up;   // the last pulse was answered
-    bool broken;        // the topic is not the one we read: never write
-    int64_t next;       // the offset that comes next
-    int64_t seen;       // the one behind the last record, as `next` without marks
-    uint64_t records;   // read
-    uint64_t skipped;   // could not be decoded
-    int64_t skipped_at; // offset of the last of them
-    char why[240];      // why it is not up, or broken; "" otherwise
+struct reg_tail_view { // a moment's copy
+    bool caught_up;    // has read to the end once
+    bool kafka_is_up;  // the last pulse was answered
+    bool broken;       // the topic is not the one we read: never write
+    int64_t next;      // the offset that comes next
+    int64_t seen;      // the one behind the last record, as `next` without marks
+    uint64_t records;  // read
+    uint64_t skipped;  // could not be decoded
+    char why[240];     // why it is not up, or broken; "" otherwise
 };
 
 /* `topic`, `bootstrap` and `properties` are borrowed until reg_tail_close(). */

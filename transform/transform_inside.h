@@ -217,8 +217,7 @@ struct transform_run {
     const struct view *in_record;  // what `record` holds, NULL = nothing yet
     const struct cel_rules *began; // cel_begin() was called for these
     struct cel_run *cel;
-    struct tab
-        *windows; // of each dedupe: by partition (window.h); they outlive programs
+    struct tab *windows; // of each dedupe, by partition (window.h); outlive programs
     size_t n_windows;
 };
 
