@@ -22,6 +22,9 @@ struct buf {
 };
 
 #define BUF_INIT(limit_) ((struct buf){.limit = (limit_)})
+/* Over an array of bytes, which is its limit: nothing is allocated, nothing freed. */
+#define BUF_OVER(array_) \
+    ((struct buf){.p = (array_), .cap = sizeof(array_), .limit = sizeof(array_)})
 
 void buf_put(struct buf *b, struct span bytes);
 void buf_put_u8(struct buf *b, uint8_t v);

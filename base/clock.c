@@ -21,6 +21,11 @@ int64_t clock_ms(void)
     return clock_us() / 1000;
 }
 
+int64_t clock_coarse_ms(void)
+{
+    return read_us(CLOCK_MONOTONIC_COARSE) / 1000;
+}
+
 struct timespec clock_at(int64_t ms)
 {
     return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};

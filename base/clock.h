@@ -14,6 +14,10 @@
 
 int64_t clock_ms(void);
 int64_t clock_us(void);
+/* clock_ms() as it was at most CLOCK_COARSE_MS ago, for a tenth of the price: to ask
+ * whether something kept for seconds is still good. */
+#define CLOCK_COARSE_MS 10 // a tick of Linux, at HZ=100
+int64_t clock_coarse_ms(void);
 int64_t wall_ms(void); // since 1970-01-01T00:00:00Z
 
 /* A moment of clock_ms()'s, for pthread_cond_timedwait() on a condition made so. */

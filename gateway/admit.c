@@ -94,17 +94,12 @@ void admit_enter(struct http_app *app, struct http_req *r)
     struct gateway *g = (struct gateway *)app;
     struct account *account = NULL;
     size_t declared = (size_t)r->declared;
+    enum share_of missing;
 
-    enum share_verdict v = shares_enter(&g->shares, principal_of(r), &account);
+    enum share_verdict v =
+        shares_enter(&g->shares, principal_of(r), declared, &account, &missing);
     if (v != SHARE_GIVEN) {
-        admit_refuse(r, 503, admit_after(1), why(SHARE_REQUESTS, v));
-        return;
-    }
-    if (declared > 0)
-        v = shares_take(&g->shares, account, SHARE_BYTES, declared);
-    if (v != SHARE_GIVEN) {
-        shares_leave(&g->shares, account);
-        admit_refuse(r, 503, admit_after(1), why(SHARE_BYTES, v));
+        admit_refuse(r, 503, admit_after(1), why(missing, v));
         return;
     }
     struct visit *visit = arena_alloc(&r->arena, sizeof *visit);
@@ -116,10 +111,12 @@ enum err_kind admit_bytes(struct gateway *g, struct http_req *r, size_t n,
                           struct err *e)
 {
     struct visit *visit = r->visit;
+    enum share_of missing;
 
-    enum share_verdict v = shares_take(&g->shares, visit->account, SHARE_BYTES, n);
+    enum share_verdict v =
+        shares_take(&g->shares, visit->account, SHARE_ONLY(SHARE_BYTES, n), &missing);
     if (v != SHARE_GIVEN)
-        return err_set(e, ERR_UNAVAILABLE, "%s", why(SHARE_BYTES, v));
+        return err_set(e, ERR_UNAVAILABLE, "%s", why(missing, v));
     visit->bytes += n;
     return ERR_OK;
 }
@@ -142,9 +139,7 @@ static void let_out(struct gateway *g, struct visit *visit)
 {
     if (visit == NULL || visit->account == NULL)
         return;
-    if (visit->bytes > 0)
-        shares_give(&g->shares, visit->account, SHARE_BYTES, visit->bytes);
-    shares_leave(&g->shares, visit->account);
+    shares_leave(&g->shares, visit->account, visit->bytes);
     visit->account = NULL;
 }
 
@@ -176,22 +171,19 @@ void admit_leave(struct http_app *app, struct http_req *r)
 enum err_kind admit_records(struct gateway *g, const struct publish *p, size_t bytes,
                             struct err *e)
 {
+    const size_t n[SHARE_KINDS] = {[SHARE_RECORDS] = p->batch.n, [SHARE_BYTES] = bytes};
     struct account *account = ((struct visit *)p->req->visit)->account;
+    enum share_of missing;
 
-    enum share_verdict v = shares_take(&g->shares, account, SHARE_RECORDS, p->batch.n);
+    enum share_verdict v = shares_take(&g->shares, account, n, &missing);
     if (v != SHARE_GIVEN)
-        return err_set(e, ERR_UNAVAILABLE, "%s", why(SHARE_RECORDS, v));
-    v = shares_take(&g->shares, account, SHARE_BYTES, bytes);
-    if (v == SHARE_GIVEN)
-        return ERR_OK;
-    shares_give(&g->shares, account, SHARE_RECORDS, p->batch.n);
-    return err_set(e, ERR_UNAVAILABLE, "%s", why(SHARE_BYTES, v));
+        return err_set(e, ERR_UNAVAILABLE, "%s", why(missing, v));
+    return ERR_OK;
 }
 
 void admit_reported(struct gateway *g, const struct publish *p, size_t bytes)
 {
-    struct account *account = ((struct visit *)p->req->visit)->account;
+    const size_t n[SHARE_KINDS] = {[SHARE_RECORDS] = p->batch.n, [SHARE_BYTES] = bytes};
 
-    shares_give(&g->shares, account, SHARE_RECORDS, p->batch.n);
-    shares_give(&g->shares, account, SHARE_BYTES, bytes);
+    shares_give(&g->shares, ((struct visit *)p->req->visit)->account, n);
 }

@@ -43,17 +43,20 @@ static void refuse_busy(struct http_req *r, const char *message)
 }
 
 /* What one thread takes and another gives back goes through malloc's locks: a small
- * publish waits for its request, whose loop made it.  false: it is the caller's still,
- * until the answer is given, which may look at it (retry.h). */
+ * publish waits for its request, whose loop made it; of a large one that its loop made,
+ * what is left of it does.  false: it is the caller's still, until the answer is given,
+ * which may look at it (retry.h). */
 static bool leave_to_loop(struct publish *p)
 {
     struct visit *visit = p->req->visit;
     bool small = p->batch.n <= SMALL_RECORDS && p->batch.frames.cap <= SMALL_BYTES &&
                  p->batch.problems.n == 0;
 
-    if (small)
+    if (!small && p->in_arena)
+        publish_shed(p); // a client slow to read its answer does not hold it
+    if (small || p->in_arena)
         visit->finished = p;
-    return small;
+    return small || p->in_arena;
 }
 
 /* The same of an answer. */
@@ -117,7 +120,8 @@ static enum err_kind find_schema(struct gateway *g, struct publish *p, bool may_
                                  struct err *e)
 {
     int64_t deadline = may_wait ? clock_ms() + g->s->registry_ms : 0;
-    struct buf subject = BUF_INIT(4096);
+    uint8_t room[4096];
+    struct buf subject = BUF_OVER(room);
     enum err_kind rc;
 
     if (p->ask.schema_id == 0)
@@ -138,7 +142,6 @@ static enum err_kind find_schema(struct gateway *g, struct publish *p, bool may_
     if (rc == ERR_OK)
         rc = rc_by_version(g->rc, buf_span(&subject), p->ask.version, deadline,
                            &p->schema, e);
-    buf_free(&subject);
     return rc;
 }
 
@@ -278,6 +281,8 @@ static enum reading check_records(struct gateway *g, struct publish *p,
         return REFUSED;
     }
     gw_batch_init(&p->batch, &g->batch);
+    gw_batch_expect(&p->batch, p->req->body.n,
+                    arena_alloc(&p->req->arena, sizeof *p->batch.items));
     less_headers(&p->batch, p->req);
     enum err_kind rc = read_batch(g, p, run, may_wait, &e);
     p->held = p->batch.bad > 0 && p->ask.on_error == ON_ERROR_REJECT;
@@ -289,8 +294,7 @@ static enum reading check_records(struct gateway *g, struct publish *p,
         refuse_body(p, rc, &e);
         return REFUSED;
     }
-    p->main = mem_array(p->batch.n, sizeof *p->main);
-    p->dlq = mem_array(p->batch.n, sizeof *p->dlq);
+    publish_expect(p);
     p->checked_us = clock_us();
     count_phase(PHASE_CHECK, p->checked_us - p->found_us);
     return READ;
@@ -319,7 +323,7 @@ static enum err_kind admit_sending(struct gateway *g, struct publish *p, struct 
 {
     char topic[264];
 
-    if (p->req->due_ms - clock_ms() < SEND_MS)
+    if (p->req->due_ms - p->checked_us / 1000 < SEND_MS)
         return err_set(
             e, ERR_UNAVAILABLE,
             "registry and topic were too long in coming; they are known now, "
@@ -417,17 +421,27 @@ static void note_beside(struct gateway *g, struct publish *p)
     }
 }
 
-static void serve(struct gateway *g, struct http_req *r, bool may_wait)
+/* A worker frees its own after the answer, when the request may be gone. */
+static struct sent *make_sent(struct gateway *g, struct http_req *r, bool is_worker)
 {
-    struct sent *s = mem_alloc(sizeof *s);
+    struct sent *s =
+        is_worker ? mem_alloc(sizeof *s) : arena_alloc(&r->arena, sizeof *s);
+
+    s->gateway = g;
+    s->publish.req = r;
+    s->publish.in_arena = !is_worker;
+    return s;
+}
+
+static void serve(struct gateway *g, struct http_req *r, int64_t now_us, bool may_wait)
+{
+    struct sent *s = make_sent(g, r, may_wait);
     struct publish *p = &s->publish;
     struct err e = {0};
     bool unsupported;
     int status;
 
-    s->gateway = g;
-    p->req = r;
-    p->began_us = clock_us();
+    p->began_us = now_us;
     if (ask_read(&p->ask, &g->defaults, http_part(r, "topic"), r->params, r->nparams,
                  http_header(r, "Content-Type"), http_header(r, "Kafka-Key"),
                  &unsupported, &e) != ERR_OK) {
@@ -472,14 +486,16 @@ static void serve(struct gateway *g, struct http_req *r, bool may_wait)
 
 static void post_records(struct http_app *app, struct http_req *r)
 {
-    count_phase(PHASE_BODY, clock_us() - r->began_us);
-    serve((struct gateway *)app, r, false);
+    int64_t now_us = clock_us();
+
+    count_phase(PHASE_BODY, now_us - r->began_us);
+    serve((struct gateway *)app, r, now_us, false);
 }
 
 void api_serve_waiting(struct gateway *g, struct http_req *r)
 {
     if (r->route->handler == post_records)
-        serve(g, r, true);
+        serve(g, r, clock_us(), true);
     else
         rest_serve_waiting(g, r);
 }

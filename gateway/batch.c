@@ -17,11 +17,22 @@ void gw_batch_init(struct gw_batch *b, const struct gw_batch_limits *lim)
         .limits = *lim, .frames = BUF_INIT(lim->frames), .keys = BUF_INIT(lim->frames)};
 }
 
+/* Avro is shorter than its JSON, mostly: frames that fit need not grow. */
+void gw_batch_expect(struct gw_batch *b, size_t bytes, struct item *one)
+{
+    if (bytes < b->limits.frames / 2)
+        (void)buf_room(&b->frames, bytes + FRAME_HEAD);
+    b->items = one;
+    b->cap = 1;
+    b->lent = true;
+}
+
 void gw_batch_free(struct gw_batch *b)
 {
     buf_free(&b->frames);
     buf_free(&b->keys);
-    free(b->items);
+    if (!b->lent)
+        free(b->items);
     av_problems_free(&b->problems);
 }
 
@@ -73,15 +84,24 @@ bool gw_batch_blames_size(const struct gw_batch *b)
     return b->bad > 0;
 }
 
+static void grow(struct gw_batch *b)
+{
+    struct item *lent = b->lent ? b->items : NULL;
+
+    b->cap = b->cap < 4 ? 8 : b->cap * 2;
+    b->items = mem_grow(lent == NULL ? b->items : NULL, b->cap, sizeof *b->items);
+    if (lent != NULL && b->n > 0)
+        memcpy(b->items, lent, b->n * sizeof *lent);
+    b->lent = false;
+}
+
 enum err_kind gw_batch_add(struct gw_batch *b, struct item **out, struct err *e)
 {
     if (b->n == b->limits.records)
         return err_set(e, ERR_LIMIT, "more than %zu records in one request",
                        b->limits.records);
-    if (b->n == b->cap) {
-        b->cap = b->cap == 0 ? 4 : b->cap * 2;
-        b->items = mem_grow(b->items, b->cap, sizeof *b->items);
-    }
+    if (b->n == b->cap)
+        grow(b);
     *out = &b->items[b->n++];
     **out = (struct item){.frame_at = b->frames.n};
     return ERR_OK;

@@ -57,11 +57,15 @@ struct gw_batch {
     struct item *items;
     size_t n, cap;
     size_t bad;
+    bool lent;   // `items` is not ours to free
     bool beside; // some have headers or a time of their own
     struct av_problems problems;
 };
 
 void gw_batch_init(struct gw_batch *b, const struct gw_batch_limits *lim);
+/* Of a body of so many bytes: `one` is room for its first record, all zero, which
+ * outlives the batch. */
+void gw_batch_expect(struct gw_batch *b, size_t bytes, struct item *one);
 void gw_batch_free(struct gw_batch *b);
 
 /* One more, all zero, whose frame begins where the last one ends.  ERR_LIMIT. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define DLQ_HEADERS 15
+#define FEW 16 // records, for which nothing is allocated
 
 static void note_report(struct written *w, const struct kf_report *r)
 {
@@ -71,6 +72,8 @@ static size_t count_to_send(const struct publish *p, bool refused)
 {
     size_t n = 0;
 
+    if (refused && p->batch.bad == 0)
+        return 0;
     for (size_t i = 0; i < p->batch.n; i++)
         n += p->batch.items[i].refused == refused && is_to_send(p, i);
     return n;
@@ -79,7 +82,9 @@ static size_t count_to_send(const struct publish *p, bool refused)
 static size_t send_good(struct publish *p, struct kf_producer *producer,
                         const char *topic)
 {
-    struct kf_record *records = mem_array((size_t)p->good + 1, sizeof *records);
+    struct kf_record few[FEW] = {{.partition = -1}};
+    struct kf_record *records =
+        p->good <= FEW ? few : mem_grow(NULL, p->good, sizeof *records);
     size_t n = 0;
 
     for (size_t i = 0; i < p->batch.n; i++) {
@@ -87,15 +92,14 @@ static size_t send_good(struct publish *p, struct kf_producer *producer,
             continue;
         p->order[n] = (uint32_t)i;
         struct kf_record *r = &records[n++];
-        if (p->extra != NULL)
-            *r = p->extra[i];
-        else
-            r->partition = p->ask.partition;
+        *r = p->extra != NULL ? p->extra[i]
+                              : (struct kf_record){.partition = p->ask.partition};
         r->key = p->ask.key.p != NULL ? p->ask.key : gw_batch_key(&p->batch, i);
         r->value = gw_batch_frame(&p->batch, i);
     }
     kf_send_batch(producer, topic, records, n, &p->waiter, 0);
-    free(records);
+    if (records != few)
+        free(records);
     return n;
 }
 
@@ -199,7 +203,8 @@ void publish_start(struct publish *p, struct kf_producer *producer)
 
     p->waiter.report = on_report;
     p->good = (uint32_t)count_to_send(p, false);
-    p->order = mem_array(p->batch.n, sizeof *p->order);
+    p->order = p->small ? arena_array(a, p->batch.n, sizeof *p->order)
+                        : mem_array(p->batch.n, sizeof *p->order);
     // One is ours, so that the last report cannot come before the last record was sent.
     atomic_init(&p->left, p->good + bad + 1);
     if (p->good > 0)
@@ -210,16 +215,45 @@ void publish_start(struct publish *p, struct kf_producer *producer)
     let_go(p);
 }
 
-void publish_free(struct publish *p)
+void publish_expect(struct publish *p)
 {
-    if (p->drop != NULL)
-        p->drop(p);
+    size_t n = p->batch.n;
+
+    p->small = p->in_arena && n <= FEW;
+    p->main = p->small ? arena_array(&p->req->arena, n, sizeof *p->main)
+                       : mem_array(n, sizeof *p->main);
+    p->dlq = p->small ? arena_array(&p->req->arena, n, sizeof *p->dlq)
+                      : mem_array(n, sizeof *p->dlq);
+}
+
+static void free_all_but_outcomes(struct publish *p)
+{
     gw_batch_free(&p->batch);
     rc_schema_free(&p->schema);
     codec_release(p->codec);
     gw_contract_release(p->contract);
-    free(p->main);
-    free(p->dlq);
-    free(p->order);
-    free(p);
+    if (!p->small)
+        free(p->order);
+}
+
+void publish_shed(struct publish *p)
+{
+    free_all_but_outcomes(p);
+    p->batch = (struct gw_batch){0};
+    p->codec = NULL;
+    p->contract = NULL;
+    p->order = NULL;
+}
+
+void publish_free(struct publish *p)
+{
+    if (p->drop != NULL)
+        p->drop(p);
+    free_all_but_outcomes(p);
+    if (!p->small) {
+        free(p->main);
+        free(p->dlq);
+    }
+    if (!p->in_arena)
+        free(p);
 }

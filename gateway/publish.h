@@ -48,6 +48,8 @@ struct publish {
     uint32_t *order; // report index -> item, `batch.n` more for the DLQ
     size_t sent;     // records in flight, for admission to take off again
     size_t bytes;
+    bool in_arena; // of its request, as are its outcomes when `small`: freed with it
+    bool small;
     bool held; // no record is sent, one of them being bad; dead letters are
     int64_t began_us, found_us, checked_us; // begun; schema and topic known; encoded
     uint32_t good;      // reports of records: those behind are the DLQ's
@@ -65,3 +67,8 @@ bool publish_buries_any(const struct publish *p);
  * outcome says already that they are written. */
 void publish_start(struct publish *p, struct kf_producer *producer);
 void publish_free(struct publish *p); // not the request
+/* Room for the outcomes of its batch, all of them none. */
+void publish_expect(struct publish *p);
+/* Of one that lies in its request's arena: frees all it has but the outcomes, which may
+ * be asked for still.  It can do nothing but be freed. */
+void publish_shed(struct publish *p);

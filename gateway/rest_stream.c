@@ -220,8 +220,8 @@ static void consume(struct session *s, size_t n)
     if (s->in.n == 0 && s->in.cap > ASIDE)
         buf_free(&s->in);
     if (s->held > s->in.n) {
-        shares_give(&s->gateway->shares, visit->account, SHARE_BYTES,
-                    s->held - s->in.n);
+        shares_give(&s->gateway->shares, visit->account,
+                    SHARE_ONLY(SHARE_BYTES, s->held - s->in.n));
         s->held = s->in.n;
     }
 }
@@ -337,8 +337,9 @@ static void take_piece(struct session *s, struct span piece)
     }
     if (s->in.n + piece.n > s->held + ASIDE) {
         size_t n = s->in.n + piece.n - s->held;
-        if (shares_take(&s->gateway->shares, visit->account, SHARE_BYTES, n) !=
-            SHARE_GIVEN) {
+        enum share_of missing;
+        if (shares_take(&s->gateway->shares, visit->account, SHARE_ONLY(SHARE_BYTES, n),
+                        &missing) != SHARE_GIVEN) {
             break_off(s, REST_KAFKA_RETRIABLE, "too many bytes are in flight");
             return;
         }

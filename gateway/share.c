@@ -34,16 +34,32 @@ static enum share_verdict judge(size_t most, size_t used, size_t mine, size_t n,
                : SHARE_OVER;
 }
 
-static enum share_verdict take(struct shares *s, struct account *a, enum share_of what,
-                               size_t n)
+static void give(struct shares *s, struct account *a, const size_t n[SHARE_KINDS])
 {
-    enum share_verdict v =
-        judge(s->limits.most[what], s->used[what], a->used[what], n, s->limits.percent);
+    for (size_t what = 0; what < SHARE_KINDS; what++) {
+        assert(a->used[what] >= n[what]);
+        a->used[what] -= n[what];
+        s->used[what] -= n[what];
+    }
+}
 
-    if (v != SHARE_GIVEN)
-        return v;
-    a->used[what] += n;
-    s->used[what] += n;
+static enum share_verdict take(struct shares *s, struct account *a,
+                               const size_t n[SHARE_KINDS], enum share_of *missing)
+{
+    for (size_t what = 0; what < SHARE_KINDS; what++) {
+        if (n[what] == 0)
+            continue;
+        enum share_verdict v = judge(s->limits.most[what], s->used[what], a->used[what],
+                                     n[what], s->limits.percent);
+        if (v != SHARE_GIVEN) {
+            *missing = (enum share_of)what;
+            return v;
+        }
+    }
+    for (size_t what = 0; what < SHARE_KINDS; what++) {
+        a->used[what] += n[what];
+        s->used[what] += n[what];
+    }
     return SHARE_GIVEN;
 }
 
@@ -69,12 +85,14 @@ static void drop_idle(struct shares *s, struct account *a)
     free(a);
 }
 
-enum share_verdict shares_enter(struct shares *s, struct span name,
-                                struct account **out)
+enum share_verdict shares_enter(struct shares *s, struct span name, size_t bytes,
+                                struct account **out, enum share_of *missing)
 {
+    const size_t n[SHARE_KINDS] = {[SHARE_REQUESTS] = 1, [SHARE_BYTES] = bytes};
+
     pthread_mutex_lock(&s->lock);
     struct account *a = find_account(s, name);
-    enum share_verdict v = take(s, a, SHARE_REQUESTS, 1);
+    enum share_verdict v = take(s, a, n, missing);
     if (v == SHARE_GIVEN)
         *out = a;
     else
@@ -83,30 +101,29 @@ enum share_verdict shares_enter(struct shares *s, struct span name,
     return v;
 }
 
-void shares_leave(struct shares *s, struct account *a)
+void shares_leave(struct shares *s, struct account *a, size_t bytes)
 {
+    const size_t n[SHARE_KINDS] = {[SHARE_REQUESTS] = 1, [SHARE_BYTES] = bytes};
+
     pthread_mutex_lock(&s->lock);
-    a->used[SHARE_REQUESTS]--;
-    s->used[SHARE_REQUESTS]--;
+    give(s, a, n);
     drop_idle(s, a);
     pthread_mutex_unlock(&s->lock);
 }
 
-enum share_verdict shares_take(struct shares *s, struct account *a, enum share_of what,
-                               size_t n)
+enum share_verdict shares_take(struct shares *s, struct account *a,
+                               const size_t n[SHARE_KINDS], enum share_of *missing)
 {
     pthread_mutex_lock(&s->lock);
-    enum share_verdict v = take(s, a, what, n);
+    enum share_verdict v = take(s, a, n, missing);
     pthread_mutex_unlock(&s->lock);
     return v;
 }
 
-void shares_give(struct shares *s, struct account *a, enum share_of what, size_t n)
+void shares_give(struct shares *s, struct account *a, const size_t n[SHARE_KINDS])
 {
     pthread_mutex_lock(&s->lock);
-    assert(a->used[what] >= n);
-    a->used[what] -= n;
-    s->used[what] -= n;
+    give(s, a, n);
     pthread_mutex_unlock(&s->lock);
 }
 

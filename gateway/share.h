@@ -22,6 +22,8 @@
 
 enum share_of { SHARE_REQUESTS, SHARE_RECORDS, SHARE_BYTES };
 #define SHARE_KINDS 3
+/* So many of one kind, for what wants a number of each. */
+#define SHARE_ONLY(what_, n_) ((const size_t[SHARE_KINDS]){[what_] = (n_)})
 
 struct share_limits {
     size_t most[SHARE_KINDS];
@@ -50,14 +52,17 @@ enum share_verdict {
 void shares_init(struct shares *s, const struct share_limits *lim);
 void shares_free(struct shares *s);
 
-/* One more request of `name`; *out is its account until shares_leave(). */
-enum share_verdict shares_enter(struct shares *s, struct span name,
-                                struct account **out);
-void shares_leave(struct shares *s, struct account *a);
+/* One more request of `name`, with so many `bytes`; *out is its account until
+ * shares_leave().  Where it is not let in, *missing says for want of what. */
+enum share_verdict shares_enter(struct shares *s, struct span name, size_t bytes,
+                                struct account **out, enum share_of *missing);
+/* The request, and what bytes it has still. */
+void shares_leave(struct shares *s, struct account *a, size_t bytes);
 
-enum share_verdict shares_take(struct shares *s, struct account *a, enum share_of what,
-                               size_t n);
-void shares_give(struct shares *s, struct account *a, enum share_of what, size_t n);
+/* All of these, or nothing. */
+enum share_verdict shares_take(struct shares *s, struct account *a,
+                               const size_t n[SHARE_KINDS], enum share_of *missing);
+void shares_give(struct shares *s, struct account *a, const size_t n[SHARE_KINDS]);
 
 /* What all have in flight. */
 size_t shares_used(struct shares *s, enum share_of what);

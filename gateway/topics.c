@@ -51,7 +51,7 @@ enum err_kind topics_recall(struct topics *t, struct span topic, int32_t *partit
     struct topic seen = found != NULL ? *found : (struct topic){0};
     pthread_mutex_unlock(&t->lock);
 
-    if (seen.until <= clock_ms())
+    if (seen.until <= clock_coarse_ms() + CLOCK_COARSE_MS)
         return err_set(e, ERR_UNAVAILABLE,
                        "topic " SPAN_FMT " was not asked for lately", SPAN_ARG(topic));
     *partitions = seen.partitions;

@@ -181,7 +181,7 @@ static bool is_settled(const struct entry *en)
     if (en->value.schema != NULL && en->fetching && !en->doubted)
         return true; // somebody is renewing it: the last answer goes on meanwhile
     return (en->value.schema != NULL || en->refused != ERR_OK) &&
-           clock_ms() < en->fresh_until;
+           clock_coarse_ms() + CLOCK_COARSE_MS < en->fresh_until;
 }
 
 static enum err_kind answer(const struct entry *en, struct rc_schema *out,
@@ -392,7 +392,8 @@ static enum err_kind get_version(struct rc *rc, struct span key, struct span sub
 enum err_kind rc_by_version(struct rc *rc, struct span subject, int32_t version,
                             int64_t deadline_ms, struct rc_schema *out, struct err *e)
 {
-    struct buf key = BUF_INIT(4096);
+    uint8_t room[4096];
+    struct buf key = BUF_OVER(room);
 
     buf_put_u8(&key, 'v');
     json_put_int(&key, version);
@@ -401,7 +402,6 @@ enum err_kind rc_by_version(struct rc *rc, struct span subject, int32_t version,
     enum err_kind kind = buf_status(&key, e);
     if (kind == ERR_OK && !recall(rc, buf_span(&key), out, &kind, e))
         kind = get_version(rc, buf_span(&key), subject, version, deadline_ms, out, e);
-    buf_free(&key);
     return kind == ERR_OK ? kind
                           : err_prefix(e, "subject " SPAN_FMT, SPAN_ARG(subject));
 }
