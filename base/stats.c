@@ -94,7 +94,6 @@ void stats_observe(const struct stats_metric *m, struct stats_value *v, int64_t 
 
     while (i < STATS_BUCKETS - 1 && m->bounds[i] > 0 && (double)us > m->bounds[i] * 1e6)
         i++;
-    stats_count(v, 1);
     atomic_fetch_add_explicit(&v->sum, us, memory_order_relaxed);
     atomic_fetch_add_explicit(&v->buckets[i], 1, memory_order_relaxed);
 }

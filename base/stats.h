@@ -20,7 +20,7 @@
 enum stats_kind { STATS_COUNTER, STATS_GAUGE, STATS_HISTOGRAM };
 
 struct stats_value {
-    atomic_llong n;                      // counter, gauge; histogram: how many
+    atomic_llong n;                      // counter, gauge
     atomic_llong sum;                    // histogram: of the observed, in its unit
     atomic_llong buckets[STATS_BUCKETS]; // histogram: counts per bound, not cumulative
 };
