@@ -24,7 +24,7 @@ struct settings {
     const char *hdfs_user, *hdfs_token;
     struct conf_list hdfs_redirects, bloom;
     int64_t max_bytes, older_ms, since_ms, timeout_ms, s3_part;
-    bool dry_run, deep, quiet;
+    bool dry_run, deep, quiet, all, merged;
 };
 
 #define AT(field) offsetof(struct settings, field)
@@ -51,6 +51,9 @@ static const struct conf_row rows[] = {
     {"backup", CONF_TEXT, AT(backup), .argument = "DIR",
      .help = "the merged file goes below DIR, with the time in its name: backup, or a "
              "name that begins with _ and that readers of the place pass over"},
+    {"all", CONF_BOOL, AT(all),
+     .help = "merge into a backup: also what is alone or large enough, so that all of "
+             "it goes there"},
     {"codec", CONF_TEXT, AT(codec),
      .help = "how the merged file is packed (default: the format's own choice)"},
     {"bloom", CONF_LIST, AT(bloom), .argument = "COLUMN",
@@ -68,6 +71,8 @@ static const struct conf_row rows[] = {
      .help = "copy-into: the place, as the warehouse names it"},
     {"since", CONF_DURATION, AT(since_ms), .fallback = "0",
      .help = "copy-into: only what was staged within so long; 0 = all"},
+    {"merged", CONF_BOOL, AT(merged),
+     .help = "copy-into: what merges put into backups, instead of what loaders staged"},
     {"connection", CONF_TEXT, AT(connection), .secret = true,
      .help = "copy-into: run the statements there (an ODBC connection string) instead "
              "of printing them"},
@@ -243,6 +248,7 @@ static enum err_kind check_merge(struct stage_run *r, struct err *e)
         .how = {.codec = s->codec, .bloom = s->bloom.items, .n_bloom = s->bloom.n},
         .max_bytes = s->max_bytes,
         .backup = s->backup,
+        .all = s->all,
         .dry_run = s->dry_run,
         .spool = s->spool,
         .arg = r,
@@ -371,6 +377,7 @@ static enum err_kind copy_into(struct stage_run *r, struct err *e)
         .table = r->s.table,
         .at = r->s.at,
         .since_ms = r->s.since_ms > 0 ? wall_ms() - r->s.since_ms : 0,
+        .merged = r->s.merged,
         .arg = r,
         .statement = copy_statement};
     struct copy_sums n;
@@ -382,6 +389,11 @@ static enum err_kind copy_into(struct stage_run *r, struct err *e)
             "%" PRId64 " files of %" PRId64 " claims, %" PRId64 " rows, in %" PRId64
             " statements; %" PRId64 " claims not finished yet, %" PRId64 " cleaned\n",
             n.files, n.claims, n.rows, n.statements, n.open, n.gone);
+    if (n.waiting > 0)
+        fprintf(stderr,
+                "%" PRId64 " rows are in no backup yet: stage merge --backup DIR "
+                "--all\n",
+                n.waiting);
     return ERR_OK;
 }
 

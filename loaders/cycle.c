@@ -176,6 +176,7 @@ static struct merge_options merge_of(const struct loader_settings *s)
         .how = {.codec = s->codec, .bloom = s->bloom.items, .n_bloom = s->bloom.n},
         .max_bytes = s->merge_bytes,
         .backup = s->merge_backup,
+        .all = s->merge_all,
         .spool = s->spool,
     };
 }

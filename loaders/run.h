@@ -70,6 +70,7 @@ struct loader_settings { // filled by the rows of loader_rows
     struct conf_list phases; // cycle.h; none = it only loads
     const char *merge_to, *merge_into, *merge_backup;
     int64_t merge_bytes, clean_older_ms;
+    bool merge_all;
     bool until_end, plan;
     int64_t sample; // records; 0 = load
     const char *listen, *log_level;

@@ -246,6 +246,9 @@ const struct conf_row loader_rows[] = {
     {"merge.backup", CONF_TEXT, AT(merge_backup), .argument = "DIR",
      .help = "the merged file goes below DIR, with the time in its name: backup, or a "
              "name that begins with _ and that readers of the place pass over"},
+    {"merge.all", CONF_BOOL, AT(merge_all), .fallback = "false",
+     .help = "with merge.backup: also what is alone or large enough, so that all of it "
+             "goes there"},
     {"clean.older", CONF_DURATION, AT(clean_older_ms), .fallback = "0", .min = 0,
      .max = DAY_MS * 3650,
      .help = "only what was staged so long ago; with the phase load also only what is "

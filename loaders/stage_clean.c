@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/tab.h"
 #include "loaders/sink_files_inside.h"
-#include "loaders/stage_swap.h"
+#include "loaders/stage_merge_inside.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -307,6 +307,21 @@ static enum err_kind forget(struct cleaning *c, const char *name, struct err *e)
     return place_remove(c->o->place, done, e);
 }
 
+/* A backup is the user's, and what it is is known as long as it lies there: whoever
+ * copies backups goes by their claims. */
+static enum err_kind is_kept(struct cleaning *c, const struct swap *s, bool *yes,
+                             struct err *e)
+{
+    struct place_entry there;
+
+    *yes = false;
+    if (!merge_is_backup(s->into.final))
+        return ERR_OK;
+    enum err_kind rc = place_stat(c->o->place, s->into.final, &there, e);
+    *yes = rc == ERR_OK;
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
 /* The newest claim says which number comes next, and stays. */
 static enum err_kind clean_merge(struct cleaning *c, int64_t seq, bool newest,
                                  bool is_done, struct err *e)
@@ -320,12 +335,14 @@ static enum err_kind clean_merge(struct cleaning *c, int64_t seq, bool newest,
     enum err_kind rc = place_read(c->o->place, name, 0, PLACE_CLAIM, &body, e);
     if (rc == ERR_OK)
         rc = swap_read(&s, buf_span(&body), &a, e);
-    bool cleaned = rc == ERR_OK && is_done && is_cleaned(c, &s);
+    bool cleaned = rc == ERR_OK && is_done && is_cleaned(c, &s), kept = false;
     if (cleaned)
         rc = remove_output(c, &s, e);
+    if (cleaned && rc == ERR_OK)
+        rc = is_kept(c, &s, &kept, e);
     if (rc == ERR_OK && (!cleaned || tab_get_id(&c->needed, seq) != NULL))
         need_inputs(c, &s);
-    else if (rc == ERR_OK && !newest && !c->o->dry_run)
+    else if (rc == ERR_OK && !newest && !kept && !c->o->dry_run)
         rc = forget(c, name, e);
     arena_free(&a);
     buf_free(&body);

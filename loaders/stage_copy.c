@@ -1,8 +1,10 @@
 #include "loaders/stage_copy.h"
 
 #include "loaders/sink_files_inside.h"
-#include "loaders/stage_swap.h"
+#include "loaders/stage_merge_inside.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* --- the statement ---------------------------------------------------------------- */
@@ -113,6 +115,11 @@ static enum err_kind add_claim(struct copying *c, const struct stage_claim *clai
 {
     bool finished = true;
 
+    if (c->o->merged) { // nobody has merged it yet
+        c->sums->waiting += claim->loaded;
+        return ERR_OK;
+    }
+
     if (newest)
         TRY(is_finished(c, claim, &finished, e));
     c->sums->open += !finished;
@@ -165,10 +172,10 @@ static enum err_kind add_partition(struct copying *c, int32_t partition, struct 
         newest = stage_claim_first(all[i].name);
     for (size_t i = 0; i < n; i++) {
         int64_t first = stage_claim_first(all[i].name);
-        if (first < 0 || all[i].modified_ms < c->o->since_ms)
+        if (first < 0 || (all[i].modified_ms < c->o->since_ms && !c->o->merged))
             continue;
         if (is_done(all, n, i))
-            c->sums->gone++;
+            c->sums->gone += !c->o->merged;
         else
             TRY(read_claim(c, partition, first, first == newest, e));
     }
@@ -188,7 +195,76 @@ static enum err_kind check_merges(struct copying *c, struct err *e)
     return err_set(e, ERR_CONFLICT,
                    "files of this place were merged: what their claims name is gone, "
                    "and nobody could say whether the warehouse has it.  Stage what is "
-                   "to be copied in a place that is not merged");
+                   "to be copied in a place that is not merged, or copy only what "
+                   "merges put into a backup (--merged)");
+}
+
+/* --- what merges made ------------------------------------------------------------- */
+
+/* An output without its name: of a merge that is going on, or that was called off, and
+ * then its rows are in another. */
+static enum err_kind add_output(struct copying *c, const struct swap *s, bool newest,
+                                bool recent, struct err *e)
+{
+    struct place_entry there;
+    bool backup = merge_is_backup(s->into.final);
+
+    enum err_kind rc = place_stat(c->o->place, s->into.final, &there, e);
+    if (rc == ERR_NOT_FOUND) {
+        c->sums->open += newest;
+        return ERR_OK;
+    }
+    TRY(rc);
+    if (!backup)
+        c->sums->waiting += s->into.rows;
+    if (!backup || !recent)
+        return ERR_OK;
+    if (there.bytes != s->into.bytes)
+        return err_set(e, ERR_CONFLICT,
+                       "%.150s has %" PRId64 " bytes, its merge wrote %" PRId64,
+                       s->into.final, there.bytes, s->into.bytes);
+    TRY(add_file(c, s->into.final, e));
+    c->sums->claims++;
+    c->sums->files++;
+    c->sums->rows += s->into.rows;
+    return ERR_OK;
+}
+
+static enum err_kind read_merge(struct copying *c, const char *name, bool newest,
+                                bool recent, struct err *e)
+{
+    char path[STAGE_NAME];
+    struct buf body = BUF_INIT(PLACE_CLAIM);
+    struct arena a = {0};
+    struct swap s;
+
+    swap_name(path, stage_claim_first(name));
+    enum err_kind rc = place_read(c->o->place, path, 0, PLACE_CLAIM, &body, e);
+    if (rc == ERR_OK && swap_read(&s, buf_span(&body), &a, e) != ERR_OK)
+        rc = err_prefix(e, "%.80s", path);
+    if (rc == ERR_OK && strcmp(s.topic, c->o->topic) == 0)
+        rc = add_output(c, &s, newest, recent, e);
+    arena_free(&a);
+    buf_free(&body);
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc; // forgotten meanwhile
+}
+
+static enum err_kind add_merges(struct copying *c, struct err *e)
+{
+    struct place_entry *all;
+    size_t n;
+    int64_t newest = -1;
+
+    TRY(place_list(c->o->place, SWAP_DIR, NULL, &c->a, &all, &n, e));
+    for (size_t i = n; i-- > 0 && newest < 0;)
+        newest = stage_claim_first(all[i].name);
+    for (size_t i = 0; i < n; i++) {
+        int64_t seq = stage_claim_first(all[i].name);
+        if (seq >= 0)
+            TRY(read_merge(c, all[i].name, seq == newest,
+                           all[i].modified_ms >= c->o->since_ms, e));
+    }
+    return ERR_OK;
 }
 
 static enum err_kind copy_all(struct copying *c, struct err *e)
@@ -197,7 +273,7 @@ static enum err_kind copy_all(struct copying *c, struct err *e)
     struct place_entry *all;
     size_t n;
 
-    TRY(check_merges(c, e));
+    TRY(c->o->merged ? add_merges(c, e) : check_merges(c, e));
     snprintf(dir, sizeof dir, "_claims/%.255s", c->o->topic);
     TRY(place_list(c->o->place, dir, NULL, &c->a, &all, &n, e));
     for (size_t i = 0; i < n; i++) {

@@ -8,6 +8,11 @@
  * the same statement again adds nothing; what it can no longer be sure of it leaves
  * (LOAD_UNCERTAIN_FILES = FALSE).  A file is loaded whole or not at all.
  *
+ * A name is good for that as long as its rows are never given another.  So either a
+ * place is not merged, and the loaders' files are named; or, with `merged`, those that
+ * merges put into a backup are, which no merge and no cleaning touches again
+ * (decisions/171).  Which of the two is a place's for good.
+ *
  * Reads the place, changes nothing there.  One thread.
  */
 #pragma once
@@ -30,6 +35,7 @@ struct copy_options { // all borrowed
     const char *table;
     const char *at;   // the place, as the warehouse names it: "@stage/weather"
     int64_t since_ms; // only what was claimed since then (wall clock), 0 = all
+    bool merged;      // what merges put into backups, instead of what loaders staged
 
     void *arg;
     /* A statement; what it says ends the work. */
@@ -37,12 +43,13 @@ struct copy_options { // all borrowed
 };
 
 struct copy_sums {
-    int64_t claims, files, rows, statements;
+    int64_t claims, files, rows, statements; // `merged`: claims of merges
     int64_t open; // newest claims whose files have not got their names yet: next time
     int64_t gone; // claims whose files were cleaned
+    int64_t waiting; // `merged`: rows that no merge has put into a backup yet
 };
 
-/* ERR_CONFLICT: files of the place were merged, and what their claims name is gone.
- * Otherwise as place.h. */
+/* ERR_CONFLICT: files of the place were merged, and what their claims name is gone;
+ * a backup is not what its claim says.  Otherwise as place.h. */
 enum err_kind stage_copy(const struct copy_options *o, struct copy_sums *sums,
                          struct err *e) MUST_USE;

@@ -2,6 +2,9 @@
 
 #include "base/clock.h"
 #include "loaders/stage_claim.h"
+#include "loaders/stage_clean.h"
+#include "loaders/stage_merge.h"
+#include "place/place_inside.h"
 #include "tests/check.h"
 
 #include <stdio.h>
@@ -184,6 +187,265 @@ static void what_was_cleaned_is_passed_over_and_what_was_merged_is_refused(void)
     leave();
 }
 
+/* --- what merges put into backups -------------------------------------------------
+ */
+
+#define IDS 400
+
+static int copied[IDS]; // how often a warehouse has a row
+static char known[100][STAGE_NAME];
+static size_t n_known;
+static int next_id, verbs_left = -1; // -1 = for ever
+static struct copy_sums last_copy;
+static const struct place_ops *real;
+
+/* As a loader stages them: a file of so many rows, and its claim. */
+static void stage_rows(int n)
+{
+    struct stage_file f = {.ticket = span_str("_tmp/none"), .rows = n, .sha256 = ""};
+    struct stage_claim c = {.job = "j",
+                            .topic = "t",
+                            .cluster = "",
+                            .first = next_id,
+                            .last = next_id + n - 1,
+                            .loaded = n,
+                            .mark = -1,
+                            .instance = "",
+                            .run = "",
+                            .files = &f,
+                            .n_files = 1};
+    static const char schema[] = "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{"
+                                 "\"name\":\"id\",\"type\":\"long\"}]}";
+    struct buf rows = BUF_INIT(10000), body = BUF_INIT(10000), runs = BUF_INIT(100);
+    char key[STAGE_SCHEMA], name[STAGE_NAME];
+
+    stage_schema_key(key, span_str(schema));
+    stage_schema_name(name, key);
+    put_file(name, schema);
+    c.schema = key;
+    snprintf(name, sizeof name, "t+0+%020d+%020d.jsonl", (int)c.first, (int)c.last);
+    for (int i = 0; i < n; i++)
+        buf_printf(&rows, "{\"id\":%d}\n", next_id + i);
+    f.bytes = (int64_t)rows.n;
+    f.final = name;
+    stage_runs_put(&runs, 0, n);
+    buf_put_u8(&runs, 0);
+    f.runs = (const char *)runs.p;
+    stage_claim_put(&body, &c);
+    buf_put_u8(&rows, 0);
+    buf_put_u8(&body, 0);
+    put_file(name, (const char *)rows.p);
+    stage_claim_name(name, "t", 0, next_id);
+    put_file(name, (const char *)body.p);
+    next_id += n;
+    buf_free(&rows);
+    buf_free(&body);
+    buf_free(&runs);
+}
+
+/* A warehouse that passes over the names it knows, as Snowflake's history does. */
+static void load(const char *name)
+{
+    struct buf text = BUF_INIT(100000);
+    struct err e = {0};
+
+    for (size_t i = 0; i < n_known; i++)
+        if (strcmp(known[i], name) == 0)
+            return;
+    snprintf(known[n_known++], STAGE_NAME, "%s", name);
+    CHECK_INT(place_read(place, name, 0, 100000, &text, &e), ERR_OK);
+    buf_put_u8(&text, 0);
+    for (const char *at = (const char *)text.p; (at = strstr(at, ":")) != NULL; at++)
+        copied[atoi(at + 1)]++;
+    buf_free(&text);
+}
+
+static void copy_now(void)
+{
+    struct copy_options o = {.place = place,
+                             .topic = "t",
+                             .d = dialect_named("snowflake"),
+                             .table = "w",
+                             .at = "@s/w",
+                             .merged = true,
+                             .statement = note};
+    struct err e = {0};
+
+    buf_reset(&said);
+    CHECK_INT(stage_copy(&o, &last_copy, &e), ERR_OK);
+    buf_put_u8(&said, 0);
+    for (char *name = strtok((char *)said.p, " "); name != NULL;
+         name = strtok(NULL, " "))
+        if (name[0] != ';')
+            load(name);
+}
+
+/* What is copied between any two requests that change the place. */
+static enum err_kind step(struct err *e)
+{
+    copy_now();
+    if (verbs_left == 0)
+        return err_set(e, ERR_INTERNAL, "dead");
+    verbs_left -= verbs_left > 0;
+    return ERR_OK;
+}
+
+static enum err_kind step_claim(struct place *p, const char *name, const char *tmp,
+                                struct span body, struct err *e)
+{
+    TRY(step(e));
+    return real->claim(p, name, tmp, body, e);
+}
+
+static enum err_kind step_write(struct place *p, const char *tmp, const char *final,
+                                const struct place_bytes *bytes, struct buf *ticket,
+                                struct err *e)
+{
+    TRY(step(e));
+    return real->write(p, tmp, final, bytes, ticket, e);
+}
+
+static enum err_kind step_finish(struct place *p, struct span ticket, const char *final,
+                                 int64_t n, struct err *e)
+{
+    TRY(step(e));
+    return real->finish(p, ticket, final, n, e);
+}
+
+static enum err_kind step_remove(struct place *p, const char *name, struct err *e)
+{
+    TRY(step(e));
+    return real->remove(p, name, e);
+}
+
+/* True when it came to its end. */
+static bool merge_until(int verbs, const char *backup, bool all, int64_t most)
+{
+    static struct place_ops ops;
+    const struct place_settings s = {.url = url};
+    struct place *p = NULL;
+    struct merge_sums sums;
+    struct err e = {0};
+
+    CHECK_INT(place_open(&p, &s, &e), ERR_OK);
+    real = p->ops;
+    ops = *real;
+    ops.claim = step_claim;
+    ops.write = step_write;
+    ops.finish = step_finish;
+    ops.remove = step_remove;
+    p->ops = &ops;
+    verbs_left = verbs;
+    struct merge_options o = {.place = p,
+                              .dir = "",
+                              .format = "json",
+                              .to = "json",
+                              .backup = backup,
+                              .all = all,
+                              .max_bytes = most,
+                              .spool = "/tmp"};
+    enum err_kind rc = stage_merge(&o, &sums, &e);
+    if (rc != ERR_OK && strstr(e.msg, "dead") == NULL)
+        printf("    %s\n", e.msg);
+    CHECK(rc == ERR_OK || verbs >= 0);
+    place_close(p);
+    return rc == ERR_OK;
+}
+
+static void check_copied(int from, int to, int times)
+{
+    int wrong = 0;
+
+    for (int i = from; i < to; i++)
+        wrong += copied[i] != times;
+    CHECK_INT(wrong, 0);
+}
+
+static void enter_merged(void)
+{
+    enter();
+    memset(copied, 0, sizeof copied);
+    n_known = 0;
+    next_id = 0;
+}
+
+static void backups_are_copied_once_whoever_dies_and_whenever_it_is_asked(void)
+{
+    bool ended = false;
+    int k = 0, others = 0;
+
+    for (; !ended && k < 200; k++) {
+        enter_merged();
+        for (int i = 0; i < 5; i++)
+            stage_rows(7 + i);
+        ended = merge_until(k, k % 2 == 0 ? "backup" : "_wh", false, 250);
+        stage_rows(3);
+        stage_rows(4);
+        bool other = merge_until(k / 2, NULL, false, 400); // and one into no backup
+        copy_now();
+        others += other && last_copy.waiting > 0;
+        for (int i = 0; i < next_id; i++)
+            CHECK(copied[i] <= 1);
+        CHECK(merge_until(-1, "_wh", true, 250));
+        copy_now();
+        CHECK_INT(last_copy.waiting, 0);
+        check_copied(0, next_id, 1);
+        leave();
+    }
+    CHECK(ended && k > 8 && others > 0);
+}
+
+static void what_is_in_no_backup_waits(void)
+{
+    enter_merged();
+    stage_rows(40);
+    stage_rows(5);
+    stage_rows(5);
+    CHECK(merge_until(-1, "backup", false, 200)); // the first is large enough
+    copy_now();
+    CHECK_INT(last_copy.waiting, 40);
+    CHECK_INT(last_copy.files, 1);
+    CHECK_INT(last_copy.rows, 10);
+    check_copied(0, 40, 0);
+    check_copied(40, 50, 1);
+    CHECK(merge_until(-1, "backup", true, 200));
+    copy_now();
+    CHECK_INT(last_copy.waiting, 0);
+    CHECK_INT(last_copy.files, 2);
+    check_copied(0, 50, 1);
+    leave();
+}
+
+static void a_backup_stays_known_when_what_went_into_it_is_cleaned(void)
+{
+    struct clean_options clean = {0};
+    struct clean_sums sums;
+    struct err e = {0};
+
+    enter_merged();
+    stage_rows(5);
+    CHECK(merge_until(-1, "backup", true, 200));
+    stage_rows(5);
+    CHECK(merge_until(-1, "backup", true, 200));
+    clean.place = place;
+    CHECK_INT(stage_clean(&clean, &sums, &e), ERR_OK);
+    n_known = 0; // nothing was copied before
+    memset(copied, 0, sizeof copied);
+    copy_now();
+    check_copied(0, 10, 1);
+    leave();
+}
+
+static void all_wants_a_backup(void)
+{
+    struct merge_options o = {.format = "json", .all = true};
+    struct err e = {0};
+
+    CHECK_INT(merge_check(&o, &e), ERR_INVALID);
+    o.backup = "backup";
+    CHECK_INT(merge_check(&o, &e), ERR_OK);
+}
+
 static void a_statement_has_a_thousand_files_of_one_kind(void)
 {
     struct copy_sums n;
@@ -230,6 +492,10 @@ int main(void)
     RUN(exactly_the_claimed_files_are_named_in_order);
     RUN(a_claim_whose_files_have_no_names_yet_waits);
     RUN(what_was_cleaned_is_passed_over_and_what_was_merged_is_refused);
+    RUN(backups_are_copied_once_whoever_dies_and_whenever_it_is_asked);
+    RUN(what_is_in_no_backup_waits);
+    RUN(a_backup_stays_known_when_what_went_into_it_is_cleaned);
+    RUN(all_wants_a_backup);
     RUN(a_statement_has_a_thousand_files_of_one_kind);
     RUN(the_statement_is_snowflakes);
     return REPORT();

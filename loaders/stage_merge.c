@@ -375,6 +375,10 @@ enum err_kind merge_check(struct merge_options *o, struct err *e)
                        "backup \"%.100s\", wanted backup, backup/... or a name that "
                        "begins with _",
                        o->backup);
+    if (o->all && o->backup == NULL)
+        return err_set(e, ERR_INVALID,
+                       "all: wanted backup beside it, or what is alone would be "
+                       "written again and again");
     return ERR_OK;
 }
 

@@ -28,6 +28,7 @@ struct merge_options { // all borrowed
     int64_t max_bytes;         // inputs of one output
     const char *backup;        // directory the output goes to instead, with the time in
                                // its name; NULL = where the inputs are
+    bool all;                  // with `backup`: also what is alone, or large enough
     bool dry_run;
     const char *spool; // directory for what is written until the place has it
 

@@ -50,9 +50,15 @@ static bool converts(const struct merging *m)
     return strcmp(m->o->format, m->o->to) != 0 || m->o->into != NULL;
 }
 
+/* Also what gains nothing by it. */
+static bool takes_all(const struct merging *m)
+{
+    return converts(m) || m->o->all;
+}
+
 static bool is_worth(const struct merging *m, const struct group *g)
 {
-    return g->n > 1 || (g->n == 1 && converts(m));
+    return g->n > 1 || (g->n == 1 && takes_all(m));
 }
 
 static void free_groups(struct planning *p)
@@ -314,7 +320,7 @@ static bool is_candidate(const struct merging *m, const struct place_entry *one,
     if (m->o->topic != NULL && strcmp(m->o->topic, origin->topic) != 0)
         return false;
     // what is nearly as large as it may be gains nothing
-    return (converts(m) || one->bytes < m->o->max_bytes / 4 * 3) && !is_shown(m, name);
+    return (takes_all(m) || one->bytes < m->o->max_bytes / 4 * 3) && !is_shown(m, name);
 }
 
 static enum err_kind take_file(struct planning *p, const struct place_entry *one,
