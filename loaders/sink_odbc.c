@@ -111,30 +111,38 @@ enum err_kind odbc_adopt(struct odbc_sink *s, struct odbc *o, struct err *e)
     return name_target(s, e);
 }
 
-static enum err_kind greet(struct odbc_sink *s, struct odbc *o, const char *role,
-                           struct err *e)
+enum err_kind odbc_greet(struct odbc *o, const struct dialect *d, const char *role,
+                         const char *run, int64_t lock_timeout_ms,
+                         int64_t statement_timeout_ms, struct err *e)
 {
     char lock_ms[24], lock_s[24], ms[24], seconds[24];
     struct buf sql = BUF_INIT(4000);
     enum err_kind rc = ERR_OK;
 
-    TRY(odbc_adopt(s, o, e));
-    snprintf(lock_ms, sizeof lock_ms, "%" PRId64, s->o.lock_timeout_ms);
-    snprintf(lock_s, sizeof lock_s, "%" PRId64, s->o.lock_timeout_ms / 1000 + 1);
-    snprintf(ms, sizeof ms, "%" PRId64, s->o.statement_timeout_ms);
-    snprintf(seconds, sizeof seconds, "%" PRId64, s->o.statement_timeout_ms / 1000 + 1);
+    snprintf(lock_ms, sizeof lock_ms, "%" PRId64, lock_timeout_ms);
+    snprintf(lock_s, sizeof lock_s, "%" PRId64, lock_timeout_ms / 1000 + 1);
+    snprintf(ms, sizeof ms, "%" PRId64, statement_timeout_ms);
+    snprintf(seconds, sizeof seconds, "%" PRId64, statement_timeout_ms / 1000 + 1);
     const char *const pairs[] = {
-        "lock_ms", lock_ms, "lock_s",  lock_s,        "role",  role, "statement_ms",
-        ms,        "run",   s->run.id, "statement_s", seconds, NULL};
-    for (size_t i = 0; rc == ERR_OK && i < sizeof s->d->greet / sizeof s->d->greet[0] &&
-                       s->d->greet[i] != NULL;
+        "lock_ms", lock_ms, "lock_s", lock_s,        "role",  role, "statement_ms",
+        ms,        "run",   run,      "statement_s", seconds, NULL};
+    for (size_t i = 0; rc == ERR_OK && i < sizeof d->greet / sizeof d->greet[0] &&
+                       d->greet[i] != NULL;
          i++) {
         buf_reset(&sql);
-        dialect_put(&sql, s->d->greet[i], pairs);
+        dialect_put(&sql, d->greet[i], pairs);
         rc = odbc_run_buf(o, &sql, NULL, e);
     }
     buf_free(&sql);
     return rc;
+}
+
+static enum err_kind greet(struct odbc_sink *s, struct odbc *o, const char *role,
+                           struct err *e)
+{
+    TRY(odbc_adopt(s, o, e));
+    return odbc_greet(o, s->d, role, s->run.id, s->o.lock_timeout_ms,
+                      s->o.statement_timeout_ms, e);
 }
 
 static enum err_kind greet_writer(struct odbc *o, struct err *e)

@@ -45,6 +45,11 @@ struct odbc_options {
 enum err_kind odbc_sink_open(struct sink **out, const struct odbc_options *o,
                              struct err *e) MUST_USE;
 
+/* What a session of this dialect is told first; `role` and `run` are its name. */
+enum err_kind odbc_greet(struct odbc *o, const struct dialect *d, const char *role,
+                         const char *run, int64_t lock_timeout_ms,
+                         int64_t statement_timeout_ms, struct err *e) MUST_USE;
+
 /* Appends what shape() would run for `reader`, evolving, and, as comments, what a batch
  * is written with; runs none of it.  Instead of begin, on an open sink. */
 enum err_kind odbc_sink_plan(struct sink *s, struct av_schema *reader, struct buf *ddl,

@@ -311,6 +311,13 @@ void odbc_rollback(struct odbc *o)
     o->in_transaction = false;
 }
 
+void odbc_isolate(struct odbc *o)
+{
+    if (o->dbc != NULL)
+        o->api->SQLSetConnectAttr(o->dbc, SQL_ATTR_TXN_ISOLATION,
+                                  (SQLPOINTER)SQL_TXN_SERIALIZABLE, 0);
+}
+
 /* --- statements ------------------------------------------------------------------- */
 
 static enum err_kind execute(struct odbc *o, const char *sql, struct err *e)
@@ -359,6 +366,83 @@ enum err_kind odbc_run(struct odbc *o, const char *sql, int64_t *changed, struct
     enum err_kind rc = drain(o, o->stmt, e);
     finish(o);
     return rc;
+}
+
+/* msodbcsql.h: numbers of its own for types that ODBC has not. */
+#define SS_TIME2 (-154)
+#define SS_TIMESTAMPOFFSET (-155)
+
+static const struct {
+    int number;
+    enum odbc_type type;
+} types[] = {
+    {SQL_BIT, ODBC_BIT},
+    {SQL_TINYINT, ODBC_SMALLINT},
+    {SQL_SMALLINT, ODBC_SMALLINT},
+    {SQL_INTEGER, ODBC_INTEGER},
+    {SQL_BIGINT, ODBC_BIGINT},
+    {SQL_REAL, ODBC_REAL},
+    {SQL_FLOAT, ODBC_FLOAT},
+    {SQL_DOUBLE, ODBC_FLOAT},
+    {SQL_DECIMAL, ODBC_DECIMAL},
+    {SQL_NUMERIC, ODBC_DECIMAL},
+    {SQL_CHAR, ODBC_CHARACTERS},
+    {SQL_VARCHAR, ODBC_CHARACTERS},
+    {SQL_LONGVARCHAR, ODBC_CHARACTERS},
+    {SQL_WCHAR, ODBC_CHARACTERS},
+    {SQL_WVARCHAR, ODBC_CHARACTERS},
+    {SQL_WLONGVARCHAR, ODBC_CHARACTERS},
+    {SQL_BINARY, ODBC_BINARY},
+    {SQL_VARBINARY, ODBC_BINARY},
+    {SQL_LONGVARBINARY, ODBC_BINARY},
+    {SQL_GUID, ODBC_GUID},
+    {SQL_TYPE_DATE, ODBC_DATE},
+    {SQL_TYPE_TIME, ODBC_TIME},
+    {SS_TIME2, ODBC_TIME},
+    {SQL_TYPE_TIMESTAMP, ODBC_TIMESTAMP},
+    {SS_TIMESTAMPOFFSET, ODBC_TIMESTAMP},
+};
+
+const char *odbc_type_name(enum odbc_type t)
+{
+    static const char *const names[] = {
+        [ODBC_OTHER] = "other",       [ODBC_BIT] = "bit",
+        [ODBC_SMALLINT] = "smallint", [ODBC_INTEGER] = "integer",
+        [ODBC_BIGINT] = "bigint",     [ODBC_REAL] = "real",
+        [ODBC_FLOAT] = "float",       [ODBC_DECIMAL] = "decimal",
+        [ODBC_CHARACTERS] = "text",   [ODBC_BINARY] = "binary",
+        [ODBC_GUID] = "guid",         [ODBC_DATE] = "date",
+        [ODBC_TIME] = "time",         [ODBC_TIMESTAMP] = "timestamp",
+    };
+    return names[t];
+}
+
+static enum odbc_type type_of(int number)
+{
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (types[i].number == number)
+            return types[i].type;
+    return ODBC_OTHER;
+}
+
+bool odbc_is_number(enum odbc_type t)
+{
+    return t >= ODBC_SMALLINT && t <= ODBC_DECIMAL;
+}
+
+static void describe(struct odbc *o, struct odbc_column *c, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        SQLSMALLINT name, type = 0, digits = 0, nullable = SQL_NULLABLE_UNKNOWN;
+        SQLULEN size = 0;
+        o->api->SQLDescribeCol(o->stmt, (SQLUSMALLINT)(i + 1), (SQLCHAR *)c[i].name,
+                               sizeof c[i].name, &name, &type, &size, &digits,
+                               &nullable);
+        c[i].type = type_of(type);
+        c[i].size = size;
+        c[i].digits = digits;
+        c[i].not_null = nullable == SQL_NO_NULLS;
+    }
 }
 
 static enum err_kind read_cell(struct odbc *o, struct odbc_answer *a, size_t column,
@@ -426,6 +510,9 @@ enum err_kind odbc_ask(struct odbc *o, const char *sql, struct odbc_answer *out,
     TRY(execute(o, sql, e));
     o->api->SQLNumResultCols(o->stmt, &columns);
     out->columns = columns < 0 ? 0 : (size_t)columns;
+    out->heads = arena_array(&out->arena, out->columns + 1, sizeof *out->heads);
+    memset(out->heads, 0, (out->columns + 1) * sizeof *out->heads);
+    describe(o, out->heads, out->columns);
     enum err_kind rc = out->columns == 0 ? ERR_OK : read_rows(o, out, e);
     finish(o);
     if (rc != ERR_OK)
@@ -446,63 +533,6 @@ void odbc_answer_free(struct odbc_answer *a)
     *a = (struct odbc_answer){0};
 }
 
-/* msodbcsql.h: numbers of its own for types that ODBC has not. */
-#define SS_TIME2 (-154)
-#define SS_TIMESTAMPOFFSET (-155)
-
-static const struct {
-    int number;
-    enum odbc_type type;
-} types[] = {
-    {SQL_BIT, ODBC_BIT},
-    {SQL_TINYINT, ODBC_SMALLINT},
-    {SQL_SMALLINT, ODBC_SMALLINT},
-    {SQL_INTEGER, ODBC_INTEGER},
-    {SQL_BIGINT, ODBC_BIGINT},
-    {SQL_REAL, ODBC_REAL},
-    {SQL_FLOAT, ODBC_FLOAT},
-    {SQL_DOUBLE, ODBC_FLOAT},
-    {SQL_DECIMAL, ODBC_DECIMAL},
-    {SQL_NUMERIC, ODBC_DECIMAL},
-    {SQL_CHAR, ODBC_CHARACTERS},
-    {SQL_VARCHAR, ODBC_CHARACTERS},
-    {SQL_LONGVARCHAR, ODBC_CHARACTERS},
-    {SQL_WCHAR, ODBC_CHARACTERS},
-    {SQL_WVARCHAR, ODBC_CHARACTERS},
-    {SQL_WLONGVARCHAR, ODBC_CHARACTERS},
-    {SQL_BINARY, ODBC_BINARY},
-    {SQL_VARBINARY, ODBC_BINARY},
-    {SQL_LONGVARBINARY, ODBC_BINARY},
-    {SQL_GUID, ODBC_GUID},
-    {SQL_TYPE_DATE, ODBC_DATE},
-    {SQL_TYPE_TIME, ODBC_TIME},
-    {SS_TIME2, ODBC_TIME},
-    {SQL_TYPE_TIMESTAMP, ODBC_TIMESTAMP},
-    {SS_TIMESTAMPOFFSET, ODBC_TIMESTAMP},
-};
-
-const char *odbc_type_name(enum odbc_type t)
-{
-    static const char *const names[] = {
-        [ODBC_OTHER] = "other",       [ODBC_BIT] = "bit",
-        [ODBC_SMALLINT] = "smallint", [ODBC_INTEGER] = "integer",
-        [ODBC_BIGINT] = "bigint",     [ODBC_REAL] = "real",
-        [ODBC_FLOAT] = "float",       [ODBC_DECIMAL] = "decimal",
-        [ODBC_CHARACTERS] = "text",   [ODBC_BINARY] = "binary",
-        [ODBC_GUID] = "guid",         [ODBC_DATE] = "date",
-        [ODBC_TIME] = "time",         [ODBC_TIMESTAMP] = "timestamp",
-    };
-    return names[t];
-}
-
-static enum odbc_type type_of(int number)
-{
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (types[i].number == number)
-            return types[i].type;
-    return ODBC_OTHER;
-}
-
 enum err_kind odbc_describe(struct odbc *o, const char *sql, struct odbc_column **out,
                             size_t *n, struct err *e)
 {
@@ -515,17 +545,7 @@ enum err_kind odbc_describe(struct odbc *o, const char *sql, struct odbc_column 
         return err_set(e, ERR_LIMIT, "a table of %d columns", columns);
     }
     struct odbc_column *c = mem_array(columns == 0 ? 1 : (size_t)columns, sizeof *c);
-    for (SQLSMALLINT i = 0; i < columns; i++) {
-        SQLSMALLINT name, type = 0, digits = 0, nullable = SQL_NULLABLE_UNKNOWN;
-        SQLULEN size = 0;
-        o->api->SQLDescribeCol(o->stmt, (SQLUSMALLINT)(i + 1), (SQLCHAR *)c[i].name,
-                               sizeof c[i].name, &name, &type, &size, &digits,
-                               &nullable);
-        c[i].type = type_of(type);
-        c[i].size = size;
-        c[i].digits = digits;
-        c[i].not_null = nullable == SQL_NO_NULLS;
-    }
+    describe(o, c, (size_t)columns);
     finish(o);
     *out = c;
     *n = (size_t)columns;

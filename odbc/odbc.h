@@ -74,23 +74,14 @@ void odbc_drop(struct odbc *o);
 enum err_kind odbc_begin(struct odbc *o, struct err *e) MUST_USE;
 enum err_kind odbc_commit(struct odbc *o, struct err *e) MUST_USE;
 void odbc_rollback(struct odbc *o); // drops the connection where it cannot
+/* From the next on, what a transaction reads is of one moment (SERIALIZABLE), where the
+ * driver can. */
+void odbc_isolate(struct odbc *o);
 
 /* Runs one statement; *changed (NULL = who asks) is how many rows it touched, -1 when
  * the driver does not say. */
 enum err_kind odbc_run(struct odbc *o, const char *sql, int64_t *changed,
                        struct err *e) MUST_USE;
-
-/* A short answer, as text. */
-struct odbc_answer {
-    size_t rows, columns;
-    const char **cells; // by row; NULL = NULL.  In the arena
-    struct arena arena;
-};
-#define ODBC_ROWS_MOST 100000
-enum err_kind odbc_ask(struct odbc *o, const char *sql, struct odbc_answer *out,
-                       struct err *e) MUST_USE;
-const char *odbc_cell(const struct odbc_answer *a, size_t row, size_t column);
-void odbc_answer_free(struct odbc_answer *a);
 
 enum odbc_type { // of a column, as the driver describes it
     ODBC_OTHER,  // one that ODBC has no number for
@@ -110,8 +101,9 @@ enum odbc_type { // of a column, as the driver describes it
 };
 
 const char *odbc_type_name(enum odbc_type t); // "integer"
+bool odbc_is_number(enum odbc_type t);
 
-/* The columns a SELECT has. */
+/* A column that a SELECT has. */
 struct odbc_column {
     char name[ODBC_NAME];
     enum odbc_type type;
@@ -119,6 +111,20 @@ struct odbc_column {
     int digits;
     bool not_null; // said so; unknown is false
 };
+/* A short answer, as text. */
+struct odbc_answer {
+    size_t rows, columns;
+    struct odbc_column *heads;
+    const char **cells; // by row; NULL = NULL.  In the arena
+    struct arena arena;
+};
+#define ODBC_ROWS_MOST 100000
+enum err_kind odbc_ask(struct odbc *o, const char *sql, struct odbc_answer *out,
+                       struct err *e) MUST_USE;
+const char *odbc_cell(const struct odbc_answer *a, size_t row, size_t column);
+void odbc_answer_free(struct odbc_answer *a);
+
+/* The columns a SELECT would have. */
 #define ODBC_COLUMNS_MOST 2000
 enum err_kind odbc_describe(struct odbc *o, const char *sql, struct odbc_column **out,
                             size_t *n, struct err *e) MUST_USE;

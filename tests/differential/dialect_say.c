@@ -1,5 +1,6 @@
 /* Prints what a dialect says, for tests/differential/dialects_parse.py: each statement
  * behind "@dialect what" on a line of its own, and a line "@" at the end. */
+#include "cli/audit_inside.h"
 #include "loaders/dialect_sql.h"
 #include "loaders/stage_copy.h"
 
@@ -109,6 +110,14 @@ static void say_ledger(const struct dialect *d)
     say(d, "literals");
 }
 
+static void say_verify(const struct dialect *d)
+{
+    const struct audit a = {.s = {.job = "it's", .topic = "t"}, .db = {.d = d}};
+
+    for (size_t i = 0; audit_verify_say(&sql, &a, i); i++)
+        say(d, "verify");
+}
+
 static void say_copy(const struct dialect *d)
 {
     static const char *const files[][2] = {
@@ -168,6 +177,7 @@ int main(void)
     for (size_t i = 0; i < n_dialects; i++) {
         say_table(&dialects[i], &t);
         say_ledger(&dialects[i]);
+        say_verify(&dialects[i]);
         say_copy(&dialects[i]);
         say_session(&dialects[i]);
     }

@@ -2,7 +2,7 @@
 """Tables behind ODBC drivers: PostgreSQL's (psqlODBC) and SQLite's, and SQL:2003 spoken to PostgreSQL; on real Kafka.
 Kills, keys, evolution, bad rows, every type, each against a model in Python.  ODBC_KILLS: how many times it is killed (3)."""
 from loader_world import *
-import decimal, sqlite3
+import decimal, shutil, sqlite3
 
 KILLS = int(os.environ.get("ODBC_KILLS", "3"))
 try:
@@ -79,6 +79,14 @@ class Table(World):
         if self.to == "postgres":  # the ledger is the Postgres sink's own: what reads that reads this
             code, out, err = self.audit("verify", "--job", self.name, "--bootstrap", self.kafka)
             same(code, 0, "audit verify says\n%s%s" % (out, err))
+        code, out = self.verify()
+        same(code, 0, "audit verify by ODBC says\n" + out)
+
+    def verify(self):
+        p = subprocess.run([AVROGATE, "audit", "verify", "--job", self.name, "--bootstrap", self.kafka,
+                            "--dialect", "generic" if self.to == "generic" else "auto"], capture_output=True, text=True, timeout=60,
+                           env=dict(os.environ, AVROGATE_AUDIT_CONNECTION=self.settings["sink__odbc__connection"]))
+        return p.returncode, p.stdout + p.stderr
 
     def has(self, ids, rejects=0):
         ids = list(ids)
@@ -319,6 +327,38 @@ def a_person_pauses_resumes_and_resets_it():
     each(at, "sqlite", "postgres", "generic")
 
 
+def what_was_tampered_with_is_found_by_odbc():
+    w = Table("sqlite", parts=1)
+    w.produce(0, 400)
+    w.producer.produce(w.name, b"rubbish")
+    w.producer.flush()
+    same(w.finish(batch__rows=300), 0, "exit")
+    same(w.verify()[0], 0, w.verify()[1])
+    # what is done to it, and what verify says then
+    file = w.settings["sink__odbc__connection"]
+    for sql, words in (
+            ("UPDATE etl_log SET records_processed = 399", "records_processed is 399 in etl_log, 400"),
+            ("UPDATE etl_log SET partitions = '{\"1\": [0, 402]}'", "offsets of partition 0 is nothing in etl_log, 0 to 400"),
+            ("DELETE FROM etl_log", "which is not in etl_log"),
+            ("UPDATE etl_batch SET first_offset = 1 WHERE first_offset = 0", "offsets of partition 0 is 0 to 400 in etl_log, 1 to 400"),
+            ("UPDATE etl_batch SET first_offset = 310 WHERE first_offset = 300", "expected a range at 300, found one at 310"),
+            ("UPDATE etl_batch SET rows_in = 301 WHERE first_offset = 0", "301 in, 300 + 0 + 0 + 0 + 0 accounted for"),
+            ("UPDATE etl_offsets SET next_offset = 5000", "the position is 5000, the ranges end at 401"),
+            ("DELETE FROM etl_offsets", "no row in etl_offsets"),
+            ("DELETE FROM etl_reject", "1 set aside, 0 in etl_reject"),
+            ("DELETE FROM %s WHERE id = 7" % w.name, "400 added, count(*) is 399"),
+            ("ALTER TABLE %s RENAME TO elsewhere" % w.name, "the table cannot be read")):
+        copy = w.file + "." + uuid.uuid4().hex[:4]
+        shutil.copy(w.file, copy)
+        w.settings["sink__odbc__connection"] = file.replace(w.file, copy)
+        c = sqlite3.connect(copy)
+        c.execute(sql)
+        c.commit()
+        c.close()
+        code, out = w.verify()
+        same((code, words in out), (1, True), "after %s: exit and %r in\n%s" % (sql, words, out))
+
+
 TYPES = {"type": "record", "name": "T", "fields": [
     {"name": "id", "type": "long"}, {"name": "b", "type": "boolean"}, {"name": "i", "type": "int"}, {"name": "l", "type": "long"},
     {"name": "f", "type": "float"}, {"name": "d", "type": "double"}, {"name": "s", "type": "string"}, {"name": "y", "type": "bytes"},
@@ -464,7 +504,7 @@ if __name__ == "__main__":
     run_all([killed_again_and_again_loses_and_doubles_nothing, keys_keep_the_last_or_the_first_record,
              tombstones_whose_key_names_no_row_are_set_aside,
              a_record_sent_twice_under_one_id_is_one_row,
-             a_person_pauses_resumes_and_resets_it, columns_come_as_the_schema_grows,
+             a_person_pauses_resumes_and_resets_it, what_was_tampered_with_is_found_by_odbc, columns_come_as_the_schema_grows,
              bad_rows_are_found_by_parts_and_set_aside, every_type_arrives_as_it_was,
              an_owner_stopped_in_the_middle_of_a_batch_is_ended, a_file_that_others_hold_is_waited_for,
              two_instances_share_and_a_table_altered_meanwhile_is_noticed, the_plan_is_shown_and_wrong_settings_are_said])
