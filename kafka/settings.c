@@ -215,8 +215,7 @@ enum err_kind kf_conf_make(rd_kafka_conf_t **out, enum kf_role role,
     }
     rd_kafka_conf_set_opaque(conf, v);
     rd_kafka_conf_set_log_cb(conf, hear);
-    if (role == KF_PRODUCER)
-        kf_spin_stop(conf);
+    kf_spin_stop(conf);
     *out = conf;
     return ERR_OK;
 }

@@ -9,32 +9,57 @@
 
 #define IN_A_ROW 2 // polls that may find nothing before one is patient
 
-static _Thread_local bool is_broker;
-static _Thread_local int found_nothing; // polls without patience, in a row
-static _Atomic uint64_t sleeps;
+static _Thread_local bool sends, fetches; // a producer's broker thread, a consumer's
+static _Thread_local int found_nothing;   // polls without patience, in a row
+static _Thread_local int look_ms;         // until it is woken
+static _Atomic uint64_t sleeps, looks;
 
 uint64_t kf_spin_sleeps(void)
 {
     return atomic_load_explicit(&sleeps, memory_order_relaxed);
 }
 
+uint64_t kf_spin_looks(void)
+{
+    return atomic_load_explicit(&looks, memory_order_relaxed);
+}
+
 static bool spins(int timeout_ms)
 {
-    return is_broker && timeout_ms == 0 && found_nothing >= IN_A_ROW;
+    return sends && timeout_ms == 0 && found_nothing >= IN_A_ROW;
+}
+
+/* A connection and the pipe by which other threads wake this one. */
+static bool oversleeps(nfds_t n, int timeout_ms)
+{
+    return fetches && n == 2 && timeout_ms > look_ms;
+}
+
+/* As if somebody had written to the pipe: a mere time-out would send it to sleep for
+ * the rest of its second, by a condition, without an eye on its connection.  It reads
+ * until the pipe is empty, and does not wait where it is so from the start. */
+static int wake(struct pollfd *fds)
+{
+    atomic_fetch_add_explicit(&looks, 1, memory_order_relaxed);
+    look_ms *= 2;
+    fds[1].revents = POLLIN;
+    return 1;
 }
 
 /*
- * libc's, for the whole process; of a broker thread a little more patient.  A library
- * finds the program's before libc's, and librdkafka was built with _FORTIFY_SOURCE,
- * which makes its calls __poll_chk().
+ * libc's, for the whole process; of a broker thread a little more patient, or less.  A
+ * library finds the program's before libc's, and librdkafka was built with
+ * _FORTIFY_SOURCE, which makes its calls __poll_chk().
  */
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout_ms, size_t room);
 
 __attribute__((visibility("default"))) int poll(struct pollfd *fds, nfds_t n,
                                                 int timeout_ms)
 {
-    struct timespec t = {.tv_sec = timeout_ms / 1000,
-                         .tv_nsec = timeout_ms % 1000 * 1000000L};
+    bool woken = oversleeps(n, timeout_ms);
+    int wait_ms = woken ? look_ms : timeout_ms;
+    struct timespec t = {.tv_sec = wait_ms / 1000,
+                         .tv_nsec = wait_ms % 1000 * 1000000L};
 
     if (spins(timeout_ms)) {
         t.tv_nsec = KF_SPIN_US * 1000L;
@@ -42,6 +67,10 @@ __attribute__((visibility("default"))) int poll(struct pollfd *fds, nfds_t n,
     }
     int ready = ppoll(fds, n, timeout_ms < 0 ? NULL : &t, NULL);
     found_nothing = timeout_ms == 0 && ready == 0 ? found_nothing + 1 : 0;
+    if (ready == 0 && woken)
+        return wake(fds);
+    if (ready > 0)
+        look_ms = KF_LOOK_MS;
     return ready;
 }
 
@@ -57,7 +86,11 @@ static rd_kafka_resp_err_t on_thread_start(rd_kafka_t *rk, rd_kafka_thread_type_
                                            const char *name, void *opaque)
 {
     (void)rk, (void)name, (void)opaque;
-    is_broker = type == RD_KAFKA_THREAD_BROKER;
+    bool consumes = rd_kafka_type(rk) == RD_KAFKA_CONSUMER;
+
+    sends = type == RD_KAFKA_THREAD_BROKER && !consumes;
+    fetches = type == RD_KAFKA_THREAD_BROKER && consumes;
+    look_ms = KF_LOOK_MS;
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 

@@ -1,9 +1,10 @@
 /*
- * Threads of librdkafka that would spin are seen to sleep; poll() is libc's for all
- * others.
+ * Threads of librdkafka that would spin are seen to sleep, and those that would
+ * oversleep to look up; poll() is libc's for all others.
  */
 #include "kafka/spin.h"
 
+#include "kafka/consumer.h"
 #include "kafka/mock.h"
 #include "kafka/producer.h"
 #include "tests/check.h"
@@ -75,6 +76,47 @@ static void a_broker_thread_that_waits_for_an_answer_sleeps(void)
     kf_mock_close(m);
 }
 
+/* Nobody takes its messages, and it would sleep for a second. */
+static void a_broker_thread_whose_queue_is_full_looks_up(void)
+{
+    struct conf_pair one = {"queued.min.messages", "1", false};
+    struct conf_pairs few = {.items = &one, .n = 1};
+    struct counter c = {.waiter.report = count};
+    struct kf_producer *p = NULL;
+    struct kf_consumer *reader = NULL;
+    struct kf_mock *m = NULL;
+    struct err e = {0};
+    uint64_t before = kf_spin_looks();
+
+    CHECK_INT(kf_mock_open(&m, 1, &e), ERR_OK);
+    CHECK_INT(kf_mock_topic(m, "slow", 1, &e), ERR_OK);
+    CHECK_INT(kf_producer_open(&p, kf_mock_bootstrap(m), NULL, &e), ERR_OK);
+    send_half(p, &c, 0);
+    CHECK(kf_flush(p, 10000));
+    CHECK(kf_spin_looks() == before); // producers' are not woken
+    CHECK_INT(kf_consumer_assign(&reader, kf_mock_bootstrap(m), &few, "slow", 0, 0, &e),
+              ERR_OK);
+    for (int i = 0; i < 400 && kf_spin_looks() < before + 5; i++)
+        nap(50);
+    CHECK(kf_spin_looks() >= before + 5);
+    int64_t wanted = 0;
+    for (int i = 0; i < 400 && wanted < HALF; i++) { // and no harm is done
+        struct kf_message got_one;
+        struct kf_end end;
+        bool got;
+
+        CHECK_INT(kf_poll(reader, 50, &got_one, &got, &end, &e), ERR_OK);
+        if (!got)
+            continue;
+        CHECK_INT(got_one.offset, wanted++);
+        kf_message_free(&got_one);
+    }
+    CHECK_INT(wanted, HALF);
+    kf_consumer_close(reader);
+    kf_producer_close(p);
+    kf_mock_close(m);
+}
+
 static void poll_says_what_libc_says(void)
 {
     uint64_t before = kf_spin_sleeps();
@@ -100,5 +142,6 @@ int main(void)
 {
     RUN(poll_says_what_libc_says);
     RUN(a_broker_thread_that_waits_for_an_answer_sleeps);
+    RUN(a_broker_thread_whose_queue_is_full_looks_up);
     return REPORT();
 }

@@ -689,10 +689,9 @@ static void set_properties(struct kafka_source *k)
 {
     static const struct conf_pair ours[] = {
         {"queued.max.messages.kbytes", "16384", false},
-        // A partition with more than that in the queue is not fetched for a whole
-        // second: with 20,000 a reader that takes them in 50 ms waits out the rest of
-        // it.
-        {"queued.min.messages", "200000", false},
+        // Of a partition; a fetch brings 25,000 small ones, and as many must wait below
+        // them (kafka/spin.h).
+        {"queued.min.messages", "50000", false},
         // a loader that was killed holds its partitions for so long
         {"session.timeout.ms", "10000", false},
         {"heartbeat.interval.ms", "1000", false},
