@@ -10,6 +10,7 @@
 #include "loaders/cycle.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -351,6 +352,13 @@ static int show_sample(const struct loader_settings *s, struct err *e)
     return rc == ERR_OK ? 0 : 1;
 }
 
+/* One thread makes the batches that another frees, and librdkafka's does the same with
+ * what it fetches: heaps of their own would each keep what the others could use. */
+static void share_memory(void)
+{
+    (void)mallopt(M_ARENA_MAX, 2);
+}
+
 static int complain(struct conf *conf, const struct err *e)
 {
     fprintf(stderr, "avrogate load: %s\n", e->msg);
@@ -389,6 +397,7 @@ int cmd_load(int argc, char **argv)
         sigaddset(&signals, SIGINT);
         pthread_sigmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
+        share_memory();
         code = s.plan         ? show_plan(&s, &e)
                : s.sample > 0 ? show_sample(&s, &e)
                               : run(&s, &signals, &e);
