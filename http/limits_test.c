@@ -23,6 +23,7 @@ static void bodies_held_at_once_have_a_limit(void)
     CHECK_INT(a.status, 503);
     CHECK(strstr(a.head, "\r\nRetry-After: 1\r\n") != NULL);
     answer_free(&a);
+    COMES_TO(&h, over_bodies, 1);
     http_answer(r, 200, NULL, (struct span){0});
     ask(first, "", 200, "");
     ask(first, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n123", 200,

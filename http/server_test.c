@@ -44,6 +44,8 @@ static void errors_are_json_objects(void)
     ask(fd, GET("/of/%zz/and/1"), 400, NULL);
     ask(fd, GET("/of/1/and/1?q=%"), 400, NULL);
     ask(fd, GET("/ping"), 200, "pong"); // none of these ends the connection
+    COMES_TO(&h, by_class[4], 4);
+    COMES_TO(&h, by_class[2], 1);
     close(fd);
     close_house(&h);
 }
@@ -65,6 +67,27 @@ static void a_kept_request_is_answered_by_another_thread(void)
         CHECK_SPAN(buf_span(&a.body), "later");
         answer_free(&a);
     }
+    close(fd);
+    close_house(&h);
+}
+
+/* Whose value it is matters not: a line of it could be a header of its own. */
+static void a_header_of_the_answer_stays_one_line(void)
+{
+    struct house h = HOUSE();
+    open_house(&h);
+    int fd = dial(&h);
+    struct answer a;
+
+    say(fd, span_str(GET("/kept")));
+    struct http_req *r = take_kept(&h);
+    http_answer_header(r, "X-Said", span_of("a\r\nSet-Cookie: b\0\t\xc3\xa9", 20));
+    http_answer_header(r, "X-None", span_str(""));
+    http_answer(r, 200, NULL, (struct span){0});
+    hear(fd, &a);
+    CHECK(strstr(a.head, "\r\nX-Said: a??Set-Cookie: b?\t\xc3\xa9\r\n") != NULL);
+    CHECK(strstr(a.head, "\r\nX-None: \r\n") != NULL);
+    answer_free(&a);
     close(fd);
     close_house(&h);
 }
@@ -784,6 +807,7 @@ int main(void)
     RUN(answers_one_request_after_the_other);
     RUN(errors_are_json_objects);
     RUN(a_kept_request_is_answered_by_another_thread);
+    RUN(a_header_of_the_answer_stays_one_line);
     RUN(a_body_too_long_is_refused_before_it_comes);
     RUN(pipelined_requests_are_answered_in_order);
     RUN(many_pipelined_requests_do_not_stop_the_others);
