@@ -251,6 +251,7 @@ def people_ask(r):
 passwords = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input="pw", check=True, capture_output=True, text=True).stdout
 with open(path("passwords"), "w") as f:
     f.write("".join("%s:%s" % (who, passwords) for who in ("alice", "bob")))
+make_topic(KAFKA, "_history-" + run, **{"cleanup.policy": "compact"})  # as others make it: with the time that who writes says
 registry = Registry("_history-" + run)
 try:
     it_is_told(registry)
