@@ -162,10 +162,11 @@ static enum err_kind blame(const struct lines_reader *r, uint64_t at, enum err_k
     const struct av_problem *p = r->problems.first;
     struct span why = p != NULL ? p->message : span_str("longer than a record may be");
 
+    if (p != NULL)
+        at += p->offset;
     return err_set(e, k, "line %llu, byte %llu: %.*s%s", (unsigned long long)r->line,
-                   (unsigned long long)(at + (p != NULL ? p->offset : 0)),
-                   (int)(why.n < 180 ? why.n : 180), (const char *)why.p,
-                   r->problems.more > 0 ? " (and more)" : "");
+                   (unsigned long long)at, (int)(why.n < 180 ? why.n : 180),
+                   (const char *)why.p, r->problems.more > 0 ? " (and more)" : "");
 }
 
 static enum err_kind lines_next(struct format_reader *base, struct span *datum,

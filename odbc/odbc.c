@@ -8,6 +8,7 @@
 #define TEXT_MOST (1 << 20) // of one cell of an answer
 
 _Static_assert(sizeof(SQLLEN) == sizeof(int64_t), "a 64-bit driver manager");
+// NOLINTNEXTLINE(misc-redundant-expression): that they are the same is the point
 _Static_assert(SQL_NULL_DATA == ODBC_NULL, "sqlext.h");
 
 void odbc_init(struct odbc *o, const char *connection)

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/tab.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -27,6 +28,7 @@ struct window *tr_window_new(size_t most)
 {
     struct window *w = mem_alloc(sizeof *w);
 
+    assert(most > 0);
     w->most = most;
     w->newest = INT64_MIN;
     if (getrandom(w->seeds, sizeof w->seeds, 0) != (ssize_t)sizeof w->seeds)
@@ -98,6 +100,7 @@ static void grow(struct window *w)
 
 static void drop_oldest(struct window *w)
 {
+    assert(w->cap > 0);
     free_slot(w, find(w, &w->ring[w->begin]));
     w->begin = (w->begin + 1) % w->cap;
     w->n--;
@@ -124,6 +127,7 @@ bool tr_window_has(struct window *w, struct span key, int64_t offset)
         grow(w);
     else if (w->n == w->cap)
         drop_oldest(w);
+    assert(w->cap > 0); // `most` is
     size_t place = (w->begin + w->n) % w->cap;
     w->ring[place] = e;
     w->slots[find(w, &e)] = (uint32_t)place + 1;

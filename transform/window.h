@@ -17,8 +17,8 @@
 
 struct window;
 
-struct window *tr_window_new(size_t most);
-void tr_window_free(struct window *w); // NULL is nothing
+struct window *tr_window_new(size_t most); // 1 or more
+void tr_window_free(struct window *w);     // NULL is nothing
 
 /* Is the key among the last?  If not, it is noted. */
 bool tr_window_has(struct window *w, struct span key, int64_t offset);
