@@ -23,13 +23,10 @@ enum { BRANCH_NULL, BRANCH_WHOLE, BRANCH_REAL, BRANCH_TEXT };
 
 static void put_double(struct buf *out, double x)
 {
-    uint8_t b[8];
     uint64_t u;
 
     memcpy(&u, &x, sizeof u);
-    for (size_t i = 0; i < sizeof b; i++, u >>= 8)
-        b[i] = (uint8_t)u;
-    buf_put(out, span_of(b, sizeof b));
+    buf_put_le(out, u, sizeof u);
 }
 
 static void put_value(struct buf *out, const struct agg_cell *c)

@@ -187,12 +187,6 @@ static bool read_after(struct http_req *r, struct wanted *q)
     return true;
 }
 
-static void put_hex(struct buf *out, struct span s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        buf_printf(out, "%02x", s.p[i]);
-}
-
 /* Every other parameter is a field of the key. */
 static const char *read_filters(struct http_req *r, const struct agg_shape *s,
                                 struct wanted *q)
@@ -340,7 +334,7 @@ static void answer_rows(struct http_req *r, struct agg_view *v, const struct wan
     buf_put_str(&body, p.n > 0 ? "\n],\"next\":" : "],\"next\":");
     if (p.more) {
         buf_put_u8(&body, '"');
-        put_hex(&body, p.last);
+        buf_put_hex(&body, p.last);
         buf_put_u8(&body, '"');
     } else {
         buf_put_str(&body, "null");

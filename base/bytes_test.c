@@ -9,6 +9,12 @@ static void a_number_is_read_lowest_byte_first(void)
     CHECK_INT(bytes_le32((const uint8_t[]){0xff, 0xff, 0xff, 0xff}), UINT32_MAX);
 }
 
+static void or_highest_byte_first(void)
+{
+    CHECK_INT(bytes_be32((const uint8_t[]){0x12, 0x34, 0x56, 0x78}), 0x12345678);
+    CHECK_INT(bytes_be32((const uint8_t[]){0xff, 0xff, 0xff, 0xff}), UINT32_MAX);
+}
+
 static void digits_are_small_letters_and_end_with_nul(void)
 {
     char text[9] = "xxxxxxxx";
@@ -35,6 +41,7 @@ static void a_buf_takes_both(void)
 int main(void)
 {
     RUN(a_number_is_read_lowest_byte_first);
+    RUN(or_highest_byte_first);
     RUN(digits_are_small_letters_and_end_with_nul);
     RUN(a_buf_takes_both);
     return REPORT();

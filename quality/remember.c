@@ -1,6 +1,8 @@
 /* What `unique` remembers, by partition. */
 #include "quality/quality_inside.h"
 
+#include "base/bytes.h"
+
 #include <stdlib.h>
 
 static struct partition *find(const struct quality *q, int32_t partition)
@@ -116,8 +118,7 @@ static bool take_part(struct span *s, struct span *out)
 {
     if (s->n < 4)
         return false;
-    uint32_t n = (uint32_t)s->p[0] << 24 | (uint32_t)s->p[1] << 16 |
-                 (uint32_t)s->p[2] << 8 | s->p[3];
+    uint32_t n = bytes_be32(s->p);
     *s = span_skip(*s, 4);
     if (n > s->n)
         return false;

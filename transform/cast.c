@@ -227,15 +227,20 @@ static enum err_kind to_integer(struct casting *k, struct err *e)
               fit == NUMBER_RANGE ? ": out of its range" : ": digits would be lost");
 }
 
-static void put_little(struct buf *out, const void *x, size_t n)
+static void put_double(struct buf *out, double d)
 {
-    uint8_t bytes[8];
+    uint64_t u;
 
-    memcpy(bytes, x, n);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#error "Avro's floats are little-endian"
-#endif
-    buf_put(out, span_of(bytes, n));
+    memcpy(&u, &d, sizeof u);
+    buf_put_le(out, u, sizeof u);
+}
+
+static void put_float(struct buf *out, float f)
+{
+    uint32_t u;
+
+    memcpy(&u, &f, sizeof u);
+    buf_put_le(out, u, sizeof u);
 }
 
 static enum err_kind put_real(struct casting *k, double d, struct err *e)
@@ -243,14 +248,14 @@ static enum err_kind put_real(struct casting *k, double d, struct err *e)
     float f = (float)d;
 
     if (k->c->to.type == AV_DOUBLE) {
-        put_little(&k->r->scratch, &d, sizeof d);
+        put_double(&k->r->scratch, d);
         return ERR_OK;
     }
     if (isinf(f) && !isinf(d)) {
         TRY(text_of(k, e));
         return no(k, e, ": out of its range");
     }
-    put_little(&k->r->scratch, &f, sizeof f);
+    put_float(&k->r->scratch, f);
     return ERR_OK;
 }
 
