@@ -18,6 +18,7 @@
 
 struct known { // what stands in the audit about a partition
     bool known;
+    int32_t generation; // a reset begins another
     int64_t next, loaded, rejected, filtered, bytes;
 };
 
@@ -53,6 +54,11 @@ static int64_t total(const struct agg_position *p)
     return p->records + p->filtered + p->rejected + p->late;
 }
 
+static int64_t number(const PGresult *rows, int column)
+{
+    return strtoll(PQgetvalue(rows, 0, column), NULL, 10);
+}
+
 /* A partition that is audited for the first time begins where its reading did, or, when
  * that is long ago, at 0. */
 static enum err_kind learn(struct audit *a, const struct shard_state *st,
@@ -66,16 +72,17 @@ static enum err_kind learn(struct audit *a, const struct shard_state *st,
     etl_put_text(&sql, a->s->job);
     buf_put_str(&sql, ", ");
     etl_put_text(&sql, a->s->topic);
-    buf_printf(
-        &sql,
-        ", %" PRId32 ", %" PRId64 ") ON CONFLICT DO NOTHING; SELECT o.next_offset, "
-        "coalesce(sum(rows_loaded), 0), "
-        "coalesce(sum(rows_rejected), 0), coalesce(sum(rows_filtered), 0), "
-        "coalesce(sum(bytes), 0) FROM etl_offsets o LEFT JOIN etl_batch b USING "
-        "(pipeline, topic, part) WHERE ",
-        st->partition, total(&st->done) > 0 || st->start < 0 ? (int64_t)0 : st->start);
+    buf_printf(&sql,
+               ", %" PRId32 ", %" PRId64
+               ") ON CONFLICT DO NOTHING; SELECT o.generation, o.next_offset, "
+               "coalesce(sum(rows_loaded), 0), "
+               "coalesce(sum(rows_rejected), 0), coalesce(sum(rows_filtered), 0), "
+               "coalesce(sum(bytes), 0) FROM etl_offsets o LEFT JOIN etl_batch b USING "
+               "(pipeline, topic, part, generation) WHERE ",
+               st->partition,
+               total(&st->done) > 0 || st->start < 0 ? (int64_t)0 : st->start);
     put_which(&sql, a, st->partition);
-    buf_put_str(&sql, " GROUP BY o.next_offset");
+    buf_put_str(&sql, " GROUP BY o.generation, o.next_offset");
     buf_put_u8(&sql, 0);
     enum err_kind rc = pg_ask(&a->pg, &rows, (const char *)sql.p, e);
     buf_free(&sql);
@@ -83,11 +90,12 @@ static enum err_kind learn(struct audit *a, const struct shard_state *st,
         return rc;
     if (PQntuples(rows) == 1)
         *k = (struct known){true,
-                            strtoll(PQgetvalue(rows, 0, 0), NULL, 10),
-                            strtoll(PQgetvalue(rows, 0, 1), NULL, 10),
-                            strtoll(PQgetvalue(rows, 0, 2), NULL, 10),
-                            strtoll(PQgetvalue(rows, 0, 3), NULL, 10),
-                            strtoll(PQgetvalue(rows, 0, 4), NULL, 10)};
+                            (int32_t)number(rows, 0),
+                            number(rows, 1),
+                            number(rows, 2),
+                            number(rows, 3),
+                            number(rows, 4),
+                            number(rows, 5)};
     PQclear(rows);
     return ERR_OK;
 }
@@ -107,20 +115,21 @@ static void put_batch(struct buf *sql, const struct audit *a,
     put_which(sql, a, st->partition);
     buf_printf(
         sql,
-        " AND next_offset = %" PRId64
+        " AND generation = %" PRId32 " AND next_offset = %" PRId64
         " RETURNING updated), new AS (INSERT INTO etl_batch (pipeline, topic, part, "
         "generation, first_offset, last_offset, run_id, rows_in, rows_loaded, "
         "rows_rejected, rows_duplicate, rows_filtered, bytes, target, schema_ids, "
         "started, "
         "duration_us, instance, epoch) SELECT ",
-        k->next);
+        k->generation, k->next);
     etl_put_text(sql, a->s->job);
     buf_put_str(sql, ", ");
     etl_put_text(sql, a->s->topic);
     buf_printf(sql,
-               ", %" PRId32 ", 0, %" PRId64 ", %" PRId64 ", '%s'::uuid, %" PRId64
-               ", %" PRId64 ", %" PRId64 ", 0, %" PRId64 ", %" PRId64 ", ",
-               st->partition, k->next, now->next - 1, a->run.id,
+               ", %" PRId32 ", %" PRId32 ", %" PRId64 ", %" PRId64
+               ", '%s'::uuid, %" PRId64 ", %" PRId64 ", %" PRId64 ", 0, %" PRId64
+               ", %" PRId64 ", ",
+               st->partition, k->generation, k->next, now->next - 1, a->run.id,
                now->loaded - k->loaded + now->rejected - k->rejected + now->filtered -
                    k->filtered,
                now->loaded - k->loaded, now->rejected - k->rejected,
@@ -166,13 +175,13 @@ static enum err_kind account(struct audit *a, const struct shard_state *st,
 {
     struct known *k = &a->known[st->partition];
     const struct agg_position *p = &st->done;
-    const struct known now = {
-        true, p->next, p->records, p->rejected, p->filtered + p->late, p->bytes};
     struct buf sql = BUF_INIT(1 << 20);
     PGresult *rows = NULL;
 
     if (!k->known)
         TRY(learn(a, st, k, e));
+    const struct known now = {true,        k->generation,         p->next, p->records,
+                              p->rejected, p->filtered + p->late, p->bytes};
     if (!k->known || now.next <= k->next)
         return ERR_OK;
     put_batch(&sql, a, st, k, &now);

@@ -119,42 +119,6 @@ static bool is_over(const struct engine *g)
 /* --- coming up ---------------------------------------------------------------------
  */
 
-/* What is deleted by age or size would be missing from the table. */
-static enum err_kind check_policy(struct engine *g, struct err *e)
-{
-    struct arena mem = {0};
-    struct span policy;
-    enum err_kind rc = kf_topic_setting(g->admin, g->changelog, "cleanup.policy", &mem,
-                                        &policy, ASK_MS, e);
-
-    if (rc == ERR_OK && !span_eq(policy, span_str("compact")))
-        rc = err_set(e, ERR_INVALID,
-                     "topic %s has cleanup.policy=" SPAN_FMT
-                     ", wanted compact: rows would be lost",
-                     g->changelog, SPAN_ARG(policy));
-    arena_free(&mem);
-    return rc;
-}
-
-static enum err_kind make_changelog(struct engine *g, int32_t partitions, struct err *e)
-{
-    struct conf_pair items[] = {{"cleanup.policy", "compact", false},
-                                {"segment.bytes", "67108864", false},
-                                {"min.cleanable.dirty.ratio", "0.3", false}};
-    struct conf_pairs config = {items, sizeof items / sizeof *items};
-    int32_t there;
-
-    TRY(kf_topic_create(g->admin, g->changelog, partitions, (int16_t)g->s->replication,
-                        &config, ASK_MS, e));
-    TRY(kf_topic_partitions(g->admin, g->changelog, &there, ASK_MS, e));
-    if (there < partitions)
-        return err_set(e, ERR_INVALID,
-                       "topic %s has %" PRId32 " partitions, %s has %" PRId32
-                       ": give it as many (kafka-topics --alter --partitions)",
-                       g->changelog, there, g->s->topic, partitions);
-    return check_policy(g, e);
-}
-
 static enum err_kind prepare(struct engine *g, struct err *e)
 {
     int32_t n;
@@ -168,7 +132,7 @@ static enum err_kind prepare(struct engine *g, struct err *e)
                             NULL, ASK_MS, e));
         TRY(kf_topic_partitions(g->admin, g->s->dead_letters, &letters, ASK_MS, e));
     }
-    TRY(make_changelog(g, n, e));
+    TRY(aggregator_make_changelog(g->admin, g->s, g->changelog, n, ASK_MS, e));
     pthread_mutex_lock(&g->lock);
     g->state.partitions = n;
     pthread_mutex_unlock(&g->lock);
@@ -556,18 +520,6 @@ static void *work(void *arg)
     return NULL;
 }
 
-static char *or_made(const char *given, const char *base, const char *suffix)
-{
-    struct buf b = BUF_INIT(1000);
-
-    if (given != NULL && given[0] != '\0')
-        return mem_str(span_str(given));
-    buf_printf(&b, "%s%s", base, suffix);
-    char *text = mem_str(buf_span(&b));
-    buf_free(&b);
-    return text;
-}
-
 /* What a step remembers is not in the state: a restart would count otherwise. */
 static enum err_kind read_transform(struct engine *g, struct err *e)
 {
@@ -633,9 +585,9 @@ enum err_kind engine_open(struct engine **out, const struct aggregator_settings 
     g->s = s;
     g->group.ops = &ops;
     g->began_ms = clock_ms();
-    g->group_name = or_made(s->group, s->job, "");
-    g->subject = or_made(s->subject, s->topic, "-value");
-    g->changelog = or_made(s->changelog, s->job, "-changelog");
+    g->group_name = aggregator_group(s);
+    g->subject = aggregator_subject(s);
+    g->changelog = aggregator_changelog(s);
     pthread_mutex_init(&g->lock, NULL);
     pthread_condattr_init(&a);
     pthread_condattr_setclock(&a, CLOCK_MONOTONIC);

@@ -1,8 +1,10 @@
 #include "aggregator/out_kafka.h"
 
 #include "avro-core/varint.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/tab.h"
 #include "kafka/transaction.h"
 #include "wire/frame.h"
 
@@ -18,6 +20,7 @@ struct published {
     struct out base; // first
     const struct aggregator_settings *s;
     struct engine *g;
+    const char *changelog;
     char *id, *group, *name; // of the transactions; of positions; of the records
     struct kf_producer *producer;
     const struct agg_shape *shape;
@@ -115,8 +118,7 @@ static void put_double(struct buf *out, double x)
     uint64_t u;
 
     memcpy(&u, &x, sizeof u);
-    for (size_t i = 0; i < 8; i++, u >>= 8)
-        buf_put_u8(out, (uint8_t)u);
+    buf_put_le(out, u, sizeof u);
 }
 
 /* In the fewest bytes, as Java writes it. */
@@ -238,7 +240,7 @@ static enum err_kind ask_positions(struct published *p, int64_t *positions, size
 {
     struct conf_pairs with = {mem_array(p->s->kafka.n + 1, sizeof(struct conf_pair)),
                               0};
-    const char *changelog = engine_changelog(p->g);
+    const char *changelog = p->changelog;
     struct kf_consumer *c;
 
     for (size_t i = 0; i < p->s->kafka.n; i++)
@@ -308,8 +310,6 @@ static void note_report(struct kf_waiter *w, uint32_t index, const struct kf_rep
 
 static enum err_kind deliver(struct published *p, struct err *e)
 {
-    (void)kf_send_batch(p->producer, p->s->publish_topic, p->records, p->n, &p->waiter,
-                        0); // what was refused was reported
     if (!kf_flush(p->producer, CALL_MS))
         return err_set(e, ERR_UNAVAILABLE, "no delivery report in time");
     pthread_mutex_lock(&p->lock);
@@ -324,10 +324,12 @@ static enum err_kind transact(struct published *p, const int64_t *positions, siz
                               struct err *e)
 {
     TRY(kf_begin(p->producer, e));
+    (void)kf_send_batch(p->producer, p->s->publish_topic, p->records, p->n, &p->waiter,
+                        0); // what was refused was reported
     TRY(deliver(p, e));
     if (positions != NULL)
-        TRY(kf_commit_positions(p->producer, p->group, engine_changelog(p->g),
-                                positions, (int32_t)n, CALL_MS, e));
+        TRY(kf_commit_positions(p->producer, p->group, p->changelog, positions,
+                                (int32_t)n, CALL_MS, e));
     return kf_commit(p->producer, CALL_MS, e);
 }
 
@@ -381,18 +383,140 @@ static char *record_name(const char *job)
     return name;
 }
 
-void kafka_out_open(struct out **out, const struct aggregator_settings *s,
-                    struct engine *g)
+static struct published *make(const struct aggregator_settings *s,
+                              const char *changelog)
 {
     struct published *p = mem_alloc(sizeof *p);
 
     p->base.ops = &ops;
     p->s = s;
-    p->g = g;
+    p->changelog = changelog;
     p->waiter.report = note_report;
     p->id = joined("avrogate-aggregate-", s->job, "-published");
     p->group = joined(s->job, "-published", "");
     p->name = record_name(s->job);
     pthread_mutex_init(&p->lock, NULL);
+    return p;
+}
+
+void kafka_out_open(struct out **out, const struct aggregator_settings *s,
+                    struct engine *g)
+{
+    struct published *p = make(s, engine_changelog(g));
+
+    p->g = g;
     *out = &p->base;
+}
+
+/* --- a new beginning ---------------------------------------------------------------
+ */
+
+#define CHUNK 10000 // tombstones sent before their reports are waited for
+
+/* Keys that have a value, each behind its partition's number (32 bits). */
+static void note_row(struct tab *live, struct buf *key, const struct kf_message *m)
+{
+    buf_reset(key);
+    buf_put_be32(key, (uint32_t)m->partition);
+    buf_put(key, m->key);
+    if (m->value.p == NULL)
+        (void)tab_drop(live, buf_span(key));
+    else
+        (void)tab_put(live, buf_span(key), live);
+}
+
+static enum err_kind read_rows(struct kf_consumer *c, int32_t n, struct tab *live,
+                               struct err *e)
+{
+    bool *seen = mem_array((size_t)n, sizeof *seen);
+    struct buf key = BUF_INIT(RECORD_MOST);
+    struct kf_message m;
+    struct kf_end end;
+    enum err_kind rc = ERR_OK;
+    bool got;
+
+    for (int32_t left = n; rc == ERR_OK && left > 0;) {
+        rc = kf_poll(c, CALL_MS, &m, &got, &end, e);
+        if (rc == ERR_OK && got) {
+            note_row(live, &key, &m);
+            kf_message_free(&m);
+        } else if (rc == ERR_OK && end.reached && !seen[end.partition]) {
+            seen[end.partition] = true;
+            left--;
+        } else if (rc == ERR_OK && !end.reached) {
+            rc = err_set(e, ERR_UNAVAILABLE, "the published rows do not come");
+        }
+    }
+    buf_free(&key);
+    free(seen);
+    return rc;
+}
+
+static enum err_kind bury(struct published *p, const struct tab *live, int32_t n,
+                          struct err *e)
+{
+    int64_t *none = mem_array((size_t)n + 1, sizeof *none);
+    struct span key;
+    enum err_kind rc = kf_begin(p->producer, e);
+
+    for (size_t at = 0; rc == ERR_OK && tab_each(live, &at, &key) != NULL;) {
+        struct kf_record r = {.key = arena_copy(&p->mem, span_skip(key, 4)),
+                              .partition = (int32_t)bytes_be32(key.p)};
+        rc = kf_send(p->producer, p->s->publish_topic, &r, &p->waiter, 0, e);
+        if (rc == ERR_OK && ++p->n % CHUNK == 0) {
+            rc = deliver(p, e);
+            arena_reset(&p->mem);
+        }
+    }
+    p->n = 0;
+    if (rc == ERR_OK)
+        rc = deliver(p, e);
+    if (rc == ERR_OK && n > 0)
+        rc = kf_commit_positions(p->producer, p->group, p->changelog, none, n, CALL_MS,
+                                 e);
+    if (rc == ERR_OK)
+        rc = kf_commit(p->producer, CALL_MS, e);
+    free(none);
+    return rc;
+}
+
+static enum err_kind clear_topic(struct published *p, int32_t topic_n, int32_t n,
+                                 bool count_only, int64_t *rows, struct err *e)
+{
+    struct tab live = {0};
+    struct kf_consumer *c;
+
+    if (!count_only) {
+        TRY(kf_transactional_open(&p->producer, p->s->bootstrap, &p->s->kafka, p->id,
+                                  p->s->publish_topic, e));
+        TRY(kf_take(p->producer, TAKE_MS, e));
+    }
+    TRY(kf_consumer_assign_all(&c, p->s->bootstrap, &p->s->kafka, p->s->publish_topic,
+                               topic_n, KF_BEGINNING, e));
+    enum err_kind rc = read_rows(c, topic_n, &live, e);
+    kf_consumer_close(c);
+    *rows = (int64_t)live.n;
+    if (rc == ERR_OK && !count_only)
+        rc = bury(p, &live, n, e);
+    tab_free(&live);
+    return rc;
+}
+
+enum err_kind kafka_out_clear(const struct aggregator_settings *s, struct kf_admin *a,
+                              const char *changelog, int32_t n, bool count_only,
+                              int64_t *rows, struct err *e)
+{
+    struct published *p;
+    int32_t topic_n;
+
+    *rows = 0;
+    enum err_kind rc = kf_topic_partitions(a, s->publish_topic, &topic_n, CALL_MS, e);
+    if (rc == ERR_NOT_FOUND)
+        return ERR_OK; // nobody has written it
+    if (rc != ERR_OK)
+        return rc;
+    p = make(s, changelog);
+    rc = clear_topic(p, topic_n, n, count_only, rows, e);
+    close_out(&p->base);
+    return rc;
 }

@@ -60,27 +60,42 @@ static void put_table(struct buf *out, const char *table)
     pg_put_name(out, span_str(table));
 }
 
-/* Calls for each column, as they stand in the table. */
-static void put_names(struct buf *sql, const struct agg_shape *s, const char *form)
+enum form { NAMES, TEXTS, TYPES, SETS, ADDS };
+
+static void put_name(struct buf *sql, struct span name, const char *type,
+                     enum form form, bool first)
+{
+    buf_put_str(sql, form == ADDS ? (first ? " ADD COLUMN IF NOT EXISTS "
+                                           : ", ADD COLUMN IF NOT EXISTS ")
+                                  : ", ");
+    if (form == TEXTS) {
+        pg_put_literal(sql, name);
+        return;
+    }
+    pg_put_name(sql, name);
+    if (form == TYPES || form == ADDS)
+        buf_printf(sql, " %s", type);
+    if (form == SETS) {
+        buf_put_str(sql, " = EXCLUDED.");
+        pg_put_name(sql, name);
+    }
+}
+
+/* Each column, as they stand in the table, with a comma in front. */
+static void put_names(struct buf *sql, const struct agg_shape *s, enum form form)
 {
     static const char *const window[] = {"window_start", "window_end"};
-    bool types = strcmp(form, "types") == 0, sets = strcmp(form, "sets") == 0;
+    bool first = true;
 
     for (size_t i = 0; i < s->n_keys + s->n_columns + 2; i++) {
         bool is_window = i >= s->n_keys && i < s->n_keys + 2;
         const struct agg_field *f = &s->fields[i < s->n_keys ? i : i - 2];
-        struct span name = is_window ? span_str(window[i - s->n_keys]) : f->name;
 
         if (is_window && s->window_ms == 0)
             continue;
-        buf_put_str(sql, ", ");
-        pg_put_name(sql, name);
-        if (types)
-            buf_printf(sql, " %s", is_window ? "timestamptz" : type_name(&f->type));
-        if (sets) {
-            buf_put_str(sql, " = EXCLUDED.");
-            pg_put_name(sql, name);
-        }
+        put_name(sql, is_window ? span_str(window[i - s->n_keys]) : f->name,
+                 is_window ? "timestamptz" : type_name(&f->type), form, first);
+        first = false;
     }
 }
 
@@ -98,10 +113,43 @@ static enum err_kind make_tables(struct postgres *p, struct err *e)
                 "EXISTS ");
     buf_put(&sql, buf_span(&p->table));
     buf_put_str(&sql, " (_key bytea PRIMARY KEY");
-    put_names(&sql, p->shape, "types");
+    put_names(&sql, p->shape, TYPES);
     buf_put_str(&sql, "); COMMIT");
     buf_put_u8(&sql, 0);
     enum err_kind rc = pg_run(&p->pg, (const char *)sql.p, e);
+    buf_free(&sql);
+    return rc;
+}
+
+static size_t count_names(const struct agg_shape *s)
+{
+    return s->n_keys + s->n_columns + (s->window_ms > 0 ? 2 : 0);
+}
+
+/* A table that was there before, of other columns: those that are missing are added. */
+static enum err_kind add_columns(struct postgres *p, struct err *e)
+{
+    struct buf sql = BUF_INIT(1 << 20);
+    PGresult *rows = NULL;
+
+    buf_put_str(&sql,
+                "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass(");
+    pg_put_literal(&sql, buf_span(&p->table));
+    buf_put_str(&sql, ") AND attnum > 0 AND NOT attisdropped AND attname IN (''");
+    put_names(&sql, p->shape, TEXTS);
+    buf_put_str(&sql, ")");
+    buf_put_u8(&sql, 0);
+    enum err_kind rc = pg_ask(&p->pg, &rows, (const char *)sql.p, e);
+    buf_reset(&sql);
+    if (rc == ERR_OK &&
+        strtoul(PQgetvalue(rows, 0, 0), NULL, 10) < count_names(p->shape)) {
+        buf_put_str(&sql, "ALTER TABLE ");
+        buf_put(&sql, buf_span(&p->table));
+        put_names(&sql, p->shape, ADDS);
+        buf_put_u8(&sql, 0);
+        rc = pg_run(&p->pg, (const char *)sql.p, e);
+    }
+    PQclear(rows);
     buf_free(&sql);
     return rc;
 }
@@ -160,6 +208,7 @@ static enum err_kind begin(struct out *o, const struct agg_shape *shape,
     p->shape = shape;
     TRY(pg_connect(&p->pg, e));
     TRY(make_tables(p, e));
+    TRY(add_columns(p, e));
     TRY(take(p, n, &rows, e));
     read_positions(p, rows, positions, n);
     PQclear(rows);
@@ -172,8 +221,7 @@ static enum err_kind begin(struct out *o, const struct agg_shape *shape,
 static void put_bytes(struct buf *sql, struct span s)
 {
     buf_put_str(sql, "'\\x");
-    for (size_t i = 0; i < s.n; i++)
-        buf_printf(sql, "%02x", s.p[i]);
+    buf_put_hex(sql, s);
     buf_put_u8(sql, '\'');
 }
 
@@ -280,11 +328,11 @@ static enum err_kind write_rows(struct postgres *p, struct err *e)
     buf_put_str(&sql, "INSERT INTO ");
     buf_put(&sql, buf_span(&p->table));
     buf_put_str(&sql, " (_key");
-    put_names(&sql, p->shape, "names");
+    put_names(&sql, p->shape, NAMES);
     buf_put_str(&sql, ") VALUES\n");
     buf_put(&sql, buf_span(&p->rows));
     buf_put_str(&sql, "\nON CONFLICT (_key) DO UPDATE SET _key = EXCLUDED._key");
-    put_names(&sql, p->shape, "sets");
+    put_names(&sql, p->shape, SETS);
     buf_put_u8(&sql, 0);
     enum err_kind rc = buf_status(&sql, e);
     if (rc == ERR_OK)
@@ -351,6 +399,76 @@ static void close_out(struct out *o)
 }
 
 static const struct out_ops ops = {begin, add, flush, close_out};
+
+/* --- a new beginning ---------------------------------------------------------------
+ */
+
+static enum err_kind ask_number(struct pg *pg, struct buf *sql, int64_t *n,
+                                struct err *e)
+{
+    PGresult *rows = NULL;
+
+    buf_put_u8(sql, 0);
+    TRY(pg_ask(pg, &rows, (const char *)sql->p, e));
+    *n = PQntuples(rows) == 0 ? 0 : strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
+    PQclear(rows);
+    buf_reset(sql);
+    return ERR_OK;
+}
+
+static enum err_kind is_there(struct pg *pg, struct buf *sql, struct span name,
+                              int64_t *yes, struct err *e)
+{
+    buf_put_str(sql, "SELECT (to_regclass(");
+    pg_put_literal(sql, name);
+    buf_put_str(sql, ") IS NOT NULL)::int");
+    return ask_number(pg, sql, yes, e);
+}
+
+static enum err_kind clear_table(struct pg *pg, struct buf *sql, struct span table,
+                                 const char *job, bool count_only, int64_t *rows,
+                                 struct err *e)
+{
+    int64_t there, made;
+
+    *rows = 0;
+    TRY(is_there(pg, sql, table, &there, e));
+    TRY(is_there(pg, sql, span_str("etl_aggregate"), &made, e));
+    if (there) {
+        buf_put_str(sql, "SELECT count(*) FROM ");
+        buf_put(sql, table);
+        TRY(ask_number(pg, sql, rows, e));
+    }
+    if (count_only || !made)
+        return ERR_OK; // nobody has written it
+    buf_put_str(sql, "BEGIN; UPDATE etl_aggregate SET epoch = epoch + 1, next_offset = "
+                     "0, owner = 'reset', updated = clock_timestamp() WHERE job = ");
+    etl_put_text(sql, job);
+    if (there) {
+        buf_put_str(sql, "; DELETE FROM ");
+        buf_put(sql, table);
+    }
+    buf_put_str(sql, "; COMMIT");
+    buf_put_u8(sql, 0);
+    return pg_run(pg, (const char *)sql->p, e);
+}
+
+enum err_kind postgres_out_clear(const char *url, const char *table, const char *job,
+                                 bool count_only, int64_t *rows, struct err *e)
+{
+    struct buf name = BUF_INIT(1000), sql = BUF_INIT(1 << 16);
+    struct pg pg;
+
+    put_table(&name, table);
+    pg_init(&pg, url, "avrogate aggregate reset");
+    enum err_kind rc = pg_connect(&pg, e);
+    if (rc == ERR_OK)
+        rc = clear_table(&pg, &sql, buf_span(&name), job, count_only, rows, e);
+    pg_close(&pg);
+    buf_free(&name);
+    buf_free(&sql);
+    return rc;
+}
 
 enum err_kind postgres_out_open(struct out **out, const char *url, const char *table,
                                 const char *job, struct err *e)

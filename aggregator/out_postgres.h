@@ -14,5 +14,10 @@
 #include "aggregator/out.h"
 
 /* Borrows the texts.  ERR_INVALID: the table's name cannot be one. */
+/* The table without a row, and no position; whoever writes it now is shut out.  *rows:
+ * how many there were, with `count_only` how many there are and nothing is changed. */
+enum err_kind postgres_out_clear(const char *url, const char *table, const char *job,
+                                 bool count_only, int64_t *rows,
+                                 struct err *e) MUST_USE;
 enum err_kind postgres_out_open(struct out **out, const char *url, const char *table,
                                 const char *job, struct err *e) MUST_USE;

@@ -4,6 +4,7 @@
 #include "aggregator/audit.h"
 #include "aggregator/out_kafka.h"
 #include "aggregator/out_postgres.h"
+#include "aggregator/reset.h"
 #include "aggregator/web.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define TICK_MS 200
@@ -22,6 +24,7 @@
 
 static const struct conf_program program = {
     .name = "avrogate aggregate",
+    .operands = "[reset]",
     .about =
         "Keeps running aggregates of a topic of framed Avro: counts, sums, least, "
         "greatest,\naverages and last values by key, and by window of time. The table "
@@ -29,7 +32,7 @@ static const struct conf_program program = {
         "each record counts exactly once,\nwhatever is killed. It is printed, served "
         "over HTTP, written to PostgreSQL or published.\n\nExit status: 0 counted, or "
         "told to stop; 1 stopped by something that a person must mend;\n2 wrong "
-        "settings.",
+        "settings.\n\nTo count anew: `avrogate aggregate reset --help`.",
     .examples =
         "  avrogate aggregate -c invoices.yaml --print 5s\n"
         "  avrogate aggregate -c invoices.yaml --until-end --print 1h\n"
@@ -299,8 +302,16 @@ int cmd_aggregate(int argc, char **argv)
     sigset_t signals;
     int code = 0;
 
+    if (argc > 1 && strcmp(argv[1], "reset") == 0)
+        return reset_run(argc, argv);
     if (conf_read(&conf, &program, argc, argv, &s, &outcome, &e) != ERR_OK)
         return complain(&conf, &e);
+    if (outcome == CONF_RUN && conf.n_operands > 0) {
+        (void)err_set(&e, ERR_INVALID,
+                      "\"%.60s\": wanted reset, as the first word, or flags alone",
+                      conf.operands[0]);
+        return complain(&conf, &e);
+    }
     if (outcome == CONF_RUN) {
         if (log_level_read(&level, span_str(s.log_level), &e) != ERR_OK)
             return complain(&conf, &e);

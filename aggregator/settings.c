@@ -1,5 +1,8 @@
 #include "aggregator/settings.h"
 
+#include "base/mem.h"
+
+#include <inttypes.h>
 #include <stddef.h>
 
 #define AT(field) offsetof(struct aggregator_settings, field)
@@ -89,3 +92,83 @@ const struct conf_row aggregator_rows[] = {
      .help = "debug, info, warn or error"},
     {0},
 };
+
+/* --- what follows from them --------------------------------------------------------
+ */
+
+static char *or_made(const char *given, const char *base, const char *suffix)
+{
+    struct buf b = BUF_INIT(1000);
+
+    if (given != NULL && given[0] != '\0')
+        return mem_str(span_str(given));
+    buf_printf(&b, "%s%s", base, suffix);
+    char *text = mem_str(buf_span(&b));
+    buf_free(&b);
+    return text;
+}
+
+char *aggregator_changelog(const struct aggregator_settings *s)
+{
+    return or_made(s->changelog, s->job, "-changelog");
+}
+
+char *aggregator_group(const struct aggregator_settings *s)
+{
+    return or_made(s->group, s->job, "");
+}
+
+char *aggregator_subject(const struct aggregator_settings *s)
+{
+    return or_made(s->subject, s->topic, "-value");
+}
+
+char *aggregator_name(const struct aggregator_settings *s, int32_t partition)
+{
+    struct buf id = BUF_INIT(1000);
+
+    buf_printf(&id, "avrogate-aggregate-%s-%" PRId32, s->job, partition);
+    char *name = mem_str(buf_span(&id));
+    buf_free(&id);
+    return name;
+}
+
+/* What is deleted by age or size would be missing from the table. */
+static enum err_kind check_policy(struct kf_admin *a, const char *changelog,
+                                  int timeout_ms, struct err *e)
+{
+    struct arena mem = {0};
+    struct span policy;
+    enum err_kind rc =
+        kf_topic_setting(a, changelog, "cleanup.policy", &mem, &policy, timeout_ms, e);
+
+    if (rc == ERR_OK && !span_eq(policy, span_str("compact")))
+        rc = err_set(e, ERR_INVALID,
+                     "topic %s has cleanup.policy=" SPAN_FMT
+                     ", wanted compact: rows would be lost",
+                     changelog, SPAN_ARG(policy));
+    arena_free(&mem);
+    return rc;
+}
+
+enum err_kind aggregator_make_changelog(struct kf_admin *a,
+                                        const struct aggregator_settings *s,
+                                        const char *changelog, int32_t partitions,
+                                        int timeout_ms, struct err *e)
+{
+    struct conf_pair items[] = {{"cleanup.policy", "compact", false},
+                                {"segment.bytes", "67108864", false},
+                                {"min.cleanable.dirty.ratio", "0.3", false}};
+    struct conf_pairs config = {items, sizeof items / sizeof *items};
+    int32_t there;
+
+    TRY(kf_topic_create(a, changelog, partitions, (int16_t)s->replication, &config,
+                        timeout_ms, e));
+    TRY(kf_topic_partitions(a, changelog, &there, timeout_ms, e));
+    if (there < partitions)
+        return err_set(e, ERR_INVALID,
+                       "topic %s has %" PRId32 " partitions, %s has %" PRId32
+                       ": give it as many (kafka-topics --alter --partitions)",
+                       changelog, there, s->topic, partitions);
+    return check_policy(a, changelog, timeout_ms, e);
+}

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/conf.h"
+#include "kafka/client.h"
 #include "registry-client/login.h"
 
 #include <stdint.h>
@@ -40,3 +41,17 @@ struct aggregator_settings { // filled by the rows of aggregator_rows
 };
 
 extern const struct conf_row aggregator_rows[];
+
+/* What is not given has a name made of another's; the caller frees it. */
+char *aggregator_changelog(const struct aggregator_settings *s); // JOB-changelog
+char *aggregator_group(const struct aggregator_settings *s);     // JOB
+char *aggregator_subject(const struct aggregator_settings *s);   // TOPIC-value
+/* Whose the partition is: the transactional.id of its writer; the caller frees it. */
+char *aggregator_name(const struct aggregator_settings *s, int32_t partition);
+
+/* The changelog of a topic of so many partitions, made when it is not there.
+ * ERR_INVALID: it is there, and cannot be used. */
+enum err_kind aggregator_make_changelog(struct kf_admin *a,
+                                        const struct aggregator_settings *s,
+                                        const char *changelog, int32_t partitions,
+                                        int timeout_ms, struct err *e) MUST_USE;

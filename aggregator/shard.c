@@ -261,7 +261,6 @@ static void open_sift(struct shard *s)
 struct shard *shard_open(const struct shard_world *w, int32_t partition)
 {
     struct shard *s = mem_alloc(sizeof *s);
-    struct buf id = BUF_INIT(1000);
 
     s->w = *w;
     s->partition = partition;
@@ -271,9 +270,7 @@ struct shard *shard_open(const struct shard_world *w, int32_t partition)
                                     .start = -1};
     s->now = AGG_NOWHERE;
     s->epoch = 1;
-    buf_printf(&id, "avrogate-aggregate-%s-%" PRId32, w->settings->job, partition);
-    s->id = mem_str(buf_span(&id));
-    buf_free(&id);
+    s->id = aggregator_name(w->settings, partition);
     queue_init(&s->parcels, PARCELS_MOST);
     pthread_mutex_init(&s->lock, NULL);
     open_sift(s);

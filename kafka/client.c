@@ -300,6 +300,76 @@ enum err_kind kf_topic_create(struct kf_admin *a, const char *topic, int32_t par
     return wait_for(a, topic, deadline_ms, e);
 }
 
+static enum err_kind deleted(const rd_kafka_event_t *answer, const char *topic,
+                             struct err *e)
+{
+    size_t n = 0;
+    const rd_kafka_topic_result_t **results = rd_kafka_DeleteTopics_result_topics(
+        rd_kafka_event_DeleteTopics_result((rd_kafka_event_t *)(uintptr_t)answer), &n);
+
+    if (n != 1)
+        return err_set(e, ERR_UNAVAILABLE, "deleting topic %s: no answer", topic);
+    rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[0]);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR ||
+        code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        return ERR_OK;
+    return kf_fail(e, code, "deleting topic %s", topic);
+}
+
+static enum err_kind delete_one(struct kf_admin *a, const char *topic, int timeout_ms,
+                                struct err *e)
+{
+    rd_kafka_DeleteTopic_t *t = rd_kafka_DeleteTopic_new(topic);
+    struct request r = request_open(a, RD_KAFKA_ADMIN_OP_DELETETOPICS, timeout_ms);
+    char words[120];
+
+    (void)rd_kafka_AdminOptions_set_operation_timeout(r.options, timeout_ms, words,
+                                                      sizeof words);
+    rd_kafka_DeleteTopics(a->rk, &t, 1, r.options, r.queue);
+    rd_kafka_resp_err_t code = request_wait(&r, timeout_ms);
+    enum err_kind rc =
+        code == RD_KAFKA_RESP_ERR_NO_ERROR
+            ? deleted(r.answer, topic, e)
+            : kf_fail_heard(e, &a->voice, code, "deleting topic %s", topic);
+    request_free(&r);
+    rd_kafka_DeleteTopic_destroy(t);
+    return rc;
+}
+
+enum err_kind kf_topic_delete(struct kf_admin *a, const char *topic, int timeout_ms,
+                              struct err *e)
+{
+    static const struct timespec pause = {.tv_nsec = NEW_TOPIC_LOOK_MS * 1000000L};
+    int64_t deadline_ms = clock_ms() + timeout_ms;
+    struct err ignored = {0};
+    int32_t n;
+
+    TRY(delete_one(a, topic, timeout_ms, e));
+    while (kf_topic_partitions(a, topic, &n, left_of(deadline_ms), &ignored) !=
+           ERR_NOT_FOUND) {
+        if (clock_ms() >= deadline_ms)
+            return err_set(e, ERR_UNAVAILABLE, "topic %s is still being deleted",
+                           topic);
+        nanosleep(&pause, NULL);
+    }
+    return ERR_OK;
+}
+
+enum err_kind kf_group_members(struct kf_admin *a, const char *group, int *n,
+                               int timeout_ms, struct err *e)
+{
+    const struct rd_kafka_group_list *list = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_list_groups(a->rk, group, &list, timeout_ms);
+
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kf_fail_heard(e, &a->voice, code, "asking who is in group %s", group);
+    *n = 0;
+    for (int i = 0; i < list->group_cnt; i++)
+        *n += list->groups[i].member_cnt;
+    rd_kafka_group_list_destroy(list);
+    return ERR_OK;
+}
+
 /* The settings in an answer about one topic; they live as long as the answer. */
 static enum err_kind take_entries(const rd_kafka_event_t *answer, const char *topic,
                                   const rd_kafka_ConfigEntry_t ***entries, size_t *m,

@@ -42,6 +42,13 @@ enum err_kind kf_topics(struct kf_admin *a, struct arena *mem,
 enum err_kind kf_topic_create(struct kf_admin *a, const char *topic, int32_t partitions,
                               int16_t replication, const struct conf_pairs *config,
                               int timeout_ms, struct err *e) MUST_USE;
+/* Deletes it; nobody is told any more that it is there when this returns.  One that is
+ * not there is deleted already. */
+enum err_kind kf_topic_delete(struct kf_admin *a, const char *topic, int timeout_ms,
+                              struct err *e) MUST_USE;
+/* How many members a consumer group has now; 0: it has none, or is none. */
+enum err_kind kf_group_members(struct kf_admin *a, const char *group, int *n,
+                               int timeout_ms, struct err *e) MUST_USE;
 /* One setting of a topic ("cleanup.policy"), as text in `mem`.  ERR_NOT_FOUND: no such
  * topic, or no such setting.  The mock never answers: ERR_UNAVAILABLE, late. */
 enum err_kind kf_topic_setting(struct kf_admin *a, const char *topic, const char *name,

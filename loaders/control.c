@@ -5,15 +5,14 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "loaders/etl_reset.h"
 #include "loaders/sink_files.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define ROWS_MOST 240
 #define ASK_MS 10000
@@ -302,18 +301,6 @@ static enum err_kind show_status(struct control *c, struct buf *out, struct err 
 
 /* --- pause, resume ---------------------------------------------------------------- */
 
-static void read_who(char *out, size_t n)
-{
-    char host[40] = "?";
-    const struct passwd *pw = getpwuid(getuid());
-
-    (void)!gethostname(host, sizeof host - 1);
-    if (pw != NULL)
-        snprintf(out, n, "%s@%s", pw->pw_name, host);
-    else
-        snprintf(out, n, "%ld@%s", (long)getuid(), host);
-}
-
 static enum err_kind need(struct control *c, struct err *e)
 {
     return c->ledger->need == NULL ? ERR_OK : c->ledger->need(c, e);
@@ -323,7 +310,7 @@ static enum err_kind do_pause(struct control *c, struct buf *out, struct err *e)
 {
     struct pause p = {.on = true, .since_ms = wall_ms()};
 
-    read_who(p.who, sizeof p.who);
+    etl_who(p.who, sizeof p.who);
     snprintf(p.reason, sizeof p.reason, "%s", c->s.reason);
     TRY(need(c, e));
     TRY(c->ledger->pause(c, &p, e));
@@ -432,7 +419,7 @@ static enum err_kind do_reset(struct control *c, struct buf *out, struct err *e)
     }
     if (!c->s.yes)
         return err_set(e, ERR_CONFLICT, "nothing was changed: --yes does it");
-    read_who(who, sizeof who);
+    etl_who(who, sizeof who);
     return c->ledger->move(c, who, e);
 }
 

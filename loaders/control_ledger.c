@@ -2,6 +2,7 @@
 #include "loaders/control_inside.h"
 
 #include "loaders/etl_log.h"
+#include "loaders/etl_reset.h"
 #include "loaders/migrate.h"
 #include "loaders/sink_files.h"
 
@@ -94,35 +95,6 @@ static void put_where(struct buf *sql, const struct control *c)
     etl_put_text(sql, c->s.load.topic);
 }
 
-static void put_reset(struct buf *sql, const struct control *c, const struct stand *t,
-                      const char *who)
-{
-    buf_put_str(sql, "WITH was AS (SELECT next_offset FROM etl_offsets");
-    put_where(sql, c);
-    buf_printf(sql,
-               " AND part = %" PRId32 "), now AS (INSERT INTO etl_offsets AS o "
-               "(pipeline, topic, part, next_offset, epoch) VALUES (",
-               t->partition);
-    etl_put_text(sql, c->s.load.job);
-    buf_put_str(sql, ", ");
-    etl_put_text(sql, c->s.load.topic);
-    buf_printf(
-        sql,
-        ", %" PRId32 ", %" PRId64
-        ", 1) ON CONFLICT (pipeline, topic, part) DO UPDATE SET next_offset = "
-        "excluded.next_offset, epoch = o.epoch + 1, generation = o.generation + "
-        "1, mark = NULL, crashes = 0, crash_offset = NULL, trying = false, "
-        "isolate_until = 0, updated = clock_timestamp() RETURNING *) INSERT INTO "
-        "etl_reset (pipeline, topic, part, generation, was, goes_on, who, "
-        "reason) SELECT pipeline, topic, part, generation, (SELECT next_offset "
-        "FROM was), next_offset, ",
-        t->partition, t->target);
-    etl_put_text(sql, who);
-    buf_put_str(sql, ", ");
-    etl_put_text(sql, c->s.reason);
-    buf_put_str(sql, " FROM now;\n");
-}
-
 static enum err_kind move_postgres(struct control *c, const char *who, struct err *e)
 {
     struct buf sql = BUF_INIT(8 << 20);
@@ -133,7 +105,8 @@ static enum err_kind move_postgres(struct control *c, const char *who, struct er
     buf_put_str(&sql, " FOR UPDATE;\n");
     for (int32_t i = 0; i < c->n; i++)
         if (control_moves(c, &c->stands[i]))
-            put_reset(&sql, c, &c->stands[i], who);
+            etl_put_reset(&sql, c->s.load.job, c->s.load.topic, i, c->stands[i].target,
+                          who, c->s.reason);
     buf_put_str(&sql, "COMMIT");
     buf_put_u8(&sql, 0);
     enum err_kind rc = buf_status(&sql, e);

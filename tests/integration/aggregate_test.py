@@ -292,6 +292,70 @@ def rows_are_published_as_framed_avro():
     same(got, want, "rows")
 
 
+def a_reset_counts_anew_and_a_crash_in_it_is_harmless():
+    url, w = make_database(SERVER, "aggregate"), Invoices()
+    w.more.update(sink__postgres={"url": url, "table": w.name}, sink__kafka={"topic": w.name + ".out"})
+    w.many(600, 20)
+
+    def reset(*args, **more):
+        return subprocess.Popen([AVROGATE, "aggregate", "reset", "-c", w.file(**more), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def said(p, code, *words):
+        out = "".join(p.communicate(timeout=60))
+        same((p.returncode, [word for word in words if word not in out]), (code, []), "exit, and what it did not say of\n" + out)
+
+    def published():
+        c = Consumer({"bootstrap.servers": KAFKA, "group.id": w.name + "r", "isolation.level": "read_committed", "log_level": 0, "enable.partition.eof": True})
+        c.assign([TopicPartition(w.name + ".out", p, 0) for p in range(3)])
+        rows, ends = {}, 0
+        read = lambda b: fastavro.schemaless_reader(io.BytesIO(b[5:]), json.loads(w.registry.schemas[struct.unpack(">I", b[1:5])[0]]))
+        while ends < 3:
+            m = c.poll(10)
+            if m.error():
+                ends += 1
+            elif m.value() is None:
+                rows.pop(m.key(), None)
+            else:
+                rows[m.key()] = read(m.value())
+        c.close()
+        return sorted(tuple(r.values()) for r in rows.values())
+
+    want = [tuple(r.values()) for r in w.model()]
+    same(w.start("--until-end").wait(60), 0, "exit")
+    same(written(url, w), want, "rows")
+    said(reset(), 1, "partition 2: from 0", "table %s: 20 rows deleted" % w.name, "%s.out: 20 rows deleted" % w.name, "--yes does it")
+    same(written(url, w), want, "rows, still")
+    for after in (0.05, 0.2, 0.4, 0.8):  # each time the table is there again, the old one or a new one
+        p = reset("--yes")
+        time.sleep(after)
+        p.kill()
+        p.communicate()
+        same(w.start("--until-end").wait(60), 0, "exit")
+        same(written(url, w), want, "rows after a reset that was killed after %.2f s" % after)
+    same([r[:5] for r in printed(w.run())[1]], [[str(v) for v in r] for r in want], "printed")
+    # another table: other columns, fewer rows; none of the old ones stays anywhere
+    other = {"aggregate__columns": {"invoices": "count", "most": "max(pieces)"}, "aggregate__where": "message.customer < 'c010'"}
+    few = {}
+    for customer, _, pieces in w.sent:
+        if customer < "c010":
+            n, most = few.get(customer, (0, 0))
+            few[customer] = (n + 1, max(most, pieces))
+    few = sorted((c, *v) for c, v in few.items())
+    live, at = w.serve()
+    wait("it runs", lambda: (get(at + "/aggregate")[1] or {"records": 0})["records"] == 600)
+    said(reset("--yes", **other), 1, "stop them first")
+    w.stop(live)
+    said(reset("--yes", "--reason", "other columns", **other), 0, "changelog %s-changelog: deleted" % w.name)
+    same(w.start("--until-end", **other).wait(60), 0, "exit")
+    same(ask_at(url, "SELECT customer, invoices, most FROM %s ORDER BY 1" % w.name), few, "rows of the other table")
+    same(published(), few, "published of the other table")
+    p = subprocess.run([AVROGATE, "audit", "verify", "--job", w.name, "--url", url, "--bootstrap", KAFKA], capture_output=True, text=True, timeout=60)
+    same(p.returncode, 0, "audit verify says\n%s%s" % (p.stdout, p.stderr))
+    newest = "(part, generation) IN (SELECT part, max(generation) FROM etl_offsets GROUP BY 1)"
+    same(ask_at(url, "SELECT sum(rows_in)::bigint, sum(rows_loaded)::bigint FROM etl_batch WHERE " + newest), [(600, sum(r[1] for r in few))], "audited")
+    same(ask_at(url, "SELECT count(*), min(goes_on), max(reason) FROM etl_reset WHERE %s" % newest), [(3, 0, "other columns")], "the reset is in the audit")
+
+
 FIRST = [two_instances_killed_again_and_again_count_each_record_once, postgres_has_the_table_whoever_writes_it,
-         a_late_writer_of_the_table_writes_nothing]  # they take longest
+         a_reset_counts_anew_and_a_crash_in_it_is_harmless, a_late_writer_of_the_table_writes_nothing]  # they take longest
 run_all(FIRST + [v for v in list(globals().values()) if callable(v) and getattr(v, "__module__", "") == "__main__" and v not in FIRST], 5)
