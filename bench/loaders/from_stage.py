@@ -2,7 +2,8 @@
 """Rows per second, CPU and memory of loading staged files into Postgres, beside the direct way from Kafka in the same run.
 
 usage: bench/loaders/from_stage.py [ROWS [ROUNDS [FORMAT ...]]]      1,000,000 rows, 3 rounds, parquet
-env: AVROGATE (a release build), AVROGATE_TEST_KAFKA, AVROGATE_TEST_PG as for the tests; STAGE_PLACE as for tests/integration/stage_test.py
+env: AVROGATE (a release build), AVROGATE_TEST_KAFKA, AVROGATE_TEST_PG as for the tests;
+     STAGE_PLACE as for tests/integration/stage_test.py; STAGE_ENVELOPE=key,offset,... as sink.files.envelope
 
 Kafka and the stage are filled before the clock starts: records of eight columns in one partition, the topic of bench/loaders/load.py.
 CPU is all of the loader's process. Rounds alternate, because machines drift.
@@ -21,7 +22,8 @@ SCHEMA = {"type": "record", "name": "Sample", "fields": [
     {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}},
     {"name": "ok", "type": "boolean"}, {"name": "note", "type": ["null", "string"]}]}
 url = make_database(SERVER, "bench")
-w = Onward(url, parts=1, schema=SCHEMA)
+ENVELOPE = {"envelope": os.environ["STAGE_ENVELOPE"].split(",")} if os.environ.get("STAGE_ENVELOPE") else {}
+w = Onward(url, parts=1, schema=SCHEMA, **ENVELOPE)
 
 
 def record(i):

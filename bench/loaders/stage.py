@@ -2,7 +2,8 @@
 """Rows per second, CPU and memory of staging a topic in files.
 
 usage: bench/loaders/stage.py [ROWS [FORMAT ...]]      2,000,000 rows; parquet ocf json csv
-env: AVROGATE (a release build), AVROGATE_TEST_KAFKA, AVROGATE_TEST_PG as for the tests; STAGE_PLACE as for tests/integration/stage_test.py
+env: AVROGATE (a release build), AVROGATE_TEST_KAFKA, AVROGATE_TEST_PG as for the tests;
+     STAGE_PLACE as for tests/integration/stage_test.py; STAGE_ENVELOPE=key,offset,... as sink.files.envelope
 
 Kafka is filled before the clock starts: records of eight columns in one partition, the topic of bench/loaders/load.py. CPU is all of
 the loader's process, with librdkafka's and Arrow's threads in it.
@@ -19,7 +20,8 @@ SCHEMA = {"type": "record", "name": "Sample", "fields": [
     {"name": "temperature", "type": "double"}, {"name": "pressure", "type": "float"},
     {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}},
     {"name": "ok", "type": "boolean"}, {"name": "note", "type": ["null", "string"]}]}
-w = Stage(parts=1, schema=SCHEMA)
+ENVELOPE = {"envelope": os.environ["STAGE_ENVELOPE"].split(",")} if os.environ.get("STAGE_ENVELOPE") else {}
+w = Stage(parts=1, schema=SCHEMA, **ENVELOPE)
 
 
 def record(i):

@@ -3,7 +3,7 @@
 
 STAGE_PLACE as for stage_test.py; FROM_KILLS: how many times each loader is killed (3).
 """
-import decimal
+import decimal, sqlite3
 from stage_world import *
 
 KILLS = int(os.environ.get("FROM_KILLS", "3"))
@@ -69,6 +69,19 @@ def produce_prices(w, n):
     w.producer.flush()
 
 
+def behind_a_driver(w, rows):
+    """The same rows by the same way in SQLite, where its driver is installed."""
+    if not os.path.exists("/etc/odbcinst.ini") or "[SQLite3]" not in open("/etc/odbcinst.ini").read():
+        return
+    file = os.path.join(tempfile.mkdtemp(), "w.db")
+    same(w.end_on(job=w.name + "_odbc", sink={"odbc": {"connection": "Driver=SQLite3;Database=" + file, "table": w.name, "mode": "upsert",
+                                                       "key": ["shop", "item"], "tombstones": "delete"}}), 0, "exit behind a driver")
+    db = sqlite3.connect(file)
+    same(sorted(map(repr, db.execute("SELECT * FROM " + w.name))), rows, "rows behind a driver")
+    db.close()
+    shutil.rmtree(os.path.dirname(file))
+
+
 def what_stands_beside_the_value_comes_through_an_envelope():
     """Kafka -> stage -> Postgres makes what Kafka -> Postgres makes: deletes, spans of a history, ids once, rejects with their key."""
     import pyarrow.parquet
@@ -102,6 +115,8 @@ def what_stands_beside_the_value_comes_through_an_envelope():
                            "sum(bytes)::bigint FROM etl_batch WHERE pipeline = %s GROUP BY 1 ORDER BY 1", job)
             if way == "staged":
                 tables[mode] = rows, rejects, counts
+                if mode == "upsert":
+                    behind_a_driver(w, rows)
                 if mode == "upsert":  # the others read what became of the files
                     merged = subprocess.run([AVROGATE, "stage", "merge", "--place", w.place.url, "--format", "parquet"], capture_output=True, text=True)
                     same(PLACE != "file" or merged.returncode, 0 if PLACE == "file" else True, "merge: " + merged.stderr)
