@@ -840,7 +840,9 @@ static bool all_answered(const struct sim *m)
     return true;
 }
 
-/* Somebody has the pen, or it is nobody's affair before the next write. */
+/* Somebody has the pen as far as the log tells, or it is nobody's affair before the
+ * next write.  (Who took the name and died, or left it to a fence that was there
+ * before, has ended the holder without a word: its next write finds that out.) */
 static bool is_settled(const struct sim *m)
 {
     bool missed = false;
@@ -848,7 +850,7 @@ static bool is_settled(const struct sim *m)
     for (int k = 0; k < INSTANCES; k++) {
         const struct instance *i = &m->all[k];
 
-        if (i->up && i->phase == HOLDS && !is_fenced(m, i->epoch))
+        if (i->up && i->phase == HOLDS && i->own_fence == i->newest.offset)
             return true;
         missed |= !i->up || i->missed || i->phase != REST;
     }
