@@ -31,6 +31,7 @@
 #define PARTS_MOST 10000     // S3's own
 #define TRIES 3              // of one part
 #define LIST_MAX (32 << 20)
+#define APART_MS 300000 // S3 believes no signature a quarter of an hour old
 
 struct s3 {
     struct place place;
@@ -109,6 +110,17 @@ static enum err_kind send(struct s3 *s, const struct request *r, const char *url
 }
 
 /* ERR_OK with a reply to be freed only when the server did it. */
+/* An answer to HEAD has no body to say why: a signature from another time is refused as
+ * one that is wrong, but only time mends it. */
+static bool is_apart(const struct request *r, const struct http_reply *reply)
+{
+    int64_t theirs = answer_time(http_reply_header(reply, "Date"));
+    int64_t by = wall_ms() - theirs;
+
+    return r->method == HTTP_HEAD && reply->status == 403 && theirs >= 0 &&
+           (by < -APART_MS || by > APART_MS);
+}
+
 static enum err_kind ask(struct s3 *s, const struct request *r, struct http_reply *out,
                          struct err *e)
 {
@@ -128,6 +140,9 @@ static enum err_kind ask(struct s3 *s, const struct request *r, struct http_repl
                           ? (struct span){0} // a file, which may say <Error>
                           : out->body,
                       what, e);
+    if (is_apart(r, out))
+        rc = err_set(e, ERR_UNAVAILABLE, "%s: 403, and S3's clock and ours are apart",
+                     what);
     if (rc != ERR_OK)
         http_reply_free(out);
     return rc;

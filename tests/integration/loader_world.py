@@ -148,12 +148,12 @@ STARTING = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
 
 
 class Wire:
-    """Between the loader and Postgres: can swallow the answer to a COMMIT and break the line there, and can say for
-    the server that it is only starting up."""
+    """Between the loader and Postgres: can swallow the answer to a COMMIT and break the line there, can say for
+    the server that it is only starting up, and can let nobody through."""
 
     def __init__(self, url):
         self.to = int(url.rsplit(":", 1)[1].split("/")[0])
-        self.cut, self.cuts, self.starting, self.lines = False, 0, 0, []
+        self.cut, self.cuts, self.starting, self.lines, self.away = False, 0, 0, [], False
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(50)
@@ -164,6 +164,9 @@ class Wire:
     def accept(self):
         while True:
             a, _ = self.listener.accept()
+            if self.away:
+                a.close()
+                continue
             if self.starting:
                 self.starting -= 1
                 a.recv(65536)

@@ -217,6 +217,30 @@ def two_instances_share_the_work():
     same(len({c["instance"] for p in w.claims().values() for c in p}) >= 2, True, "instances")
 
 
+def the_audit_goes_away_and_staging_goes_on_for_so_long():
+    wire = Wire(URL)
+    w = Stage(parts=1, audit=wire.url, rotate__age="200ms", etl_log__max_behind="4s")
+    w.url = URL  # we ask by another way
+    p = w.start()
+    w.produce(0, 1000)
+    w.wait_for(1000)
+    wait("it is in the audit", lambda: w.one("SELECT coalesce(sum(rows_loaded), 0) FROM etl_batch WHERE pipeline = %s", w.name) == 1000)
+    wire.away = True
+    wire.restart(0)
+    w.produce(1000, 1500)
+    w.wait_for(1500)  # though nobody writes it down
+    same(w.one("SELECT sum(rows_loaded) FROM etl_batch WHERE pipeline = %s", w.name), 1000, "what the audit knows meanwhile")
+    wait("it pauses", lambda: "the audit is behind for" in open(w.log().name).read(), 40)
+    w.produce(1500, 2000)
+    time.sleep(1.5)
+    same((w.staged(), p.poll()), (1500, None), "staged after that; it waits")
+    wire.away = False
+    w.wait_for(2000)
+    w.stop(p)
+    w.proves(range(2000))
+    same(w.one("SELECT count(*) FROM etl_log WHERE job_name = %s", w.name), 1, "one run it was")
+
+
 def the_audit_may_be_away_and_is_filled_in():
     w = Stage(parts=1, audit=URL, rotate__age="200ms")
     w.produce(0, 1000)
@@ -256,5 +280,5 @@ def settings_that_cannot_be_are_refused():
 run_all([each_format_holds_what_was_on_the_topic, pyarrow_and_duckdb_agree_with_the_source, rows_bytes_and_age_rotate, records_lie_in_the_directories_of_their_hours,
          flat_names_count, old_and_new_writers_share_files, what_cannot_be_read_is_set_aside_beside_the_others,
          kill_nine_many_times_with_any_rotation, a_zombie_that_wakes_stages_nothing_twice, two_instances_share_the_work,
-         the_audit_may_be_away_and_is_filled_in, told_to_stop_it_stages_what_it_has, settings_that_cannot_be_are_refused],
+         the_audit_goes_away_and_staging_goes_on_for_so_long, the_audit_may_be_away_and_is_filled_in, told_to_stop_it_stages_what_it_has, settings_that_cannot_be_are_refused],
         workers=4)

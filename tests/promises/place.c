@@ -478,6 +478,19 @@ int clock_gettime(clockid_t which, struct timespec *t)
     return rc;
 }
 
+static int64_t signs_ahead_s;
+
+time_t time(time_t *out) // what libcurl signs with
+{
+    struct timespec t;
+
+    syscall(SYS_clock_gettime, CLOCK_REALTIME, &t);
+    t.tv_sec += signs_ahead_s;
+    if (out != NULL)
+        *out = t.tv_sec;
+    return t.tv_sec;
+}
+
 static void sweeps_by_the_places_clock_and_not_by_ours(void)
 {
     struct buf ticket = BUF_INIT(4096), none = BUF_INIT(16);
@@ -602,26 +615,107 @@ static void stages_once_whichever_request_is_cut(void)
     troubled(CUT_REQUEST, "request cut");
 }
 
+#define ANSWER(line, length, body)                                    \
+    "HTTP/1.1 " line "\r\nContent-Length: " length "\r\nConnection: " \
+    "close\r\n\r\n" body
+#define STANDBY                   \
+    ANSWER("403 Forbidden", "60", \
+           "{\"RemoteException\":{\"exception\":\"StandbyException\"}}         ")
+
 static void says_try_again_when_the_server_does(void)
 {
-    static const char *const answers[] = {
-        "HTTP/1.1 503 Slow Down\r\nContent-Length: 38\r\nConnection: close\r\n\r\n"
-        "<Error><Code>SlowDown</Code></Error>  ",
-        "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-        "HTTP/1.1 403 Forbidden\r\nContent-Length: 78\r\nConnection: close\r\n\r\n"
-        "{\"RemoteException\":{\"exception\":\"SafeModeException\",\"message\":\"in "
-        "safe mode\"}}"
-        " ",
-        "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\nConnection: "
-        "close\r\n\r\n<html",
+    enum { BOTH, S3, HDFS };
+    static const struct {
+        int whose;
+        const char *answer;
+    } t[] = {
+        {BOTH, ANSWER("500 Oops", "0", "")},
+        {BOTH, ANSWER("502 Bad Gateway", "5", "<html")},
+        {S3, ANSWER("503 Slow Down", "36", "<Error><Code>SlowDown</Code></Error>")},
+        {S3, ANSWER("409 Conflict", "54",
+                    "<Error><Code>ConditionalRequestConflict</Code></Error>")},
+        {S3, ANSWER("403 Forbidden\r\nDate: Mon, 05 Jan 2026 00:00:00 GMT", "48",
+                    "<Error><Code>RequestTimeTooSkewed</Code></Error>")},
+        {HDFS, ANSWER("403 Forbidden", "79",
+                      "{\"RemoteException\":{\"exception\":\"SafeModeException\","
+                      "\"message\":\"in safe mode\"}} ")},
+        {HDFS, ANSWER("403 Forbidden", "60",
+                      "{\"RemoteException\":{\"exception\":\"RetriableException\"}}  "
+                      "    ")},
     };
+    int here = w.s.s3.endpoint != NULL ? S3 : HDFS;
 
-    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
-        if (w.s.s3.endpoint != NULL && i == 2)
-            continue; // HDFS's own
-        wire.say = answers[i];
-        troubled(SAY, answers[i]);
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        const char *body = strstr(t[i].answer, "\r\n\r\n") + 4;
+        CHECK_INT(atoi(strstr(t[i].answer, "Length: ") + 8), strlen(body));
+        if (t[i].whose != BOTH && t[i].whose != here)
+            continue;
+        wire.say = t[i].answer;
+        troubled(SAY, t[i].answer);
     }
+}
+
+static void stage_by(const char *url, int n, int step, int *failed)
+{
+    struct place_settings s = w.s;
+    struct span body = filled(2000, (uint8_t)n);
+    struct place *p = NULL;
+    struct err e = {0};
+    char final[60];
+
+    s.url = url;
+    CHECK_INT(place_open(&p, &s, &e), ERR_OK);
+    wire_arm(SAY, step);
+    CHECK_INT(say(stage(p, n, body, failed, &e), &e), ERR_OK);
+    snprintf(final, sizeof final, "wire/%d.bin", n);
+    CHECK(holds(final, body));
+    place_close(p);
+}
+
+/* Of several NameNodes one is dead, or becomes a standby between any two requests. */
+static void the_next_name_node_is_asked(void)
+{
+    const char *rest = w.url + strlen("webhdfs://");
+    char url[600];
+    int met, failed = 0;
+
+    if (w.s.s3.endpoint != NULL)
+        return; // has one endpoint
+    snprintf(url, sizeof url, "webhdfs://127.0.0.1:1,%s", rest);
+    stage_by(url, 1000, 0, &failed);
+    CHECK_INT(failed, 0);
+    snprintf(url, sizeof url, "webhdfs://127.0.0.1:%d,%s", wire.ports[0], rest);
+    wire.say = STANDBY;
+    for (int step = 1; step <= 60; step++) {
+        met = atomic_load(&wire.met);
+        stage_by(url, 1000 + step, step, &failed);
+        if (atomic_load(&wire.met) == met)
+            break; // past the last request
+        CHECK(step < 60);
+    }
+    CHECK(failed < 6); // two of the requests go to a DataNode: that was no NameNode
+    wire_arm(SAY, 0);
+}
+
+/* S3 believes no signature from another time. */
+static void a_clock_that_is_wrong_is_waited_for(void)
+{
+    enum err_kind wanted = w.s.s3.endpoint != NULL ? ERR_UNAVAILABLE : ERR_OK;
+    struct buf ticket = BUF_INIT(4096);
+    struct place_entry there;
+    struct err e = {0};
+
+    CHECK_INT(put(w.p, "_tmp/clock", "clock.bin", filled(10, 1), &ticket, &e), ERR_OK);
+    CHECK_INT(say(place_finish(w.p, buf_span(&ticket), "clock.bin", 10, &e), &e),
+              ERR_OK);
+    ahead_s = signs_ahead_s = 86400;
+    CHECK_INT(put(w.p, "_tmp/ahead", "ahead.bin", filled(10, 1), &ticket, &e), wanted);
+    CHECK_INT(place_stat(w.p, "clock.bin", &there, &e), wanted);
+    ahead_s = signs_ahead_s = -86400;
+    CHECK_INT(place_stat(w.p, "clock.bin", &there, &e), wanted);
+    ahead_s = signs_ahead_s = 0;
+    CHECK_INT(say(place_stat(w.p, "clock.bin", &there, &e), &e), ERR_OK);
+    buf_free(&ticket);
 }
 
 /* A server that knows no conditions makes the second claim, too. */
@@ -673,12 +767,14 @@ static const struct {
     PROMISE(writes_what_is_larger_than_a_part),
     PROMISE(sweeps_what_is_old_and_not_kept),
     PROMISE(sweeps_by_the_places_clock_and_not_by_ours),
+    PROMISE(a_clock_that_is_wrong_is_waited_for),
     PROMISE(a_cancelled_place_waits_for_nothing),
     WIRED(stages_once_whichever_answer_is_lost),
     WIRED(stages_once_whichever_request_is_lost),
     WIRED(stages_once_whichever_answer_is_cut),
     WIRED(stages_once_whichever_request_is_cut),
     WIRED(says_try_again_when_the_server_does),
+    WIRED(the_next_name_node_is_asked),
     WIRED(a_place_that_refuses_no_second_claim_is_refused),
 };
 
