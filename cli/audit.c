@@ -20,7 +20,7 @@ static const struct conf_row rows[] = {
          "database of the audit's tables; PGPASSWORD, PGPASSFILE and PGSERVICE work",
      .argument = "postgresql://..."},
     {"audit.connection", CONF_TEXT, AT(at.connection), .secret = true,
-     .help = "... or, for verify, by ODBC: Driver=...;Server=...;UID=...;PWD=..."},
+     .help = "... or by ODBC: Driver=...;Server=...;UID=...;PWD=..."},
     {"audit.dsn", CONF_TEXT, AT(at.dsn), .flag = "dsn",
      .help = "... or a data source of odbc.ini"},
     {"audit.dialect", CONF_TEXT, AT(at.dialect), .flag = "dialect", .fallback = "auto",
@@ -66,64 +66,51 @@ static const struct conf_program program = {
     .rows = rows,
 };
 
-/* $1 job, $2 topic, $3 milliseconds back (NULL = all), $4 limit */
-#define OF_RUNS                                                                      \
-    " FROM etl_log WHERE ($1::text IS NULL OR job_name = $1) AND ($2::text IS NULL " \
-    "OR "                                                                            \
-    "topic = $2) AND ($3::bigint IS NULL OR coalesce(end_time, now()) >= now() - "   \
-    "$3::bigint * interval '1 ms') ORDER BY start_time DESC LIMIT $4::bigint"
+/* In the words of audit_words.c. */
+#define OF_RUNS \
+    " FROM etl_log l WHERE 1 = 1{of_runs} ORDER BY l.start_time DESC {limit}"
 
 static const char runs_table_sql[] =
-    "SELECT start_time::timestamptz(0), end_time::timestamptz(0), job_name, status, "
+    "SELECT start_time{seconds}, end_time{seconds}, job_name, status, "
     "records_processed, records_rejected AS rejected, topic, partitions, "
     "error_message" OF_RUNS;
 
 static const char runs_sql[] =
     "SELECT start_time, end_time, job_name, status, records_processed, error_message, "
-    "run_id, source, topic, target, \"partition\", first_offset, last_offset, "
-    "partitions, records_rejected, records_duplicate, records_filtered, "
-    "records_quarantined, batches, "
-    "bytes, "
-    "to_jsonb(schema_ids) AS schema_ids, instance, program" OF_RUNS;
+    "run_id, source, topic, target, {partition}, first_offset, last_offset, "
+    "partitions, records_rejected, records_duplicate, records_filtered, {run_aside} AS "
+    "records_quarantined, batches, bytes, {schema_ids} AS schema_ids, instance, "
+    "program" OF_RUNS;
 
 static const char phases_sql[] =
-    "SELECT p.start_time::timestamptz(0), p.end_time::timestamptz(0), p.job_name, "
-    "p.number, p.phase, p.status, p.rows_in, p.rows_out, p.files_in, p.files_out, "
-    "p.bytes_in, p.bytes_out, p.run_id, p.load_run, p.error_message FROM etl_phase p "
-    "LEFT JOIN etl_log l USING (run_id) WHERE ($1::text IS NULL OR p.job_name = $1) "
-    "AND ($2::text IS NULL OR l.topic = $2) AND ($3::bigint IS NULL OR "
-    "coalesce(p.end_time, now()) >= now() - $3::bigint * interval '1 ms') ORDER BY "
-    "p.start_time DESC LIMIT $4::bigint";
+    "SELECT p.start_time{seconds}, p.end_time{seconds}, p.job_name, p.number, p.phase, "
+    "p.status, p.rows_in, p.rows_out, p.files_in, p.files_out, p.bytes_in, "
+    "p.bytes_out, p.run_id, p.load_run, p.error_message FROM etl_phase p LEFT JOIN "
+    "etl_log l ON l.run_id = p.run_id WHERE 1 = 1{of_phases} ORDER BY p.start_time "
+    "DESC {limit}";
 
 static const char failures_sql[] =
-    "SELECT * FROM (SELECT end_time::timestamptz(0) AS at, job_name, topic, status AS "
-    "what, NULL::text AS place, NULL::text AS sqlstate, error_message AS error, run_id "
-    "FROM etl_log WHERE status IN ('failed', 'interrupted') UNION ALL SELECT "
-    "at::timestamptz(0), pipeline, topic, 'repeated', part || '@' || first_offset, "
-    "sqlstate, error, run_id FROM etl_attempt) x WHERE ($1::text IS NULL OR job_name = "
-    "$1) AND ($2::text IS NULL OR topic = $2) AND ($3::bigint IS NULL OR at >= now() - "
-    "$3::bigint * interval '1 ms') ORDER BY at DESC LIMIT $4::bigint";
+    "SELECT * FROM (SELECT end_time{seconds} AS {at}, job_name, topic, status AS what, "
+    "CAST(NULL AS {text}) AS place, CAST(NULL AS {text}) AS sqlstate, error_message AS "
+    "error, run_id FROM etl_log WHERE status IN ('failed', 'interrupted') UNION ALL "
+    "SELECT {at}{seconds}, pipeline, topic, 'repeated', CAST(part AS {text}) {join} "
+    "'@' {join} CAST(first_offset AS {text}), sqlstate, error, run_id FROM "
+    "etl_attempt) x WHERE 1 = 1{of_failures} ORDER BY {at} DESC {limit}";
 
 static const char rejects_sql[] =
-    "SELECT rejected::timestamptz(0), pipeline AS job_name, topic, part, record_offset "
-    "AS \"offset\", stage, rule, pointer, sqlstate, column_name AS \"column\", "
-    "constraint_name AS "
-    "\"constraint\", schema_id, error, octet_length(record_value) AS bytes FROM "
-    "etl_reject WHERE ($1::text IS NULL OR pipeline = $1) AND ($2::text IS NULL OR "
-    "topic "
-    "= $2) AND ($3::bigint IS NULL OR rejected >= now() - $3::bigint * interval '1 "
-    "ms') "
-    "ORDER BY rejected DESC, topic, part, record_offset DESC LIMIT $4::bigint";
+    "SELECT rejected{seconds}, pipeline AS job_name, topic, part, record_offset AS "
+    "{offset}, stage, {rule}, pointer, sqlstate, column_name AS {column}, "
+    "constraint_name AS {constraint}, schema_id, error, {octets}(record_value) AS "
+    "bytes FROM etl_reject r WHERE 1 = 1{of_rejects} ORDER BY r.rejected DESC, topic, "
+    "part, record_offset DESC {limit}";
 
 /* The newest runs first, and of a run the rules in their order of name. */
 static const char rules_sql[] =
-    "SELECT x.start_time::timestamptz(0) AS run, r.pipeline AS job_name, r.topic, "
-    "r.rule, r.severity, r.checked, r.failed, r.errors, r.wanted, "
-    "coalesce(r.stopped, r.last_failed) AS last_failed, x.status, r.run_id FROM "
-    "etl_rule_result r JOIN etl_log x USING (run_id) WHERE ($1::text IS NULL OR "
-    "r.pipeline = $1) AND ($2::text IS NULL OR r.topic = $2) AND ($3::bigint IS NULL "
-    "OR r.changed >= now() - $3::bigint * interval '1 ms') ORDER BY x.start_time DESC, "
-    "r.run_id, r.rule LIMIT $4::bigint";
+    "SELECT x.start_time{seconds} AS run, r.pipeline AS job_name, r.topic, r.{rule}, "
+    "r.severity, r.checked, r.failed, r.errors, r.wanted, COALESCE(r.stopped, "
+    "r.last_failed) AS last_failed, x.status, r.run_id FROM etl_rule_result r JOIN "
+    "etl_log x ON x.run_id = r.run_id WHERE 1 = 1{of_rules} ORDER BY x.start_time "
+    "DESC, r.run_id, r.{rule} {limit}";
 
 static size_t terminal_width(void)
 {
@@ -139,39 +126,63 @@ void audit_show(struct audit *a, const PGresult *r)
     audit_print(&a->out, r, a->form, terminal_width());
 }
 
-static enum err_kind show(struct audit *a, const char *sql, int n_args, struct err *e)
+static enum err_kind show(struct audit *a, const char *sql, struct err *e)
 {
     PGresult *r = NULL;
 
-    TRY(pg_ask_with(&a->db.pg, &r, sql, n_args, a->args, e));
+    TRY(audit_ask(a, &r, sql, e));
     audit_show(a, r);
     PQclear(r);
     return ERR_OK;
 }
 
+/* Of a table that not every database of the audit has. */
+static enum err_kind show_of(struct audit *a, const char *table, const char *sql,
+                             struct err *e)
+{
+    bool there = false;
+
+    TRY(audit_db_has(&a->db, table, &there, e));
+    if (!there)
+        return err_set(e, ERR_NOT_FOUND, "there is no %s: nothing of it is kept here",
+                       table);
+    return show(a, sql, e);
+}
+
 static enum err_kind do_runs(struct audit *a, struct err *e)
 {
-    return show(a, a->form == AUDIT_TABLE ? runs_table_sql : runs_sql, 4, e);
+    return show(a, a->form == AUDIT_TABLE ? runs_table_sql : runs_sql, e);
 }
 
 static enum err_kind do_phases(struct audit *a, struct err *e)
 {
-    return show(a, phases_sql, 4, e);
+    return show_of(a, "etl_phase", phases_sql, e);
 }
 
 static enum err_kind do_failures(struct audit *a, struct err *e)
 {
-    return show(a, failures_sql, 4, e);
+    return show(a, failures_sql, e);
 }
 
 static enum err_kind do_rejects(struct audit *a, struct err *e)
 {
-    return show(a, rejects_sql, 4, e);
+    return show(a, rejects_sql, e);
 }
 
 static enum err_kind do_rules(struct audit *a, struct err *e)
 {
-    return show(a, rules_sql, 4, e);
+    return show_of(a, "etl_rule_result", rules_sql, e);
+}
+
+bool audit_say(struct buf *sql, const struct audit *a, size_t i)
+{
+    static const char *const all[] = {runs_table_sql, runs_sql, failures_sql,
+                                      rejects_sql};
+
+    if (i >= sizeof all / sizeof all[0])
+        return audit_verify_say(sql, a, i - sizeof all / sizeof all[0]);
+    audit_put(sql, a, all[i]);
+    return true;
 }
 
 /* --- the command -------------------------------------------------------------------
@@ -211,13 +222,8 @@ static enum err_kind check_installed(struct audit *a, struct err *e)
     return e->kind;
 }
 
-static enum err_kind open_db(struct audit *a, const struct question *q, struct err *e)
+static enum err_kind open_db(struct audit *a, struct err *e)
 {
-    if (a->s.at.url == NULL && q->ask != audit_verify)
-        return err_set(e, ERR_INVALID,
-                       "%s is asked of PostgreSQL alone: by ODBC there is verify, and "
-                       "the tables themselves",
-                       q->name);
     TRY(audit_db_open(&a->db, &a->s.at, e));
     return check_installed(a, e);
 }
@@ -227,14 +233,8 @@ static int ask(struct audit *a, const struct question *q)
     struct err e = {0};
 
     a->form = a->s.json ? AUDIT_JSON : a->s.csv ? AUDIT_CSV : AUDIT_TABLE;
-    snprintf(a->since, sizeof a->since, "%" PRId64, a->s.since_ms);
-    snprintf(a->limit, sizeof a->limit, "%" PRId64, a->s.limit);
-    a->args[0] = a->s.job;
-    a->args[1] = a->s.topic;
-    a->args[2] = a->s.since_ms > 0 ? a->since : NULL;
-    a->args[3] = a->limit;
     a->out = BUF_INIT(OUT_MOST);
-    enum err_kind rc = open_db(a, q, &e);
+    enum err_kind rc = open_db(a, &e);
     if (rc == ERR_OK)
         rc = q->ask(a, &e);
     if (rc == ERR_OK)

@@ -2,6 +2,7 @@
 
 #include "loaders/sink_odbc.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,16 +56,45 @@ void audit_db_close(struct audit_db *db)
 
 /* --- an answer by ODBC ------------------------------------------------------------ */
 
-/* pg_type.h: 20 is bigint, 25 text. */
+/* What the ledger holds as text and is JSON, or nearly: "{1,2}". */
+static bool is_json(const char *name)
+{
+    return strcmp(name, "partitions") == 0 || strcmp(name, "schema_ids") == 0;
+}
+
+static void put_brackets(char *list)
+{
+    size_t n = strlen(list);
+
+    if (n >= 2 && list[0] == '{' && list[1] != '"' && list[n - 1] == '}') {
+        list[0] = '[';
+        list[n - 1] = ']';
+    }
+}
+
+/* pg_type.h: 20 is bigint, 25 text, 114 json. */
+static unsigned type_of(const struct odbc_column *c)
+{
+    return is_json(c->name) ? 114 : odbc_is_number(c->type) ? 20 : 25;
+}
+
+static void fold(char *name) // PART is part
+{
+    for (; *name != '\0'; name++)
+        *name = (char)tolower((unsigned char)*name);
+}
+
 static bool set_columns(PGresult *r, const struct odbc_answer *a)
 {
     PGresAttDesc *columns = mem_array(a->columns, sizeof *columns);
 
-    for (size_t i = 0; i < a->columns; i++)
+    for (size_t i = 0; i < a->columns; i++) {
+        fold(a->heads[i].name);
         columns[i] = (PGresAttDesc){.name = a->heads[i].name,
-                                    .typid = odbc_is_number(a->heads[i].type) ? 20 : 25,
+                                    .typid = type_of(&a->heads[i]),
                                     .typlen = -1,
                                     .atttypmod = -1};
+    }
     bool ok = PQsetResultAttrs(r, (int)a->columns, columns) != 0;
     free(columns);
     return ok;
@@ -76,6 +106,8 @@ static bool set_cells(PGresult *r, const struct odbc_answer *a)
         for (size_t i = 0; i < a->columns; i++) {
             char *cell = (char *)(uintptr_t)odbc_cell(a, row, i); // it copies
             int n = cell == NULL ? -1 : (int)strlen(cell);
+            if (cell != NULL && strcmp(a->heads[i].name, "schema_ids") == 0)
+                put_brackets(cell); // the answer's own copy
             if (PQsetvalue(r, (int)row, (int)i, cell, n) == 0)
                 return false;
         }

@@ -19,15 +19,19 @@ struct audit {
     struct audit_settings s;
     struct audit_db db;
     enum audit_form form;
-    const char *args[4]; // of the queries
-    char since[24], limit[24];
     struct buf out;
     size_t wrong;
 };
 
 /* Appends rows in the form that was asked for. */
 void audit_show(struct audit *a, const PGresult *r);
+/* Appends a statement whose {words} are the dialect's and the settings'. */
+void audit_put(struct buf *sql, const struct audit *a, const char *template);
+enum err_kind audit_ask(struct audit *a, PGresult **r, const char *template,
+                        struct err *e) MUST_USE;
+
 enum err_kind audit_verify(struct audit *a, struct err *e);
-/* What verify asks of a database of a->db.d, one after the other; false past the last.
- */
+/* What is asked of any database, by verify and in all, one after the other; false past
+ * the last. */
 bool audit_verify_say(struct buf *sql, const struct audit *a, size_t i);
+bool audit_say(struct buf *sql, const struct audit *a, size_t i);

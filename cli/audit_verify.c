@@ -41,80 +41,6 @@ static void say(struct audit *a, enum verdict v, const char *what, const char *w
     a->wrong += v == WRONG;
 }
 
-/* --- statements ------------------------------------------------------------------- */
-
-static void put_word(struct buf *sql, const struct audit *a, const char *word)
-{
-    /* Where a filter stands: of which columns the job and the topic are. */
-    static const struct {
-        const char *word, *job, *topic;
-    } filters[] = {
-        {"of", "pipeline", "topic"},       {"of_b", "b.pipeline", "b.topic"},
-        {"of_o", "o.pipeline", "o.topic"}, {"of_l", "l.job_name", "l.topic"},
-        {"of_p", "p.job_name", "l.topic"},
-    };
-    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
-        if (strcmp(filters[i].word, word) != 0)
-            continue;
-        if (a->s.job != NULL) {
-            buf_printf(sql, " AND %s = ", filters[i].job);
-            dialect_put_text(sql, a->db.d, a->s.job);
-        }
-        if (a->s.topic != NULL) {
-            buf_printf(sql, " AND %s = ", filters[i].topic);
-            dialect_put_text(sql, a->db.d, a->s.topic);
-        }
-    }
-}
-
-/* Quarantines are kept where the migrations were (migrate.h): elsewhere there are none.
- */
-static const char fed_aside[] =
-    " UNION ALL SELECT quarantine, rows_quarantined, pipeline, topic FROM etl_batch "
-    "WHERE quarantine IS NOT NULL";
-
-static void put_statement(struct buf *sql, const struct audit *a, const char *template)
-{
-    static const char *const words[] = {"of", "of_b", "of_o", "of_l", "of_p"};
-    enum { WORDS = sizeof words / sizeof words[0] };
-    struct buf filters[WORDS];
-    const char *pairs[2 * WORDS + 7];
-    bool aside = a->db.d->migrated;
-    size_t n = 0;
-
-    for (size_t i = 0; i < WORDS; i++) {
-        filters[i] = BUF_INIT(8000);
-        put_word(&filters[i], a, words[i]);
-        buf_put_u8(&filters[i], 0);
-        pairs[n++] = words[i];
-        pairs[n++] = (const char *)filters[i].p;
-    }
-    pairs[n++] = "aside";
-    pairs[n++] = aside ? "rows_quarantined" : "0";
-    pairs[n++] = "run_aside";
-    pairs[n++] = aside ? "l.records_quarantined" : "0";
-    pairs[n++] = "fed_aside";
-    pairs[n++] = aside ? fed_aside : "";
-    pairs[n] = NULL;
-    dialect_put(sql, template, pairs);
-    for (size_t i = 0; i < WORDS; i++)
-        buf_free(&filters[i]);
-}
-
-static enum err_kind ask(struct audit *a, PGresult **r, const char *template,
-                         struct err *e)
-{
-    struct buf sql = BUF_INIT(1 << 16);
-
-    put_statement(&sql, a, template);
-    buf_put_u8(&sql, 0);
-    enum err_kind rc = buf_status(&sql, e);
-    if (rc == ERR_OK)
-        rc = audit_db_ask(&a->db, r, (const char *)sql.p, e);
-    buf_free(&sql);
-    return rc;
-}
-
 /* --- what a statement finds ------------------------------------------------------- */
 
 /* Each selects what is wrong, a sentence for a row: nothing when all is well. Staged
@@ -193,7 +119,7 @@ static enum err_kind run_check(struct audit *a, const struct check *c, struct er
     struct buf sentence = BUF_INIT(1 << 20);
     PGresult *r = NULL;
 
-    TRY(ask(a, &r, c->sql, e));
+    TRY(audit_ask(a, &r, c->sql, e));
     for (int i = 0; i < PQntuples(r); i++) {
         buf_reset(&sentence);
         put_sentence(&sentence, c->sentence, r, i);
@@ -257,7 +183,7 @@ static enum err_kind check_sums(struct audit *a, struct err *e)
 {
     PGresult *r = NULL;
 
-    TRY(ask(a, &r, sums_sql, e));
+    TRY(audit_ask(a, &r, sums_sql, e));
     for (int row = 0; row < PQntuples(r); row++)
         for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++) {
             int at = 2 + 2 * (int)i;
@@ -329,7 +255,7 @@ static enum err_kind check_runs(struct audit *a, struct err *e)
     PGresult *r = NULL;
 
     TRY(check_sums(a, e));
-    TRY(ask(a, &r, offsets_sql, e));
+    TRY(audit_ask(a, &r, offsets_sql, e));
     for (int row = 0; row < PQntuples(r); row++)
         check_range(a, r, row);
     PQclear(r);
@@ -406,7 +332,7 @@ static enum err_kind check_targets(struct audit *a, struct err *e)
             "this is a copy of the audit (audit.url); verify where the tables are");
         return ERR_OK;
     }
-    TRY(ask(a, &r, fed_sql, e));
+    TRY(audit_ask(a, &r, fed_sql, e));
     for (int i = 0; i < PQntuples(r) && rc == ERR_OK; i++)
         rc = check_target(a, PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), e);
     PQclear(r);
@@ -446,7 +372,7 @@ static enum err_kind check_kafka(struct audit *a, struct err *e)
 
     if (a->s.bootstrap == NULL)
         return ERR_OK;
-    TRY(ask(a, &r, positions_sql, e));
+    TRY(audit_ask(a, &r, positions_sql, e));
     rc = kf_admin_open(&kafka, a->s.bootstrap, &a->s.kafka, e);
     if (rc == ERR_OK) {
         for (int i = 0; i < PQntuples(r) && rc == ERR_OK; i++)
@@ -475,7 +401,7 @@ static enum err_kind count_of(struct audit *a, const char *sql, int64_t *n,
 {
     PGresult *r = NULL;
 
-    TRY(ask(a, &r, sql, e));
+    TRY(audit_ask(a, &r, sql, e));
     *n = number(r, 0, 0);
     PQclear(r);
     return ERR_OK;
@@ -504,7 +430,7 @@ bool audit_verify_say(struct buf *sql, const struct audit *a, size_t i)
 
     if (i >= n + sizeof others / sizeof others[0])
         return false;
-    put_statement(sql, a, i < n ? checks[i].sql : others[i - n]);
+    audit_put(sql, a, i < n ? checks[i].sql : others[i - n]);
     return true;
 }
 
@@ -514,7 +440,7 @@ static enum err_kind show_proof(struct audit *a, struct err *e)
 
     if (a->form != AUDIT_TABLE)
         return ERR_OK;
-    TRY(ask(a, &r, proof_sql, e));
+    TRY(audit_ask(a, &r, proof_sql, e));
     audit_show(a, r);
     PQclear(r);
     buf_put_str(&a->out, "\n");

@@ -74,6 +74,8 @@ struct dialect {
     bool backslash; // is an escape in a literal
     const char *bytes_open, *bytes_close, *time_open;
     const char *yes, *no, *now;
+    const char *join, *octets,
+        *limit; // of texts; length in bytes; of an ordered SELECT
 
     const char *add,
         *add_end;      // ALTER TABLE t add c type DEFAULT x add_end, when nullable

@@ -40,6 +40,7 @@ static void every_dialect_has_every_word(void)
             CHECK((d->types[k].stage == NULL) == (d->types[k].from_stage == NULL));
         }
         CHECK(d->put_once != NULL && d->put_apply != NULL);
+        CHECK(d->join && d->octets && d->limit);
         CHECK(d->yes && d->no && d->now && d->add && d->add_end && d->stage_make &&
               d->stage_end && d->stage_prefix && d->text_open && d->bytes_open &&
               d->bytes_close && d->time_open);

@@ -110,12 +110,14 @@ static void say_ledger(const struct dialect *d)
     say(d, "literals");
 }
 
-static void say_verify(const struct dialect *d)
+static void say_audit(const struct dialect *d)
 {
-    const struct audit a = {.s = {.job = "it's", .topic = "t"}, .db = {.d = d}};
+    const struct audit a = {
+        .s = {.job = "it's", .topic = "t", .since_ms = 1000, .limit = 100},
+        .db = {.d = d}};
 
-    for (size_t i = 0; audit_verify_say(&sql, &a, i); i++)
-        say(d, "verify");
+    for (size_t i = 0; audit_say(&sql, &a, i); i++)
+        say(d, "audit");
 }
 
 static void say_copy(const struct dialect *d)
@@ -177,7 +179,7 @@ int main(void)
     for (size_t i = 0; i < n_dialects; i++) {
         say_table(&dialects[i], &t);
         say_ledger(&dialects[i]);
-        say_verify(&dialects[i]);
+        say_audit(&dialects[i]);
         say_copy(&dialects[i]);
         say_session(&dialects[i]);
     }

@@ -10,7 +10,7 @@ from sqlglot import exp
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 READS = {"postgres": "postgres", "sqlite": "sqlite", "sqlserver": "tsql", "snowflake": "snowflake", "generic": "trino"}
 WANTED = {"create": exp.Create, "add": exp.Alter, "widen": exp.Alter, "relax": exp.Alter, "stage": exp.Create, "insert": exp.Insert,
-          "count": exp.Select, "append": exp.Insert, "ledger": exp.Create, "literals": exp.Insert, "delete": exp.Delete, "verify": exp.Select, "copy_into": exp.Copy}
+          "count": exp.Select, "append": exp.Insert, "ledger": exp.Create, "literals": exp.Insert, "delete": exp.Delete, "audit": exp.Select, "copy_into": exp.Copy}
 # session settings and transactions' words: sqlglot keeps them as they are, or refuses them
 UNREAD = {"greet", "end_session", "savepoint"}
 # words that it has not heard of, all of them in their manuals: "ALTER TABLE (Transact-SQL)", DEFAULT .. WITH VALUES; SQL:2003, 11.3

@@ -82,11 +82,19 @@ class Table(World):
         code, out = self.verify()
         same(code, 0, "audit verify by ODBC says\n" + out)
 
-    def verify(self):
-        p = subprocess.run([AVROGATE, "audit", "verify", "--job", self.name, "--bootstrap", self.kafka,
+    def by_odbc(self, what, *args):
+        p = subprocess.run([AVROGATE, "audit", what, "--job", self.name, *args,
                             "--dialect", "generic" if self.to == "generic" else "auto"], capture_output=True, text=True, timeout=60,
                            env=dict(os.environ, AVROGATE_AUDIT_CONNECTION=self.settings["sink__odbc__connection"]))
         return p.returncode, p.stdout + p.stderr
+
+    def verify(self):
+        return self.by_odbc("verify", "--bootstrap", self.kafka)
+
+    def told(self, what, *args):
+        code, out = self.by_odbc(what, "--json", *args)
+        same(code, 0, "audit %s by ODBC says\n%s" % (what, out))
+        return [json.loads(line) for line in out.splitlines()]
 
     def has(self, ids, rejects=0):
         ids = list(ids)
@@ -327,6 +335,31 @@ def a_person_pauses_resumes_and_resets_it():
     each(at, "sqlite", "postgres", "generic")
 
 
+def what_runs_did_is_told_by_odbc():
+    def at(to):
+        w = Table(to, parts=1, sink__odbc__reject_limit=0)
+        w.produce(0, 400)
+        w.producer.produce(w.name, b"rubbish")
+        w.producer.flush()
+        same(w.finish(), 0, "exit")
+        w.producer.produce(w.name, b"more of it")
+        w.producer.flush()
+        same(w.finish(sink__odbc__reject_floor=0), 1, "exit")
+        runs = w.told("runs")
+        same([(r["status"], r["records_processed"], r["partitions"], r["schema_ids"], r["partition"]) for r in runs],
+             [("failed", 0, {}, [], None), ("success", 400, {"0": [0, 400]}, [w.id], 0)], "runs of " + to)
+        same(w.told("runs", "--limit", "1"), runs[:1], "the newest")
+        same((len(w.told("runs", "--since", "1h")), w.told("runs", "--topic", "none")), (2, []), "runs of the last hour, of no topic")
+        same(w.told("rejects")[0]["error"], "frame starts with 0x72, not 0x00", "rejects")
+        same([(r["offset"], r["stage"], r["bytes"]) for r in w.told("rejects")], [(400, "frame", 7)], "rejects")
+        failed = w.told("failures")
+        same((failed[0]["what"], "reject_limit" in failed[0]["error"], failed[0]["place"]), ("failed", True, None), "failures")
+        same("success" in w.by_odbc("runs")[1], True, "as a table")
+        code, out = w.by_odbc("rules")
+        same((code, "etl_rule_result" in out) if to != "postgres" else (3, code == 0), (3, True), out)
+    each(at, "sqlite", "postgres", "generic")
+
+
 def what_was_tampered_with_is_found_by_odbc():
     w = Table("sqlite", parts=1)
     w.produce(0, 400)
@@ -504,7 +537,8 @@ if __name__ == "__main__":
     run_all([killed_again_and_again_loses_and_doubles_nothing, keys_keep_the_last_or_the_first_record,
              tombstones_whose_key_names_no_row_are_set_aside,
              a_record_sent_twice_under_one_id_is_one_row,
-             a_person_pauses_resumes_and_resets_it, what_was_tampered_with_is_found_by_odbc, columns_come_as_the_schema_grows,
+             a_person_pauses_resumes_and_resets_it, what_runs_did_is_told_by_odbc,
+             what_was_tampered_with_is_found_by_odbc, columns_come_as_the_schema_grows,
              bad_rows_are_found_by_parts_and_set_aside, every_type_arrives_as_it_was,
              an_owner_stopped_in_the_middle_of_a_batch_is_ended, a_file_that_others_hold_is_waited_for,
              two_instances_share_and_a_table_altered_meanwhile_is_noticed, the_plan_is_shown_and_wrong_settings_are_said])
