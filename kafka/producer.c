@@ -28,26 +28,23 @@ static void grow(struct kf_producer *p)
 
     s->next = p->slabs;
     p->slabs = s;
-    for (size_t i = 0; i < SLAB; i++) {
-        s->tickets[i].next = p->pool;
-        p->pool = &s->tickets[i];
-    }
+    p->tickets += SLAB;
+    p->pool = mem_grow(p->pool, p->tickets, sizeof(struct kf_ticket *));
+    for (size_t i = 0; i < SLAB; i++)
+        p->pool[p->pooled++] = &s->tickets[i];
 }
 
 static void take(struct kf_producer *p, struct kf_ticket **out, size_t n,
                  struct kf_waiter *w, uint32_t first)
 {
     pthread_mutex_lock(&p->lock);
-    for (size_t i = 0; i < n; i++) {
-        if (p->pool == NULL)
-            grow(p);
-        struct kf_ticket *t = p->pool;
-        p->pool = t->next;
-        t->waiter = w;
-        t->index = first + (uint32_t)i;
-        out[i] = t;
-    }
+    while (p->pooled < n)
+        grow(p);
+    p->pooled -= n;
+    memcpy(out, p->pool + p->pooled, n * sizeof(struct kf_ticket *));
     pthread_mutex_unlock(&p->lock);
+    for (size_t i = 0; i < n; i++)
+        *out[i] = (struct kf_ticket){.waiter = w, .index = first + (uint32_t)i};
     atomic_fetch_add(&p->in_flight, n);
 }
 
@@ -64,10 +61,8 @@ static void done(struct kf_producer *p, size_t n)
 static void give_back(struct kf_producer *p, struct kf_ticket *const *tickets, size_t n)
 {
     pthread_mutex_lock(&p->lock);
-    for (size_t i = 0; i < n; i++) {
-        tickets[i]->next = p->pool;
-        p->pool = tickets[i];
-    }
+    memcpy(p->pool + p->pooled, tickets, n * sizeof(struct kf_ticket *));
+    p->pooled += n;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -123,23 +118,19 @@ static struct kf_report read_report(const rd_kafka_message_t *m, bool our_time)
     };
 }
 
-/* The tickets are read and given back under one lock, then the reports are handed over
- * without it. */
+/* The tickets are read and given back, under one lock, before the reports are handed
+ * over without it. */
 static void report_chunk(struct kf_producer *p, const rd_kafka_message_t *const *m,
                          size_t n)
 {
     struct kf_ticket *tickets[CHUNK];
     struct kf_ticket copies[CHUNK];
 
-    for (size_t i = 0; i < n; i++)
-        tickets[i] = m[i]->_private;
-    pthread_mutex_lock(&p->lock);
     for (size_t i = 0; i < n; i++) {
+        tickets[i] = m[i]->_private;
         copies[i] = *tickets[i];
-        tickets[i]->next = p->pool;
-        p->pool = tickets[i];
     }
-    pthread_mutex_unlock(&p->lock);
+    give_back(p, tickets, n);
 
     const struct kf_together *together = atomic_load(&p->together);
     if (together != NULL)
@@ -234,6 +225,7 @@ static void free_all(struct kf_producer *p)
         free(p->slabs);
         p->slabs = next;
     }
+    free(p->pool);
     pthread_cond_destroy(&p->none_left);
     pthread_mutex_destroy(&p->lock);
     kf_voice_free(&p->voice);

@@ -15,7 +15,6 @@
 
 struct kf_ticket {
     struct kf_waiter *waiter;
-    struct kf_ticket *next; // in the pool
     uint32_t index;
     bool our_time; // the record brought none
 };
@@ -33,7 +32,8 @@ struct kf_producer {
     pthread_mutex_t lock;
     pthread_cond_t none_left;
     // under lock
-    struct kf_ticket *pool;
+    struct kf_ticket **pool; // a list of them would be one cache miss after the other
+    size_t pooled, tickets;  // in the pool, in all
     struct kf_slab *slabs;
 };
 
