@@ -422,6 +422,8 @@ enum err_kind sift_prepare(struct sift *s, const struct batch *b, struct err *e)
 
     s->partition = b->partition;
     s->now = wall_ms() * 1000000;
+    if (s->run != NULL && b->n > 0)
+        transform_run_begin(s->run, b->partition, b->records[0].offset);
     for (size_t i = 0; i < b->n; i++) {
         const struct record *r = &b->records[i];
         struct err one = {0};

@@ -67,6 +67,15 @@ struct window *tr_window_of(struct transform_run *r, size_t slot, size_t most)
     return w;
 }
 
+void transform_run_begin(struct transform_run *r, int32_t partition, int64_t offset)
+{
+    for (size_t i = 0; i < r->n_windows; i++) {
+        struct window *w = tab_get_id(&r->windows[i], partition);
+        if (w != NULL)
+            tr_window_kept(w, offset);
+    }
+}
+
 void tr_windows_free(struct transform_run *r)
 {
     for (size_t i = 0; i < r->n_windows; i++) {

@@ -70,6 +70,9 @@ struct transform_result {
 
 struct transform_run *transform_run_new(void);
 void transform_run_free(struct transform_run *r); // NULL is nothing
+/* A batch begins at this offset of the partition; those before it are done with, and
+ * will not come again. */
+void transform_run_begin(struct transform_run *r, int32_t partition, int64_t offset);
 
 /*
  * One record: Avro binary of the program's reader.  ERR_INVALID, ERR_LIMIT: it cannot

@@ -7,15 +7,17 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define FIRST 256 // entries to begin with
+#define FIRST 256           // entries to begin with
+#define BEHIND_MOST 1000000 // that left the window and are kept, whatever happens
 
 struct entry {
     uint64_t a, b; // the key's hash
     int64_t offset;
+    uint32_t before; // place + 1 of the same key, which had left the window; 0 = none
 };
 
 struct window {
-    size_t most;
+    size_t most, cap_most; // of the window; and with what is kept behind it
     uint64_t seeds[2];
     struct entry *ring;
     size_t cap, begin, n;
@@ -30,6 +32,7 @@ struct window *tr_window_new(size_t most)
 
     assert(most > 0);
     w->most = most;
+    w->cap_most = most + BEHIND_MOST;
     w->newest = INT64_MIN;
     if (getrandom(w->seeds, sizeof w->seeds, 0) != (ssize_t)sizeof w->seeds)
         abort();
@@ -76,17 +79,35 @@ static void free_slot(struct window *w, size_t hole)
     w->slots[hole] = 0;
 }
 
+/* How many entries are older than the one at this place; >= n: none of ours is there.
+ */
+static size_t age_of(const struct window *w, size_t place)
+{
+    return (place + w->cap - w->begin) % w->cap;
+}
+
+/* Where it stands when the oldest stands first; 0: it is gone. */
+static uint32_t moved(const struct window *w, uint32_t before)
+{
+    size_t age = age_of(w, before - 1);
+
+    return age < w->n ? (uint32_t)age + 1 : 0;
+}
+
 static void grow(struct window *w)
 {
     size_t cap = w->cap == 0 ? FIRST : w->cap * 2, slots = 2;
 
-    if (cap > w->most)
-        cap = w->most;
+    if (cap > w->cap_most)
+        cap = w->cap_most;
     while (slots < cap * 2)
         slots *= 2;
     struct entry *ring = mem_array(cap, sizeof *ring);
-    for (size_t i = 0; i < w->n; i++)
+    for (size_t i = 0; i < w->n; i++) {
         ring[i] = *entry_at(w, i);
+        if (ring[i].before != 0)
+            ring[i].before = moved(w, ring[i].before);
+    }
     free(w->ring);
     free(w->slots);
     w->ring = ring;
@@ -101,36 +122,66 @@ static void grow(struct window *w)
 static void drop_oldest(struct window *w)
 {
     assert(w->cap > 0);
-    free_slot(w, find(w, &w->ring[w->begin]));
+    size_t at = find(w, &w->ring[w->begin]);
+
+    if (w->slots[at] == w->begin + 1) // else its key came again
+        free_slot(w, at);
     w->begin = (w->begin + 1) % w->cap;
     w->n--;
 }
 
+/* What it took the slot of stands there again. */
+static void forget_newest(struct window *w)
+{
+    const struct entry *e = entry_at(w, w->n - 1);
+    size_t at = find(w, e);
+    const struct entry *old = e->before == 0 ? NULL : &w->ring[e->before - 1];
+
+    w->n--;
+    if (old != NULL && age_of(w, e->before - 1) < w->n && old->a == e->a &&
+        old->b == e->b)
+        w->slots[at] = e->before;
+    else
+        free_slot(w, at);
+}
+
 static void forget_from(struct window *w, int64_t offset)
 {
-    while (w->n > 0 && entry_at(w, w->n - 1)->offset >= offset) {
-        free_slot(w, find(w, entry_at(w, w->n - 1)));
-        w->n--;
-    }
+    while (w->n > 0 && entry_at(w, w->n - 1)->offset >= offset)
+        forget_newest(w);
+}
+
+/* Is what the slot says among the last `most`? */
+static bool is_in(const struct window *w, uint32_t slot)
+{
+    return slot != 0 && age_of(w, slot - 1) + w->most >= w->n;
 }
 
 bool tr_window_has(struct window *w, struct span key, int64_t offset)
 {
-    struct entry e = {tab_hash(w->seeds[0], key), tab_hash(w->seeds[1], key), offset};
+    struct entry e = {tab_hash(w->seeds[0], key), tab_hash(w->seeds[1], key), offset,
+                      0};
 
     if (offset <= w->newest)
         forget_from(w, offset);
     w->newest = offset;
-    if (w->cap > 0 && w->slots[find(w, &e)] != 0)
+    if (w->cap > 0 && is_in(w, w->slots[find(w, &e)]))
         return true;
-    if (w->n == w->cap && w->cap < w->most)
+    if (w->n == w->cap && w->cap < w->cap_most)
         grow(w);
     else if (w->n == w->cap)
         drop_oldest(w);
     assert(w->cap > 0); // `most` is
-    size_t place = (w->begin + w->n) % w->cap;
+    size_t place = (w->begin + w->n) % w->cap, at = find(w, &e);
+    e.before = w->slots[at];
     w->ring[place] = e;
-    w->slots[find(w, &e)] = (uint32_t)place + 1;
+    w->slots[at] = (uint32_t)place + 1;
     w->n++;
     return false;
+}
+
+void tr_window_kept(struct window *w, int64_t offset)
+{
+    while (offset > w->newest && w->n > w->most)
+        drop_oldest(w);
 }

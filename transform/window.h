@@ -5,9 +5,12 @@
  *
  * Offsets rise; one that is not above the last means that the records from there on
  * come again (a batch that was rolled back), and what was noted of them is forgotten.
- * So a record is no repetition of itself.
+ * So a record is no repetition of itself.  Keys that leave the window are kept behind
+ * it until the records before them are said to be (tr_window_kept()), so that it is
+ * then as it was: every try of a batch has the same repetitions.
  *
- * Memory: 32 bytes a key, twice that while it grows.  One thread.
+ * Memory: 50 bytes a key, of the window and of a batch; twice that while it grows.  One
+ * thread.
  */
 #pragma once
 
@@ -22,3 +25,5 @@ void tr_window_free(struct window *w);     // NULL is nothing
 
 /* Is the key among the last?  If not, it is noted. */
 bool tr_window_has(struct window *w, struct span key, int64_t offset);
+/* Records before this one will not come again; nothing when it is not a new one. */
+void tr_window_kept(struct window *w, int64_t offset);

@@ -43,6 +43,32 @@ static void what_comes_again_is_no_repetition_of_itself(void)
     tr_window_free(w);
 }
 
+/* A batch that is tried again pushed others out of the window at its first try. */
+static void every_try_has_the_same_repetitions(void)
+{
+    enum { MOST = 50, KEYS = 120, BATCH = 400 }; // all of it leaves in one batch
+    struct window *w = tr_window_new(MOST);
+    int keys[BATCH], wrong = 0, again = 0;
+    bool said[BATCH];
+
+    srandom(11);
+    for (int64_t first = 0; first < 100 * BATCH; first += BATCH) {
+        tr_window_kept(w, first);
+        for (int i = 0; i < BATCH; i++) {
+            keys[i] = (int)(random() % KEYS);
+            said[i] = has(w, keys[i], first + i);
+            again += said[i];
+        }
+        tr_window_kept(w, first); // it begins again: nothing is kept yet
+        for (int tries = (int)(random() % 4); tries > 0; tries--)
+            for (int i = tries == 1 ? 0 : (int)(random() % BATCH); i < BATCH; i++)
+                wrong += has(w, keys[i], first + i) != said[i];
+    }
+    CHECK_INT(wrong, 0);
+    CHECK(again > 1000);
+    tr_window_free(w);
+}
+
 /* Against a list that is looked through. */
 static void it_is_what_a_slow_window_is(void)
 {
@@ -73,6 +99,7 @@ int main(void)
 {
     RUN(a_key_goes_through_once_among_the_last);
     RUN(what_comes_again_is_no_repetition_of_itself);
+    RUN(every_try_has_the_same_repetitions);
     RUN(it_is_what_a_slow_window_is);
     return REPORT();
 }
