@@ -40,8 +40,8 @@ static const struct kind *kind_named(struct span name)
     return NULL;
 }
 
-static enum err_kind read_json(const struct json **out, struct span text,
-                               struct arena *a, struct err *e)
+enum err_kind reg_object_read(const struct json **out, struct span text,
+                              struct arena *a, struct err *e)
 {
     static const struct json_limits limits = {.depth = DEPTH};
 
@@ -95,7 +95,7 @@ static enum err_kind read_key(struct reg_event *ev, struct span key, struct aren
     struct span type = {0};
     int64_t magic = 0;
 
-    TRY(read_json(&j, key, a, e));
+    TRY(reg_object_read(&j, key, a, e));
     TRY(read_text(&type, j, "keytype", e));
     if (type.n == 0)
         return err_set(e, ERR_INVALID, "keytype is missing");
@@ -149,7 +149,7 @@ static enum err_kind read_value(struct reg_event *ev, struct span value,
 
     if (ev->kind == REG_NOOP || ev->kind == REG_FOREIGN)
         return ERR_OK; // whatever it is
-    TRY(read_json(&j, value, a, e));
+    TRY(reg_object_read(&j, value, a, e));
     switch (ev->kind) {
     case REG_SCHEMA: return read_schema(ev, j, a, e);
     case REG_CONFIG: api_config_of(&ev->config, j, a); return ERR_OK;

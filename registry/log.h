@@ -71,3 +71,8 @@ enum err_kind reg_event_read(struct reg_event *out, struct span key, struct span
 void reg_event_put_key(struct buf *out, const struct reg_event *ev);
 /* The value; false when it is null. */
 bool reg_event_put_value(struct buf *out, const struct reg_event *ev);
+
+/* JSON text that is an object, no deeper than wire/api.h reads bodies; ERR_INVALID says
+ * what it is instead. */
+enum err_kind reg_object_read(const struct json **out, struct span text,
+                              struct arena *a, struct err *e) MUST_USE;

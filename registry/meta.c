@@ -1,25 +1,12 @@
 #include "registry/meta.h"
 
-#include "base/json.h"
+#include "registry/log.h"
 
 #include <stdlib.h>
 
-#define DEPTH 100 // as wire/api.c, which read the same text
 #define RULES_MOST 1000
 #define ENTRIES_MOST 1000 // of a map or a set: merging looks at each pair
 #define NAME_MOST 256
-
-static enum err_kind read(const struct json **out, struct span text, struct arena *a,
-                          struct err *e)
-{
-    static const struct json_limits limits = {.depth = DEPTH};
-
-    TRY(json_read(out, text, &limits, a, e));
-    if (!json_is(*out, JSON_OBJECT))
-        return err_set(e, ERR_INVALID, "found %s, wanted object",
-                       json_kind_name((*out)->kind));
-    return ERR_OK;
-}
 
 /* Tidy or, from the settings and records of other registries, perhaps not. */
 static const struct json *tree(struct span tidy, struct arena *a)
@@ -27,7 +14,7 @@ static const struct json *tree(struct span tidy, struct arena *a)
     const struct json *j = NULL;
     struct err e = {0};
 
-    return tidy.n > 0 && read(&j, tidy, a, &e) == ERR_OK ? j : NULL;
+    return tidy.n > 0 && reg_object_read(&j, tidy, a, &e) == ERR_OK ? j : NULL;
 }
 
 static int by_bytes(struct span a, struct span b)
@@ -260,7 +247,8 @@ enum err_kind reg_metadata_tidy(struct span *out, struct span json, struct arena
     *out = (struct span){0};
     if (json.n == 0)
         return ERR_OK;
-    if (read(&j, json, a, e) != ERR_OK || check_shapes(j, metadata, e) != ERR_OK)
+    if (reg_object_read(&j, json, a, e) != ERR_OK ||
+        check_shapes(j, metadata, e) != ERR_OK)
         return err_prefix(e, "metadata");
     *out = write_metadata(NULL, j, a);
     return ERR_OK;
@@ -504,7 +492,7 @@ enum err_kind reg_rules_tidy(struct span *out, struct span json, struct arena *a
     *out = (struct span){0};
     if (json.n == 0)
         return ERR_OK;
-    if (read(&j, json, a, e) != ERR_OK || check_rules(j, e) != ERR_OK)
+    if (reg_object_read(&j, json, a, e) != ERR_OK || check_rules(j, e) != ERR_OK)
         return err_prefix(e, "ruleSet");
     *out = write_rules(NULL, j, NULL, a);
     return ERR_OK;

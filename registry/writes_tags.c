@@ -2,20 +2,6 @@
 
 #include <string.h>
 
-#define DEPTH 100
-
-static enum err_kind read_body(const struct json **out, const struct http_req *r,
-                               struct arena *a, struct err *e)
-{
-    static const struct json_limits limits = {.depth = DEPTH};
-
-    TRY(json_read(out, r->body, &limits, a, e));
-    if (!json_is(*out, JSON_OBJECT))
-        return err_set(e, ERR_INVALID, "found %s, wanted object",
-                       json_kind_name((*out)->kind));
-    return ERR_OK;
-}
-
 static enum err_kind read_tags(struct reg_tags *out, const struct json *body,
                                const char *name, struct arena *a, struct err *e)
 {
@@ -60,7 +46,7 @@ bool tagging_asked(struct reg_command *c, const struct http_req *r, struct arena
     if (!speaks_of_tags(r->body))
         return true;
     t = arena_alloc(a, sizeof *t);
-    if (read_body(&body, r, a, &e) != ERR_OK ||
+    if (reg_object_read(&body, r->body, a, &e) != ERR_OK ||
         read_registering(t, body, a, &e) != ERR_OK)
         return refuse_body(no, a, &e);
     if (t->propagate || t->add.n + t->drop.n > 0)
@@ -104,7 +90,7 @@ static enum err_kind read_tagging(struct reg_tagging *t, int32_t *number,
     const struct json *body = NULL, *said;
     int64_t n = 0;
 
-    TRY(read_body(&body, r, a, e));
+    TRY(reg_object_read(&body, r->body, a, e));
     TRY(read_tags(&t->add, body, "tagsToAdd", a, e));
     TRY(read_tags(&t->drop, body, "tagsToRemove", a, e));
     TRY(read_names(t, json_member(body, "rulesToRemove"), a, e));
