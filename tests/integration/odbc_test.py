@@ -309,7 +309,7 @@ def a_person_pauses_resumes_and_resets_it():
         control(w, "pause", "--reason", "for now")
         said = control(w, "pause", "--reason", "it's being\n\"mended\"")
         same("paused since 20" in said and "mended" in said, True, said)
-        time.sleep(2.5)
+        wait("it stopped", lambda: '"event":"paused"' in open(w.log().name).read())
         for i in range(1, 500):
             w.producer.produce(w.name, w.value(i), partition=0)
         w.producer.flush()
