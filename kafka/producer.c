@@ -482,21 +482,28 @@ static size_t send_plain(struct kf_producer *p, const struct target *to,
     return n - taken;
 }
 
-/* Records without a key: the first is asked for where it goes, unless it is known. */
+/* Records without a key.  The first is asked where it goes, unless that is known, and
+ * so is the last: librdkafka reads the clock anew for a record it is asked about, and
+ * by that decides to wake its thread; for those whose partition is named it goes by the
+ * clock of when the call began, which is too early where we were not let run since. */
 static size_t send_spread(struct kf_producer *p, const struct target *to,
                           const struct kf_record *records, size_t n,
                           struct kf_ticket **tickets)
 {
     int32_t partition = kf_handle_partition(to->handle, to->now_us);
-    size_t refused = 0, first = 0;
+    size_t refused = 0, i = 0;
 
-    if (partition < 0 && n > 1) {
+    if (partition < 0 && n > 2) {
         refused = send_plain(p, to, RD_KAFKA_PARTITION_UA, records, 1, tickets);
-        first = 1;
+        i = 1;
         partition = kf_handle_partition(to->handle, to->now_us);
     }
+    if (partition >= 0 && n > i + 1) {
+        refused += send_plain(p, to, partition, records + i, n - i - 1, tickets + i);
+        i = n - 1;
+    }
     return refused +
-           send_plain(p, to, partition, records + first, n - first, tickets + first);
+           send_plain(p, to, RD_KAFKA_PARTITION_UA, records + i, n - i, tickets + i);
 }
 
 /* How many of them, from the first, go the way of the first. */
