@@ -173,7 +173,11 @@ class Wire:
                 a.sendall(b"E" + struct.pack(">I", 4 + len(STARTING)) + STARTING)
                 a.close()
                 continue
-            b = socket.create_connection(("127.0.0.1", self.to))
+            try:
+                b = socket.create_connection(("127.0.0.1", self.to))
+            except OSError:  # the server is away
+                a.close()
+                continue
             self.lines.append(a)
             threading.Thread(target=self.pump, args=(a, b, False), daemon=True).start()
             threading.Thread(target=self.pump, args=(b, a, True), daemon=True).start()
