@@ -96,31 +96,19 @@ const struct conf_row aggregator_rows[] = {
 /* --- what follows from them --------------------------------------------------------
  */
 
-static char *or_made(const char *given, const char *base, const char *suffix)
-{
-    struct buf b = BUF_INIT(1000);
-
-    if (given != NULL && given[0] != '\0')
-        return mem_str(span_str(given));
-    buf_printf(&b, "%s%s", base, suffix);
-    char *text = mem_str(buf_span(&b));
-    buf_free(&b);
-    return text;
-}
-
 char *aggregator_changelog(const struct aggregator_settings *s)
 {
-    return or_made(s->changelog, s->job, "-changelog");
+    return conf_or(s->changelog, s->job, "-changelog");
 }
 
 char *aggregator_group(const struct aggregator_settings *s)
 {
-    return or_made(s->group, s->job, "");
+    return conf_or(s->group, s->job, "");
 }
 
 char *aggregator_subject(const struct aggregator_settings *s)
 {
-    return or_made(s->subject, s->topic, "-value");
+    return conf_or(s->subject, s->topic, "-value");
 }
 
 char *aggregator_name(const struct aggregator_settings *s, int32_t partition)

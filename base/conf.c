@@ -573,3 +573,16 @@ void conf_free(struct conf *c)
 {
     arena_free(&c->arena);
 }
+
+char *conf_or(const char *given, const char *base, const char *suffix)
+{
+    struct buf b = BUF_INIT(SIZE_MAX);
+
+    if (given != NULL && given[0] != '\0')
+        return mem_str(span_str(given));
+    buf_put_str(&b, base);
+    buf_put_str(&b, suffix);
+    char *text = mem_str(buf_span(&b));
+    buf_free(&b);
+    return text;
+}

@@ -116,6 +116,9 @@ enum err_kind conf_read_text(struct conf *c, const struct conf_row *rows,
                              const char *name, struct span yaml, void *settings,
                              struct err *e) MUST_USE;
 void conf_free(struct conf *c);
+/* What was given, or else `base` and `suffix` together; free() it.  NULL and "" are
+ * nothing. */
+char *conf_or(const char *given, const char *base, const char *suffix);
 
 void conf_help(struct buf *out, const struct conf_program *p);     // --help
 void conf_markdown(struct buf *out, const struct conf_program *p); // docs/settings.md

@@ -311,6 +311,18 @@ static void a_list_of_maps_is_numbered_pairs(void)
     conf_free(&c);
 }
 
+static void a_name_that_was_not_given_is_made(void)
+{
+    char *names[] = {conf_or("given", "job", "-changelog"), conf_or(NULL, "job", ""),
+                     conf_or("", "job", "-changelog")};
+
+    CHECK_STR(names[0], "given");
+    CHECK_STR(names[1], "job");
+    CHECK_STR(names[2], "job-changelog");
+    for (int i = 0; i < 3; i++)
+        free(names[i]);
+}
+
 int main(void)
 {
     RUN(a_file_fills_the_struct);
@@ -321,5 +333,6 @@ int main(void)
     RUN(refuses_flags_that_make_no_sense);
     RUN(help_shows_every_row_but_no_flag_for_secrets);
     RUN(a_list_of_maps_is_numbered_pairs);
+    RUN(a_name_that_was_not_given_is_made);
     return REPORT();
 }

@@ -756,18 +756,6 @@ static enum err_kind check_mode(const struct loader_settings *s, struct err *e)
     return ERR_OK;
 }
 
-static char *or_made(const char *given, const char *base, const char *suffix)
-{
-    struct buf b = BUF_INIT(1000);
-
-    if (given != NULL && given[0] != '\0')
-        return mem_str(span_str(given));
-    buf_printf(&b, "%s%s", base, suffix);
-    char *text = mem_str(buf_span(&b));
-    buf_free(&b);
-    return text;
-}
-
 bool loader_is_odbc(const struct loader_settings *s)
 {
     return s->odbc_connection != NULL || s->odbc_dsn != NULL;
@@ -946,8 +934,8 @@ static struct loader *new_loader(const struct loader_settings *s)
     l->topic = loader_use_stage(&l->s);
     if (l->topic != NULL)
         l->schemas = stage_schemas_open();
-    l->group = or_made(s->group, s->job, "");
-    l->subject = or_made(s->subject, l->s.topic == NULL ? "" : l->s.topic, "-value");
+    l->group = conf_or(s->group, s->job, "");
+    l->subject = conf_or(s->subject, l->s.topic == NULL ? "" : l->s.topic, "-value");
     pthread_mutex_init(&l->lock, NULL);
     clock_cond_init(&l->changed);
     return l;
