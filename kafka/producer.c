@@ -482,10 +482,23 @@ static size_t send_plain(struct kf_producer *p, const struct target *to,
     return n - taken;
 }
 
-/* Records without a key.  The first is asked where it goes, unless that is known, and
- * so is the last: librdkafka reads the clock anew for a record it is asked about, and
- * by that decides to wake its thread; for those whose partition is named it goes by the
- * clock of when the call began, which is too early where we were not let run since. */
+/* By itself: librdkafka reads the clock when the record is in, and by that decides to
+ * wake its thread.  In a batch for one partition it goes by the clock of when the call
+ * began, which is too early where we were not let run since. */
+static size_t send_last(struct kf_producer *p, const struct target *to,
+                        int32_t partition, const struct kf_record *r,
+                        struct kf_ticket *t)
+{
+    t->our_time = true;
+    if (rd_kafka_produce(to->handle->rkt, partition, RD_KAFKA_MSG_F_COPY,
+                         (void *)(uintptr_t)r->value.p, r->value.n, r->key.p, r->key.n,
+                         t) == 0)
+        return 0;
+    turn_down(p, to, t, r, rd_kafka_last_error());
+    return 1;
+}
+
+/* Records without a key: the first is asked where it goes, unless that is known. */
 static size_t send_spread(struct kf_producer *p, const struct target *to,
                           const struct kf_record *records, size_t n,
                           struct kf_ticket **tickets)
@@ -493,17 +506,14 @@ static size_t send_spread(struct kf_producer *p, const struct target *to,
     int32_t partition = kf_handle_partition(to->handle, to->now_us);
     size_t refused = 0, i = 0;
 
-    if (partition < 0 && n > 2) {
+    if (partition < 0 && n > 1) {
         refused = send_plain(p, to, RD_KAFKA_PARTITION_UA, records, 1, tickets);
         i = 1;
         partition = kf_handle_partition(to->handle, to->now_us);
     }
-    if (partition >= 0 && n > i + 1) {
+    if (n > i + 1)
         refused += send_plain(p, to, partition, records + i, n - i - 1, tickets + i);
-        i = n - 1;
-    }
-    return refused +
-           send_plain(p, to, RD_KAFKA_PARTITION_UA, records + i, n - i, tickets + i);
+    return refused + send_last(p, to, partition, &records[n - 1], tickets[n - 1]);
 }
 
 /* How many of them, from the first, go the way of the first. */
