@@ -10,6 +10,7 @@
 #include "tests/fakes/batches.h"
 #include "tests/fakes/memory_sink.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -293,10 +294,14 @@ static void a_claim_that_counts_is_gone_on_with_in_its_middle(void)
     o.batch_rows = 11;
     stage(100, 3);
     damage("sed -i 's/,\"runs\":\"[^\"]*\"//g' _claims/t/00000/*");
-    for (int i = 0; i < 1000 && to.next < 250; i++) { // on a busy machine many load none
+    struct source_state now = {0};
+    int64_t until = clock_ms() + 60000; // on a busy machine many tries load nothing
+    for (int i = 0; clock_ms() < until && to.next < 250; i++) {
         to.lose_after = i % 3;
-        (void)load(&o, 1, &e);
+        now = load(&o, 1, &e);
     }
+    if (to.next < 250)
+        printf("# at %" PRId64 ": %s; %s\n", to.next, now.why, e.msg);
     CHECK_INT(to.next, 250);
     CHECK_INT(to.rows, 150);
     leave();
