@@ -644,9 +644,10 @@ void reg_writer_close(struct reg_writer *w)
 {
     if (w == NULL)
         return;
-    reg_forward_close(w->forward);
+    reg_forward_stop(w->forward);
     queue_close(&w->queue);
     pthread_join(w->thread, NULL);
+    reg_forward_close(w->forward);
     queue_free(&w->queue);
     reg_pen_close(w->pen);
     free(w->properties.items);

@@ -250,13 +250,15 @@ bool reg_forward_submit(struct reg_forward *f, struct reg_job *job)
     return queue_try_put(&f->queue, job);
 }
 
-void reg_forward_close(struct reg_forward *f)
+void reg_forward_stop(struct reg_forward *f)
 {
-    if (f == NULL)
-        return;
     queue_close(&f->queue);
     for (size_t i = 0; i < FORWARD_THREADS; i++)
         pthread_join(f->threads[i], NULL);
+}
+
+void reg_forward_close(struct reg_forward *f)
+{
     for (size_t i = 0; i < FORWARD_THREADS; i++)
         http_client_close(f->clients[i]);
     queue_free(&f->queue);

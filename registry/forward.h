@@ -44,7 +44,9 @@ bool reg_forward_submit(struct reg_forward *f, struct reg_job *job);
 bool reg_forward_gave_up(struct reg_forward *f, const struct reg_fence *fence);
 /* We took the pen, or tried: how long that takes here and now. */
 void reg_forward_note_take(struct reg_forward *f, int64_t us);
-/* Gives back what waits, then ends. */
+/* Gives back what waits, and takes nothing more. */
+void reg_forward_stop(struct reg_forward *f);
+/* Behind that, and when nobody asks or tells it anything any more. */
 void reg_forward_close(struct reg_forward *f);
 
 /* How long to wait for an answer, when answers took `usual_us` of late.  Pure. */
