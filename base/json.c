@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include "base/utf8.h"
+
 #include <assert.h>
 #include <float.h>
 #include <inttypes.h>
@@ -701,11 +703,10 @@ static void put_escaped(struct buf *out, uint8_t c)
         buf_printf(out, "\\u%04x", c);
 }
 
-void json_put_string(struct buf *out, struct span s)
+static void put_text(struct buf *out, struct span s)
 {
     size_t plain = 0;
 
-    buf_put_u8(out, '"');
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] >= 0x20 && s.p[i] != '"' && s.p[i] != '\\')
             continue;
@@ -714,6 +715,18 @@ void json_put_string(struct buf *out, struct span s)
         plain = i + 1;
     }
     buf_put(out, span_skip(s, plain));
+}
+
+void json_put_string(struct buf *out, struct span s)
+{
+    size_t good;
+
+    buf_put_u8(out, '"');
+    for (; (good = utf8_good(s)) < s.n; s = span_skip(s, good + 1)) {
+        put_text(out, span_of(s.p, good));
+        buf_put_str(out, "\xef\xbf\xbd"); // U+FFFD
+    }
+    put_text(out, s);
     buf_put_u8(out, '"');
 }
 

@@ -75,7 +75,8 @@ static inline bool json_is(const struct json *j, enum json_kind k)
 enum err_kind json_int(int64_t *out, const struct json *j, int64_t min, int64_t max,
                        struct err *e) MUST_USE;
 
-/* Appends "..." with what RFC 8259 requires escaped (and nothing else) escaped. */
+/* Appends "..." with what RFC 8259 requires escaped (and nothing else) escaped.  Bytes
+ * that are no UTF-8 become U+FFFD: a message may have been cut in a character. */
 void json_put_string(struct buf *out, struct span s);
 void json_put_int(struct buf *out, int64_t v);
 /* Shortest digits that read back as the same double, laid out as ECMAScript (and RFC

@@ -419,6 +419,17 @@ static void whole_numbers_and_strings_are_written(void)
     buf_free(&out);
 }
 
+static void what_is_no_utf_8_is_written_as_a_replacement(void)
+{
+    struct buf out = BUF_INIT(200);
+
+    json_put_string(&out, span_of("cut \xc3", 5));
+    json_put_string(&out, span_of("\xff\xe2\x82\"\xc3\xa9", 6));
+    CHECK_SPAN(buf_span(&out), "\"cut \xef\xbf\xbd\"\"\xef\xbf\xbd\xef\xbf\xbd"
+                               "\xef\xbf\xbd\\\"\xc3\xa9\"");
+    buf_free(&out);
+}
+
 static void a_part_of_a_tree_is_written_alone(void)
 {
     struct arena a = {0};
@@ -510,6 +521,7 @@ int main(void)
     RUN(doubles_are_written_short);
     RUN(every_double_reads_back);
     RUN(whole_numbers_and_strings_are_written);
+    RUN(what_is_no_utf_8_is_written_as_a_replacement);
     RUN(a_part_of_a_tree_is_written_alone);
     RUN(kinds_have_names);
     RUN(the_public_suite_agrees_but_for_double_names);
