@@ -579,7 +579,6 @@ enum err_kind engine_open(struct engine **out, const struct aggregator_settings 
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct engine *g = mem_alloc(sizeof *g);
-    pthread_condattr_t a;
 
     pthread_once(&once, add_metrics);
     g->s = s;
@@ -589,10 +588,7 @@ enum err_kind engine_open(struct engine **out, const struct aggregator_settings 
     g->subject = aggregator_subject(s);
     g->changelog = aggregator_changelog(s);
     pthread_mutex_init(&g->lock, NULL);
-    pthread_condattr_init(&a);
-    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-    pthread_cond_init(&g->changed, &a);
-    pthread_condattr_destroy(&a);
+    clock_cond_init(&g->changed);
     if (open_parts(g, e) != ERR_OK) {
         free_engine(g);
         return e->kind;

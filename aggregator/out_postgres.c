@@ -115,8 +115,7 @@ static enum err_kind make_tables(struct postgres *p, struct err *e)
     buf_put_str(&sql, " (_key bytea PRIMARY KEY");
     put_names(&sql, p->shape, TYPES);
     buf_put_str(&sql, "); COMMIT");
-    buf_put_u8(&sql, 0);
-    enum err_kind rc = pg_run(&p->pg, (const char *)sql.p, e);
+    enum err_kind rc = pg_run_buf(&p->pg, &sql, e);
     buf_free(&sql);
     return rc;
 }
@@ -333,10 +332,7 @@ static enum err_kind write_rows(struct postgres *p, struct err *e)
     buf_put(&sql, buf_span(&p->rows));
     buf_put_str(&sql, "\nON CONFLICT (_key) DO UPDATE SET _key = EXCLUDED._key");
     put_names(&sql, p->shape, SETS);
-    buf_put_u8(&sql, 0);
-    enum err_kind rc = buf_status(&sql, e);
-    if (rc == ERR_OK)
-        rc = pg_run(&p->pg, (const char *)sql.p, e);
+    enum err_kind rc = pg_run_buf(&p->pg, &sql, e);
     buf_free(&sql);
     return rc;
 }
@@ -355,8 +351,7 @@ static enum err_kind end_writing(struct postgres *p, const int64_t *positions, s
         buf_put_str(&sql, "; ");
     }
     buf_put_str(&sql, "COMMIT");
-    buf_put_u8(&sql, 0);
-    enum err_kind rc = pg_run(&p->pg, (const char *)sql.p, e);
+    enum err_kind rc = pg_run_buf(&p->pg, &sql, e);
     buf_free(&sql);
     return rc;
 }

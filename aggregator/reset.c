@@ -131,10 +131,7 @@ static enum err_kind move_all(struct reset *r, struct pg *pg, struct err *e)
     for (int32_t i = 0; i < r->n; i++)
         etl_put_reset(&sql, a->job, a->topic, i, goes_on(r, i), who, r->s->reason);
     buf_put_str(&sql, "COMMIT");
-    buf_put_u8(&sql, 0);
-    enum err_kind rc = buf_status(&sql, e);
-    if (rc == ERR_OK)
-        rc = pg_run(pg, (const char *)sql.p, e);
+    enum err_kind rc = pg_run_buf(pg, &sql, e);
     buf_free(&sql);
     return rc;
 }

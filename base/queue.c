@@ -6,7 +6,6 @@
 
 void queue_init(struct queue *q, size_t cap)
 {
-
     *q = (struct queue){.items = mem_array(cap, sizeof *q->items), .cap = cap};
     pthread_mutex_init(&q->lock, NULL);
     clock_cond_init(&q->some);

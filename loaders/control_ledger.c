@@ -108,10 +108,7 @@ static enum err_kind move_postgres(struct control *c, const char *who, struct er
             etl_put_reset(&sql, c->s.load.job, c->s.load.topic, i, c->stands[i].target,
                           who, c->s.reason);
     buf_put_str(&sql, "COMMIT");
-    buf_put_u8(&sql, 0);
-    enum err_kind rc = buf_status(&sql, e);
-    if (rc == ERR_OK)
-        rc = pg_run(&c->pg, (const char *)sql.p, e);
+    enum err_kind rc = pg_run_buf(&c->pg, &sql, e);
     buf_free(&sql);
     return rc;
 }

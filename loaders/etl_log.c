@@ -133,8 +133,7 @@ enum err_kind run_end(struct pg *pg, const struct run *r, const char *status,
                status);
     etl_put_text(&sql, why);
     buf_printf(&sql, " WHERE run_id = '%s'", r->id);
-    buf_put_u8(&sql, 0);
-    enum err_kind rc = pg_run(pg, (const char *)sql.p, e);
+    enum err_kind rc = pg_run_buf(pg, &sql, e);
     buf_free(&sql);
     return rc;
 }

@@ -48,10 +48,7 @@ enum err_kind phase_end(struct pg *pg, const struct run *r, const struct etl_pha
                 "excluded.files_in, files_out = excluded.files_out, bytes_in = "
                 "excluded.bytes_in, bytes_out = excluded.bytes_out, load_run = "
                 "excluded.load_run, error_message = excluded.error_message");
-    buf_put_u8(&sql, 0);
-    enum err_kind rc = buf_status(&sql, e);
-    if (rc == ERR_OK)
-        rc = pg_run(pg, (const char *)sql.p, e);
+    enum err_kind rc = pg_run_buf(pg, &sql, e);
     buf_free(&sql);
     return rc;
 }

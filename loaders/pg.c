@@ -315,6 +315,13 @@ enum err_kind pg_run(struct pg *pg, const char *sql, struct err *e)
     return pg_ask(pg, NULL, sql, e);
 }
 
+enum err_kind pg_run_buf(struct pg *pg, struct buf *sql, struct err *e)
+{
+    buf_put_u8(sql, 0);
+    TRY(buf_status(sql, e));
+    return pg_run(pg, (const char *)sql->p, e);
+}
+
 enum err_kind pg_runf(struct pg *pg, struct err *e, const char *fmt, ...)
 {
     va_list ap;

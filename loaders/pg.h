@@ -56,6 +56,8 @@ void pg_drop(struct pg *pg);
 
 /* Runs one or several statements; rows are thrown away. */
 enum err_kind pg_run(struct pg *pg, const char *sql, struct err *e) MUST_USE;
+/* The same of what a buf holds, which is ended with NUL.  ERR_LIMIT: it ran over. */
+enum err_kind pg_run_buf(struct pg *pg, struct buf *sql, struct err *e) MUST_USE;
 enum err_kind pg_runf(struct pg *pg, struct err *e, const char *fmt, ...)
     PRINTF_LIKE(3, 4) MUST_USE;
 /* The same, keeping the last statement's rows: the caller's, PQclear(). */

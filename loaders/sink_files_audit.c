@@ -224,8 +224,7 @@ static enum err_kind ensure_run(struct files *f, const struct stage_claim *c,
     buf_put_str(&sql,
                 ", 'avrogate', 'known from its claims alone') ON CONFLICT (run_id) "
                 "DO NOTHING");
-    buf_put_u8(&sql, 0);
-    enum err_kind rc = pg_run(&f->ledger, (const char *)sql.p, e);
+    enum err_kind rc = pg_run_buf(&f->ledger, &sql, e);
     buf_free(&sql);
     return rc;
 }

@@ -267,10 +267,7 @@ enum err_kind files_tell_rules(struct sink *s, const struct rule_result *results
     if (f->o.audit_url == NULL || n == 0)
         return ERR_OK;
     rule_result_put(&sql, &o, results, n, true, NULL);
-    buf_put_u8(&sql, 0);
-    enum err_kind rc = buf_status(&sql, e);
-    if (rc == ERR_OK)
-        rc = pg_run(&f->pg, (const char *)sql.p, e);
+    enum err_kind rc = pg_run_buf(&f->pg, &sql, e);
     buf_free(&sql);
     return rc;
 }

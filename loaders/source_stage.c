@@ -687,14 +687,9 @@ static const struct source_ops stage_ops = {.name = "stage",
 
 static void init_lock(struct stage_source *s)
 {
-    pthread_condattr_t a;
-
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&a);
-    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->some, &a);
-    pthread_cond_init(&s->room, &a);
-    pthread_condattr_destroy(&a);
+    clock_cond_init(&s->some);
+    clock_cond_init(&s->room);
 }
 
 static enum err_kind open_place(struct stage_source *s, struct err *e)

@@ -3,6 +3,7 @@
 #include "avro-core/canon.h"
 #include "base/json.h"
 #include "loaders/stage_envelope.h"
+#include "place/place.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -54,6 +55,15 @@ int64_t stage_claim_first(const char *name)
     return strlen(name) == 20 && strspn(name, "0123456789") == 20 && name[0] == '0'
                ? strtoll(name, NULL, 10)
                : -1;
+}
+
+int64_t stage_claim_newest(const struct place_entry *all, size_t n)
+{
+    int64_t newest = -1;
+
+    while (n-- > 0 && newest < 0)
+        newest = stage_claim_first(all[n].name);
+    return newest;
 }
 
 /* The members that are texts or numbers, written and read by the same rows. */

@@ -73,6 +73,9 @@ void stage_claims_dir(char out[STAGE_NAME], const char *topic, int32_t partition
 int32_t stage_claims_partition(const char *name);
 /* Below that directory: the offset of a claim's name, -1 when it is none. */
 int64_t stage_claim_first(const char *name);
+struct place_entry;
+/* The newest of what such a directory lists, -1 = none. */
+int64_t stage_claim_newest(const struct place_entry *all, size_t n);
 void stage_claim_name(char out[STAGE_NAME], const char *topic, int32_t partition,
                       int64_t first);
 

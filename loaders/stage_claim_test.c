@@ -1,6 +1,7 @@
 #include "loaders/stage_claim.h"
 
 #include "loaders/stage_envelope.h"
+#include "place/place.h"
 #include "tests/check.h"
 
 static void a_claim_comes_back_as_it_was_written(void)
@@ -206,6 +207,12 @@ static void a_claims_name_is_its_first_offset(void)
     CHECK_INT(stage_claim_first("09223372036854775807"), INT64_MAX);
     CHECK_INT(stage_claim_first("00000000000000000100.done"), -1);
     CHECK_INT(stage_claim_first("0000000000000000010x"), -1);
+    const struct place_entry all[] = {{.name = "00000000000000000007"},
+                                      {.name = "00000000000000000100"},
+                                      {.name = "00000000000000000100.done"}};
+    CHECK_INT(stage_claim_newest(all, 3), 100);
+    CHECK_INT(stage_claim_newest(all + 2, 1), -1);
+    CHECK_INT(stage_claim_newest(all, 0), -1);
     CHECK_INT(stage_claim_first("100"), -1);
 }
 

@@ -355,11 +355,9 @@ static enum err_kind clean_merges(struct cleaning *c, struct err *e)
 {
     struct place_entry *all;
     size_t n;
-    int64_t newest = -1;
 
     TRY(place_list(c->o->place, SWAP_DIR, NULL, &c->a, &all, &n, e));
-    for (size_t i = n; i-- > 0 && newest < 0;)
-        newest = stage_claim_first(all[i].name);
+    int64_t newest = stage_claim_newest(all, n);
     for (size_t i = n; i-- > 0 && !is_stopped(c);) {
         int64_t seq = stage_claim_first(all[i].name);
         bool done = seq != newest ||

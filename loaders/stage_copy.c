@@ -164,12 +164,10 @@ static enum err_kind add_partition(struct copying *c, int32_t partition, struct 
     char dir[STAGE_NAME];
     struct place_entry *all;
     size_t n;
-    int64_t newest = -1;
 
     stage_claims_dir(dir, c->o->topic, partition);
     TRY(place_list(c->o->place, dir, NULL, &c->a, &all, &n, e));
-    for (size_t i = n; i-- > 0 && newest < 0;)
-        newest = stage_claim_first(all[i].name);
+    int64_t newest = stage_claim_newest(all, n);
     for (size_t i = 0; i < n; i++) {
         int64_t first = stage_claim_first(all[i].name);
         if (first < 0 || (all[i].modified_ms < c->o->since_ms && !c->o->merged))
@@ -253,11 +251,9 @@ static enum err_kind add_merges(struct copying *c, struct err *e)
 {
     struct place_entry *all;
     size_t n;
-    int64_t newest = -1;
 
     TRY(place_list(c->o->place, SWAP_DIR, NULL, &c->a, &all, &n, e));
-    for (size_t i = n; i-- > 0 && newest < 0;)
-        newest = stage_claim_first(all[i].name);
+    int64_t newest = stage_claim_newest(all, n);
     for (size_t i = 0; i < n; i++) {
         int64_t seq = stage_claim_first(all[i].name);
         if (seq >= 0)
