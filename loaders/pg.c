@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { ASK_AGAIN_MS = 3000 };
+enum { ASK_AGAIN_MS = 3000, END_AGAIN_MS = 20, END_TRIES = 50 };
 
 void pg_init(struct pg *pg, const char *url, const char *name)
 {
@@ -153,6 +153,8 @@ static void forget_failure(struct pg *pg)
 static enum err_kind lose(struct pg *pg, struct err *e)
 {
     set_message(e, ERR_UNAVAILABLE, PQerrorMessage(pg->conn));
+    if (pg->former == 0) // or it was the next one, which had not taken its place yet
+        pg->former = pg->backend;
     pg_drop(pg);
     pg->lost = true;
     return ERR_UNAVAILABLE;
@@ -275,6 +277,63 @@ static enum err_kind open_connection(struct pg *pg, struct err *e)
     return e->kind;
 }
 
+/* A server that waits for data sends nothing, and hears of a dead line by its own
+ * keepalives alone: until then a session keeps its locks.  What somebody has set stays.
+ */
+static const char notice_soon[] =
+    "SELECT set_config(s.name, v.setting, false) FROM pg_settings s, (VALUES "
+    "('tcp_keepalives_idle', '15'), ('tcp_keepalives_interval', '5'), "
+    "('tcp_keepalives_count', '3'), ('tcp_user_timeout', '30000')) v (name, setting) "
+    "WHERE s.name = v.name AND s.source = 'default'";
+
+/* The name keeps us from ending somebody else's who got the same number since. */
+static const char end_former[] =
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %d AND pid <> "
+    "pg_backend_pid() AND usename = current_user AND application_name = "
+    "current_setting('application_name')";
+
+static enum err_kind ask(struct pg *pg, PGresult **rows, const char *sql, struct err *e)
+{
+    if (PQsendQuery(pg->conn, sql) != 1)
+        return lose(pg, e);
+    return take_answers(pg, rows, e);
+}
+
+/* Until it is gone, which takes a moment: the locks it had are wanted now. */
+static void end_former_session(struct pg *pg)
+{
+    char sql[sizeof end_former + 20];
+    struct err ignored = {0};
+    PGresult *r;
+    bool there = true;
+
+    snprintf(sql, sizeof sql, end_former, pg->former);
+    for (int i = 0; i < END_TRIES && there; i++) {
+        if (i > 0)
+            poll(NULL, 0, END_AGAIN_MS);
+        if (ask(pg, &r, sql, &ignored) != ERR_OK)
+            return;
+        there = PQntuples(r) > 0;
+        PQclear(r);
+    }
+}
+
+/* Both are courtesies: what speaks like PostgreSQL and knows neither is used all the
+ * same, unless it hangs up. */
+static enum err_kind arrive(struct pg *pg, struct err *e)
+{
+    struct err ignored = {0};
+
+    (void)!ask(pg, NULL, notice_soon, &ignored);
+    if (pg->conn != NULL && pg->former != 0)
+        end_former_session(pg);
+    if (pg->conn == NULL)
+        return err_set(e, ERR_UNAVAILABLE, "the connection broke at its beginning");
+    pg->backend = PQbackendPID(pg->conn);
+    pg->former = 0;
+    return ERR_OK;
+}
+
 enum err_kind pg_connect(struct pg *pg, struct err *e)
 {
     if (pg->conn != NULL && !is_broken(pg))
@@ -286,6 +345,7 @@ enum err_kind pg_connect(struct pg *pg, struct err *e)
 
     expose(pg, PQsocket(pg->conn));
     PQsetNoticeReceiver(pg->conn, ignore_notice, NULL);
+    TRY(arrive(pg, e));
     if (pg->greet == NULL)
         return ERR_OK;
 
@@ -305,9 +365,7 @@ static enum err_kind ready(struct pg *pg, struct err *e)
 enum err_kind pg_ask(struct pg *pg, PGresult **rows, const char *sql, struct err *e)
 {
     TRY(ready(pg, e));
-    if (PQsendQuery(pg->conn, sql) != 1)
-        return lose(pg, e);
-    return take_answers(pg, rows, e);
+    return ask(pg, rows, sql, e);
 }
 
 enum err_kind pg_run(struct pg *pg, const char *sql, struct err *e)
@@ -349,9 +407,7 @@ enum err_kind pg_ask_with(struct pg *pg, PGresult **rows, const char *sql, int n
 enum err_kind pg_copy_begin(struct pg *pg, const char *sql, struct err *e)
 {
     TRY(ready(pg, e));
-    if (PQsendQuery(pg->conn, sql) != 1)
-        return lose(pg, e);
-    return take_answers(pg, NULL, e);
+    return ask(pg, NULL, sql, e);
 }
 
 enum err_kind pg_copy_out(struct pg *pg, const char *sql, struct buf *out,

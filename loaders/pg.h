@@ -11,6 +11,10 @@
  * the last call ended without an answer, so that its outcome is unknown.  Whatever a
  * call says, the connection is either usable or closed when it returns.
  *
+ * A network that swallows everything is noticed after 30 s at most; the server is asked
+ * to notice it as soon (its own default: two hours).  What a session of ours left
+ * behind there, perhaps with rows locked, is ended when the next one is open.
+ *
  * A URL is libpq's: postgresql://..., or key=value; PGPASSWORD, PGPASSFILE and
  * PGSERVICE work as everywhere.  The password is in no message of ours.
  *
@@ -37,6 +41,9 @@ struct pg {
     char sqlstate[6];
     char column[64], constraint[64];
     long line; // of the COPY, from 1; 0 = not said
+
+    int backend; // the server's process
+    int former;  // that of a connection that was lost; 0 = none
 
     pthread_mutex_t lock;
     int fd;         // under lock: what pg_cancel() shuts, -1 = nothing

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""A loader whose packets to its database vanish: no answer, no reset (cable.py).  It notices in the time that its
+connection says, and what the server still holds for it, which noticed nothing, is taken from there."""
+from loader_world import *
+from cable import Cable
+
+URL = make_database(SERVER, "loader_cable")
+PORT = int(URL.rsplit(":", 1)[1].split("/")[0])
+SOON = "sslmode=disable&gssencmode=disable&connect_timeout=2&tcp_user_timeout=1200&keepalives_idle=1&keepalives_interval=1&keepalives_count=1"
+
+
+def through(cable):
+    return URL.replace(":%d/" % PORT, ":%d/" % cable.port) + "?" + SOON
+
+
+def lines_to(port):
+    """Connections that a process holds for established."""
+    with open("/proc/net/tcp") as f:
+        lines = [l.split() for l in f][1:]
+    return sum(l[2] == "0100007F:%04X" % port and l[3] == "01" for l in lines)
+
+
+def seconds_until_probed(w):
+    """When the server asks next whether the loader is there: its side of the writer's connection, as the kernel has it."""
+    port = w.one("SELECT client_port FROM pg_stat_activity a JOIN etl_log l ON a.application_name = 'avrogate w ' || l.run_id WHERE "
+                 "l.job_name = %s", w.name)
+    with open("/proc/net/tcp") as f:
+        lines = [l.split() for l in f][1:]
+    timer, left = [l[5] for l in lines if l[1] == "0100007F:%04X" % PORT and l[2] == "0100007F:%04X" % port][0].split(":")
+    return int(left, 16) / os.sysconf("SC_CLK_TCK") if timer == "02" else 0
+
+
+class Moment:
+    """Of many packets one: at which the cable is pulled, once."""
+
+    def __init__(self):
+        self.what, self.where, self.to_server, self.seen = None, "", True, b""
+
+    def at(self, to_server, what, where):
+        self.to_server, self.where, self.what = to_server, where, what
+
+    def __call__(self, to_server, data):
+        if self.what is None or to_server != self.to_server or self.what not in data:
+            return ""
+        self.what, self.seen = None, data
+        return self.where
+
+
+def pulled(to_server, what, where, held):
+    """Pulled three times at that moment; `held`: the server is left with the position's row locked."""
+    moment = Moment()
+    cable = Cable(PORT, moment)
+    w = World(URL, parts=1, batch__rows=500, batch__age="50ms", sink__postgres__url=through(cable), sink__postgres__lock_timeout="1s")
+    p, n, slowest = w.start(), 500, 0
+    w.produce(0, n)
+    w.wait_for(n)
+    same(seconds_until_probed(w) < 16, True, "seconds until the server looks whether we are there: %.0f" % seconds_until_probed(w))
+    for _ in range(2):
+        moment.at(to_server, what, where)
+        w.produce(n, n + 500)
+        wait("it is pulled", lambda: cable.pulled, 10)
+        began = time.time()
+        wait("it noticed", lambda: lines_to(cable.port) == 0, 10)
+        slowest = max(slowest, time.time() - began)
+        if held:
+            same(w.ask("SELECT count(*) FROM pg_stat_activity a JOIN etl_log l ON a.application_name = 'avrogate w ' || l.run_id WHERE l.job_name = %s "
+                       "AND xact_start IS NOT NULL", w.name), [(1,)], "transactions that the server keeps open")
+        w.produce(n + 500, n + 1000)
+        cable.put_back()
+        n += 1000
+        w.wait_for(n, 20)
+    same(p.poll(), None, "it still runs")
+    same(w.runs(), [("running", n, None)], "runs")
+    w.stop(p)
+    w.proves(range(n))
+    same(w.ask("SELECT DISTINCT epoch FROM etl_offsets WHERE pipeline = %s", w.name), [(1,)], "it kept its partition")
+    return "noticed after %.1f s at most" % slowest
+
+
+def rows_on_their_way_are_sent_again():
+    return pulled(True, b"PGCOPY\n", "before", held=True)
+
+
+def a_commit_that_did_not_arrive_is_made_again():
+    return pulled(True, b"COMMIT\0", "before", held=True)
+
+
+def a_commit_whose_answer_vanished_is_looked_up():
+    return pulled(False, b"COMMIT\0", "before", held=False)
+
+
+run_all([rows_on_their_way_are_sent_again, a_commit_that_did_not_arrive_is_made_again, a_commit_whose_answer_vanished_is_looked_up])
