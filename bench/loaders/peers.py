@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Kafka to Postgres and to Parquet, five columns: `avrogate load` beside what people write or run today, in the same run.
 
-usage: bench/loaders/peers.py [--rows 1000000] [--rounds 3] [--only REGEX] [--spark FOLDER] [--place hdfs=HOST:PORT]
+usage: bench/loaders/peers.py [--rows 1000000] [--rounds 3] [--only REGEX] [--spark FOLDER] [--connect FOLDER]
+                              [--place hdfs=HOST:PORT]
 env: AVROGATE (a release build), AVROGATE_TEST_KAFKA, AVROGATE_TEST_PG as for the tests
 
 Each way is a process of its own, on the same topic: records of five columns in one partition, there before the clock starts. Rows a
@@ -12,6 +13,7 @@ start of the process to the first commit. Ways:
   python                confluent-kafka and fastavro; psycopg2 with COPY BINARY, or pyarrow; offsets in the transaction, or committed after the file
   copy binary, inserts  no Kafka: the same rows out of memory, 10,000 a transaction with an offset row in it; the latter 500 rows a statement
   spark                 structured streaming, available now, from_avro: FOLDER is what bench/loaders/README.md says
+  connect               Kafka Connect with Debezium's JDBC sink and Apicurio's Avro converter: FOLDER as said there
 
 Rounds alternate, because machines drift; what is to be compared stands in one round.
 """
@@ -23,6 +25,7 @@ words.add_argument("--rows", type=int, default=1000000)
 words.add_argument("--rounds", type=int, default=3)
 words.add_argument("--only", default="", help="ways whose names match")
 words.add_argument("--spark", help="a folder with pyspark and jars/")
+words.add_argument("--connect", help="a folder with jars/ of Kafka Connect and plugins/ of Debezium")
 words.add_argument("--place", default="file", help="where avrogate stages once more: hdfs=HOST:PORT")
 args = words.parse_args()
 sys.argv[1:] = []
@@ -143,6 +146,27 @@ def by_spark(sink):
     return run
 
 
+def by_connect():
+    w.ask("DROP TABLE IF EXISTS plain")
+    w.ask(TABLE % "plain")
+    said = tempfile.mktemp()
+    began, cpu, mb = measured([sys.executable, os.path.join(HERE, "connect_peer.py"), said, w.kafka, w.name, str(args.rows), url, w.registry.url, args.connect])
+    seconds, first = told(said)
+    same(w.one("SELECT count(*) FROM plain"), args.rows, "rows")
+    return seconds, cpu, mb, first - began
+
+
+def also_as_apicurio(registry):
+    """Its converter reads the framing that all read, and asks for the schema of an id in a way of its own."""
+    answer = registry.answer
+
+    def either(p):
+        if p[1:3] != ["apis", "registry"]:
+            return answer(p)
+        return 200, [] if p[-1] == "references" else json.loads(registry.schemas[int(p[6])])
+    registry.answer = either
+
+
 url = make_database(SERVER, "bench")
 w = Stage(format="parquet", parts=1, schema=SCHEMA)
 w.url = url
@@ -153,6 +177,9 @@ ways = {"postgres": to_postgres, "postgres, python": by_python("postgres"), "pos
 if args.place != "file":
     ways["parquet, " + args.place] = lambda: to_files(make_place(w.name))
 ways["parquet, python"] = by_python("parquet")
+if args.connect:
+    also_as_apicurio(w.registry)
+    ways["postgres, connect"] = by_connect
 if args.spark:
     ways.update({"postgres, spark": by_spark("postgres"), "parquet, spark": by_spark("parquet")})
 print("# %d records of about %d bytes; load %.1f" % (args.rows, len(cycle[-1]), os.getloadavg()[0]), flush=True)
