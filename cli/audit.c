@@ -78,7 +78,8 @@ static const char runs_table_sql[] =
 static const char runs_sql[] =
     "SELECT start_time, end_time, job_name, status, records_processed, error_message, "
     "run_id, source, topic, target, {partition}, first_offset, last_offset, "
-    "partitions, records_rejected, records_duplicate, records_filtered, {run_aside} AS "
+    "partitions, records_rejected, records_duplicate, records_filtered, "
+    "COALESCE(l.records_quarantined, 0) AS "
     "records_quarantined, batches, bytes, {schema_ids} AS schema_ids, instance, "
     "program" OF_RUNS;
 
@@ -177,7 +178,7 @@ static enum err_kind do_rules(struct audit *a, struct err *e)
 bool audit_say(struct buf *sql, const struct audit *a, size_t i)
 {
     static const char *const all[] = {runs_table_sql, runs_sql, failures_sql,
-                                      rejects_sql};
+                                      rejects_sql, rules_sql};
 
     if (i >= sizeof all / sizeof all[0])
         return audit_verify_say(sql, a, i - sizeof all / sizeof all[0]);

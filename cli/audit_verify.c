@@ -56,8 +56,10 @@ static const struct check {
      "{0}/{1} generation {2}: expected a range at {3}, found one at {4}"},
     {"records in = loaded + set aside + duplicate + filtered + quarantined",
      "SELECT topic, part, first_offset, rows_in, rows_loaded, rows_rejected, "
-     "rows_duplicate, rows_filtered, {aside} FROM etl_batch WHERE rows_in <> "
-     "rows_loaded + rows_rejected + rows_duplicate + rows_filtered + {aside}{of}",
+     "rows_duplicate, rows_filtered, COALESCE(rows_quarantined, 0) FROM etl_batch "
+     "WHERE rows_in <> "
+     "rows_loaded + rows_rejected + rows_duplicate + rows_filtered + "
+     "COALESCE(rows_quarantined, 0){of}",
      "{0}/{1}@{2}: {3} in, {4} + {5} + {6} + {7} + {8} accounted for"},
     {"positions stand where the ranges end",
      "SELECT o.topic, o.part, o.next_offset, x.ends_at FROM etl_offsets o JOIN (SELECT "
@@ -149,16 +151,18 @@ static const char sums_sql[] =
     "SELECT l.run_id, l.job_name, l.records_processed, COALESCE(x.loaded, 0), "
     "l.records_rejected, COALESCE(x.rejected, 0), l.records_duplicate, "
     "COALESCE(x.repeated, 0), l.records_filtered, COALESCE(x.filtered, 0), "
-    "{run_aside}, "
+    "COALESCE(l.records_quarantined, 0), "
     "COALESCE(x.aside, 0), l.batches, COALESCE(x.batches, 0), l.bytes, "
     "COALESCE(x.bytes, 0) FROM etl_log l LEFT JOIN (SELECT run_id, SUM(rows_loaded) AS "
     "loaded, SUM(rows_rejected) AS rejected, SUM(rows_duplicate) AS repeated, "
-    "SUM(rows_filtered) AS filtered, SUM({aside}) AS aside, COUNT(*) AS batches, "
+    "SUM(rows_filtered) AS filtered, SUM(COALESCE(rows_quarantined, 0)) AS aside, "
+    "COUNT(*) AS batches, "
     "SUM(bytes) AS bytes FROM etl_batch GROUP BY run_id) x ON x.run_id = l.run_id "
     "WHERE "
     "(l.records_processed <> COALESCE(x.loaded, 0) OR l.records_rejected <> "
     "COALESCE(x.rejected, 0) OR l.records_duplicate <> COALESCE(x.repeated, 0) OR "
-    "l.records_filtered <> COALESCE(x.filtered, 0) OR {run_aside} <> COALESCE(x.aside, "
+    "l.records_filtered <> COALESCE(x.filtered, 0) OR COALESCE(l.records_quarantined, "
+    "0) <> COALESCE(x.aside, "
     "0) OR l.batches <> COALESCE(x.batches, 0) OR l.bytes <> COALESCE(x.bytes, "
     "0)){of_l}";
 
@@ -317,7 +321,9 @@ static enum err_kind check_target(struct audit *a, const char *target,
 static const char fed_sql[] =
     "WITH fed AS (SELECT target AS t, COALESCE(rows_added, rows_loaded) AS n, "
     "pipeline, "
-    "topic FROM etl_batch{fed_aside}) SELECT t, SUM(n) FROM fed WHERE t IN (SELECT t "
+    "topic FROM etl_batch UNION ALL SELECT quarantine, rows_quarantined, pipeline, "
+    "topic FROM etl_batch WHERE quarantine IS NOT NULL) SELECT t, SUM(n) FROM fed "
+    "WHERE t IN (SELECT t "
     "FROM fed WHERE 1 = 1{of}) GROUP BY t ORDER BY t";
 
 static enum err_kind check_targets(struct audit *a, struct err *e)
@@ -392,7 +398,8 @@ static const char proof_sql[] =
     "first_offset, MAX(last_offset) AS last_offset, COUNT(*) AS batches, SUM(rows_in) "
     "AS "
     "rows_in, SUM(rows_loaded) AS loaded, SUM(rows_rejected) AS rejected, "
-    "SUM(rows_duplicate) AS duplicate, SUM(rows_filtered) AS filtered, SUM({aside}) AS "
+    "SUM(rows_duplicate) AS duplicate, SUM(rows_filtered) AS filtered, "
+    "SUM(COALESCE(rows_quarantined, 0)) AS "
     "quarantined FROM etl_batch WHERE 1 = 1{of} GROUP BY pipeline, topic, part, "
     "generation ORDER BY pipeline, topic, part, generation";
 

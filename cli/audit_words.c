@@ -29,17 +29,10 @@ static const struct filter {
 static const char *const ledger_names[] = {"at", "partition", "rule"};
 static const char *const other_names[] = {"offset", "column", "constraint"};
 
-/* Quarantines are kept where the migrations were (migrate.h): elsewhere there are none,
- * and lists are text. */
+/* Lists are text where the migrations were not (migrate.h). */
 static const struct {
     const char *word, *there, *elsewhere;
 } by_migration[] = {
-    {"aside", "rows_quarantined", "0"},
-    {"run_aside", "l.records_quarantined", "0"},
-    {"fed_aside",
-     " UNION ALL SELECT quarantine, rows_quarantined, pipeline, topic FROM etl_batch "
-     "WHERE quarantine IS NOT NULL",
-     ""},
     {"schema_ids", "to_jsonb(l.schema_ids)", "l.schema_ids"},
     {"seconds", "::timestamptz(0)", ""},
 };

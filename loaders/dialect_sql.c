@@ -519,7 +519,7 @@ static const struct ledger {
         const char *name;
         enum dialect_kind kind;
         int how;
-    } columns[26];
+    } columns[LEDGER_COLUMNS + 1];
 } ledgers[] = {
     {"etl_offsets",
      {{"pipeline", KIND_NAME, KEY},
@@ -555,6 +555,7 @@ static const struct ledger {
       {"records_rejected", KIND_LONG, ALWAYS},
       {"records_duplicate", KIND_LONG, ALWAYS},
       {"records_filtered", KIND_LONG, ALWAYS},
+      {"records_quarantined", KIND_LONG, MAYBE}, // as in etl_batch
       {"batches", KIND_LONG, ALWAYS},
       {"bytes", KIND_LONG, ALWAYS},
       {"schema_ids", KIND_TEXT, ALWAYS},
@@ -575,8 +576,10 @@ static const struct ledger {
       {"rows_rejected", KIND_LONG, ALWAYS},
       {"rows_duplicate", KIND_LONG, ALWAYS},
       {"rows_filtered", KIND_LONG, ALWAYS},
+      {"rows_quarantined", KIND_LONG, MAYBE}, // ledgers of before have NULL
       {"rows_added", KIND_LONG, MAYBE},
       {"bytes", KIND_LONG, ALWAYS},
+      {"quarantine", KIND_NAME, MAYBE},
       {"target", KIND_NAME, ALWAYS},
       {"schema_ids", KIND_TEXT, ALWAYS},
       {"started", KIND_INSTANT, ALWAYS},
@@ -612,6 +615,29 @@ static const struct ledger {
       {"generation", KIND_INT, ALWAYS},
       {"record_offset", KIND_LONG, ALWAYS},
       {"seen", KIND_INSTANT, ALWAYS}}},
+    {"etl_rule_result",
+     {{"run_id", KIND_UUID, KEY},
+      {"topic", KIND_NAME, KEY},
+      {"rule", KIND_NAME, KEY},
+      {"pipeline", KIND_NAME, ALWAYS},
+      {"severity", KIND_NAME, ALWAYS},
+      {"form", KIND_NAME, ALWAYS},
+      {"wanted", KIND_TEXT, ALWAYS},
+      {"checked", KIND_LONG, ALWAYS},
+      {"failed", KIND_LONG, ALWAYS},
+      {"errors", KIND_LONG, ALWAYS},
+      {"last_failed", KIND_TEXT, MAYBE},
+      {"stopped", KIND_TEXT, MAYBE},
+      {"changed", KIND_INSTANT, ALWAYS}}},
+    {"etl_rule_seen",
+     {{"pipeline", KIND_NAME, KEY},
+      {"topic", KIND_NAME, KEY},
+      {"part", KIND_INT, KEY},
+      {"generation", KIND_INT, KEY},
+      {"rule", KIND_NAME, KEY},
+      {"first_offset", KIND_LONG, KEY},
+      {"last_offset", KIND_LONG, ALWAYS},
+      {"keys", KIND_BYTES, ALWAYS}}},
     {"etl_pause",
      {{"pipeline", KIND_NAME, KEY},
       {"since", KIND_INSTANT, ALWAYS},
@@ -638,8 +664,9 @@ static const struct ledger {
       {"error", KIND_TEXT, ALWAYS}}},
 };
 
-/* Words that are reserved somewhere (SQL:2003: PARTITION, AT; Transact-SQL: RULE). */
-static const char *const reserved[] = {"partition", "rule", "at"};
+/* Words that are reserved somewhere (SQL:2003: PARTITION, AT; Transact-SQL: RULE;
+ * MySQL: KEYS). */
+static const char *const reserved[] = {"partition", "rule", "at", "keys"};
 
 void dialect_put_ledger_name(struct buf *sql, const struct dialect *d, const char *name)
 {
@@ -683,9 +710,22 @@ bool dialect_put_ledger(struct buf *sql, const struct dialect *d, size_t i,
     }
     for (size_t c = 0; l->columns[c].name != NULL && l->columns[c].how == KEY; c++) {
         buf_put_str(sql, first ? ", PRIMARY KEY (" : ", ");
-        buf_put_str(sql, l->columns[c].name);
+        dialect_put_ledger_name(sql, d, l->columns[c].name);
         first = false;
     }
     buf_put_str(sql, first ? ")" : "))");
+    return true;
+}
+
+bool dialect_put_ledger_add(struct buf *sql, const struct dialect *d, size_t i,
+                            size_t column, const char **name)
+{
+    const struct ledger *l = &ledgers[i];
+
+    *name = l->columns[column].name;
+    if (*name == NULL)
+        return false;
+    buf_printf(sql, "ALTER TABLE %s %s ", l->table, d->add);
+    put_ledger_column(sql, d, *name, l->columns[column].kind, true);
     return true;
 }

@@ -4,7 +4,7 @@
  *      the target    CREATE TABLE, ALTER TABLE t ADD c, the stage beside it
  *      rows          INSERT INTO t (..) VALUES (?, CAST(? AS uuid)), (..) ..
  *      their keys    from the stage to the target: ON CONFLICT, or MERGE
- *      the ledger    etl_offsets, etl_log, etl_batch, etl_reject, etl_attempt
+ *      the ledger    etl_offsets, etl_log, etl_batch, etl_reject, etl_rule_result, ..
  *
  * Of the records of a key in one batch the last one counts (APPLY_UPSERT, _MIRROR) or
  * the first (APPLY_IGNORE), by the column avrogate_seq that the stage has behind the
@@ -67,9 +67,14 @@ void dialect_merge_once(struct buf *sql, const struct dialect *d, const char *ta
                         const char *const *columns, const char *const *values, size_t n,
                         size_t rows, size_t keys);
 
+#define LEDGER_COLUMNS 26 // most of a table
 /* A column of the ledger, in quotes where it must be. */
 void dialect_put_ledger_name(struct buf *sql, const struct dialect *d,
                              const char *name);
 /* The ledger's tables, one statement each; false past the last. */
 bool dialect_put_ledger(struct buf *sql, const struct dialect *d, size_t i,
                         const char **table);
+/* What gives table i a column that it has not got yet (a ledger of before), and the
+ * column's name; false past the last. */
+bool dialect_put_ledger_add(struct buf *sql, const struct dialect *d, size_t i,
+                            size_t column, const char **name);

@@ -1,4 +1,6 @@
 #include "loaders/dialect_sql.h"
+#include "loaders/quarantine.h"
+#include "loaders/rule_result.h"
 #include "tests/check.h"
 
 #include <stdlib.h>
@@ -240,6 +242,48 @@ static void keys_alone_leave_nothing_to_update(void)
     table_free(&t);
 }
 
+static void what_rules_said_is_added_or_set(void)
+{
+    const struct rule_result r = {
+        .name = "it's", .checked = 5, .failed = 2, .last_failed = "t/0@3: is false"};
+    const struct rule_origin o = {"id", "j", "t"};
+    struct buf sql = BUF_INIT(10000);
+
+    rule_result_put_change(&sql, dialect_named("sqlserver"), &o, &r, 1, false);
+    CHECK_STR(text(&sql),
+              "UPDATE etl_rule_result SET changed = SYSDATETIMEOFFSET(), checked = "
+              "CASE [rule] WHEN N'it''s' THEN checked + 5 ELSE checked END, failed = "
+              "CASE [rule] WHEN N'it''s' THEN failed + 2 ELSE failed END, errors = "
+              "CASE [rule] WHEN N'it''s' THEN errors + 0 ELSE errors END, last_failed "
+              "= CASE [rule] WHEN N'it''s' THEN N't/0@3: is false' ELSE last_failed "
+              "END WHERE run_id = N'id' AND topic = N't' AND [rule] IN (N'it''s')");
+    buf_reset(&sql);
+    rule_result_put_change(&sql, dialect_named("snowflake"), &o, &r, 1, true);
+    CHECK(strstr(text(&sql),
+                 "failed = CASE \"RULE\" WHEN 'it''s' THEN CASE WHEN "
+                 "failed > 2 THEN failed ELSE 2 END ELSE failed END") != NULL);
+    buf_free(&sql);
+}
+
+static void a_quarantine_has_the_records_columns_and_its_own(void)
+{
+    struct table t = table_of(price, NULL);
+    struct buf sql = BUF_INIT(10000);
+    struct err e = {0};
+
+    CHECK_INT(table_append(&t, quarantine_columns, QUARANTINE_EXTRA, "x", &e), ERR_OK);
+    dialect_put_create(&sql, dialect_named("sqlserver"), &t, "t");
+    CHECK(strstr(text(&sql),
+                 "[sum] decimal(9,2) NOT NULL,\n    [_errors] nvarchar(max),\n    "
+                 "[_topic] nvarchar(max),\n    [_partition] int,\n    [_offset] "
+                 "bigint,\n    [_run_id] uniqueidentifier,\n    [_quarantined] "
+                 "datetimeoffset(6)\n)") != NULL);
+    CHECK_INT(table_append(&t, quarantine_columns, 1, "x", &e), ERR_INVALID);
+    CHECK_STR(e.msg, "field _errors: x has a column of that name");
+    buf_free(&sql);
+    table_free(&t);
+}
+
 int main(void)
 {
     RUN(every_dialect_has_every_word);
@@ -251,5 +295,7 @@ int main(void)
     RUN(what_cannot_be_bound_is_made_from_the_stage);
     RUN(a_tombstone_deletes_what_it_alone_names);
     RUN(keys_alone_leave_nothing_to_update);
+    RUN(what_rules_said_is_added_or_set);
+    RUN(a_quarantine_has_the_records_columns_and_its_own);
     return REPORT();
 }

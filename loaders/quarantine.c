@@ -5,17 +5,18 @@
 
 #define HAS_MOST 1600 // MaxHeapAttributeNumber
 
-static const struct {
-    const char *name, *type;
-} extra[QUARANTINE_EXTRA] = {
-    {"_errors", "jsonb"},  {"_topic", "text"},  {"_partition", "integer"},
-    {"_offset", "bigint"}, {"_run_id", "uuid"}, {"_quarantined", "timestamptz"},
+const struct own_column quarantine_columns[QUARANTINE_EXTRA] = {
+    {"_errors", FORM_JSONB, true},   {"_topic", FORM_TEXT, true},
+    {"_partition", FORM_INT4, true}, {"_offset", FORM_INT8, true},
+    {"_run_id", FORM_UUID, true},    {"_quarantined", FORM_TIMESTAMP, true},
 };
+static const char *const types[QUARANTINE_EXTRA] = {"jsonb",  "text", "integer",
+                                                    "bigint", "uuid", "timestamptz"};
 
 static int extra_of(const char *name)
 {
     for (int i = 0; i < QUARANTINE_EXTRA; i++)
-        if (strcmp(extra[i].name, name) == 0)
+        if (strcmp(quarantine_columns[i].name, name) == 0)
             return i;
     return -1;
 }
@@ -41,10 +42,10 @@ static enum err_kind put_missing(const bool *there, const char *quoted, bool evo
         if (!evolve)
             return err_set(e, ERR_INVALID,
                            "table %s has no column %s (and evolve is off)", quoted,
-                           extra[i].name);
+                           quarantine_columns[i].name);
         buf_printf(ddl, any ? ", ADD COLUMN %s %s" : "ALTER TABLE %s ADD COLUMN %s %s",
-                   any ? extra[i].name : quoted, any ? extra[i].type : extra[i].name,
-                   any ? "" : extra[i].type);
+                   any ? quarantine_columns[i].name : quoted,
+                   any ? types[i] : quarantine_columns[i].name, any ? "" : types[i]);
         any = true;
     }
     if (any)
@@ -86,7 +87,7 @@ void quarantine_put_copy(struct buf *out, const struct table *t, const char *quo
         buf_put_str(out, ", ");
     }
     for (int i = 0; i < QUARANTINE_EXTRA; i++)
-        buf_printf(out, "%s%s", i > 0 ? ", " : "", extra[i].name);
+        buf_printf(out, "%s%s", i > 0 ? ", " : "", quarantine_columns[i].name);
     buf_put_str(out, ") FROM STDIN (FORMAT binary)");
 }
 

@@ -15,6 +15,7 @@
 #include "loaders/rows.h"
 
 #define QUARANTINE_EXTRA 6 // columns behind the record's
+extern const struct own_column quarantine_columns[QUARANTINE_EXTRA];
 
 /* As table_plan(), without keys.  ERR_INVALID also: the record has a field of one of
  * these names. */

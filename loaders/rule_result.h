@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "loaders/dialect.h"
 #include "quality/quality.h"
 
 struct rule_result { // all texts borrowed
@@ -32,3 +33,12 @@ struct rule_origin {
 void rule_result_put(struct buf *sql, const struct rule_origin *o,
                      const struct rule_result *results, size_t n, bool set,
                      const char *from);
+
+/* The same in a dialect's words, where no single statement does it everywhere: rows of
+ * nothing for rules that have none yet, and then what adds, or sets. */
+void rule_result_put_once(struct buf *sql, const struct dialect *d,
+                          const struct rule_origin *o,
+                          const struct rule_result *results, size_t n);
+void rule_result_put_change(struct buf *sql, const struct dialect *d,
+                            const struct rule_origin *o,
+                            const struct rule_result *results, size_t n, bool set);

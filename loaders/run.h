@@ -45,6 +45,7 @@ struct loader_settings { // filled by the rows of loader_rows
     int64_t reject_floor, lock_timeout_ms, statement_timeout_ms;
 
     const char *odbc_connection, *odbc_dsn, *odbc_dialect, *odbc_table;
+    const char *odbc_quarantine;
     int odbc_mode, odbc_tombstones;
     struct conf_list odbc_key;
     int64_t odbc_array, odbc_reject_floor, odbc_lock_timeout_ms, odbc_ids_keep_ms;

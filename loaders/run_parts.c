@@ -278,6 +278,7 @@ struct odbc_options loader_odbc(const struct loader_settings *s)
         .evolve = s->odbc_evolve,
         .mode = s->odbc_tombstones == 1 ? APPLY_MIRROR : (enum apply_mode)s->odbc_mode,
         .keys = {s->odbc_key.items, s->odbc_key.n, false},
+        .quarantine = s->odbc_quarantine,
         .ids_keep_ms = s->odbc_ids_keep_ms,
         .array = s->odbc_array,
         .lock_timeout_ms = s->odbc_lock_timeout_ms,
@@ -289,6 +290,7 @@ static enum err_kind open_odbc(struct loader *l, struct err *e)
 {
     struct odbc_options o = loader_odbc(&l->s);
 
+    o.quality = l->quality;
     if (l->s.odbc_tombstones == 1 && l->s.odbc_mode != APPLY_UPSERT)
         return err_set(e, ERR_INVALID,
                        "sink.odbc.tombstones delete: wanted mode upsert");

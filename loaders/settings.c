@@ -141,6 +141,9 @@ const struct conf_row loader_rows[] = {
      .fallback = "7d", .min = 0, .max = DAY_MS * 365,
      .help = "how long the ids of records sent with an Idempotency-Key are remembered, "
              "so that each is one row; 0 = not at all"},
+    {"sink.odbc.quarantine", CONF_TEXT, AT(odbc_quarantine),
+     .help = "table of the records that quality rules put aside (default: "
+             "TABLE_quarantine)"},
     {"sink.odbc.array", CONF_INT, AT(odbc_array), .fallback = "1000", .min = 1,
      .max = 100000,
      .help =

@@ -10,6 +10,7 @@
 
 /* Deaths in one-row mode at one offset before its record is set aside unread. */
 #define CRASHES_MOST 3
+#define ASIDE_SUFFIX "_quarantine"
 
 struct odbc_sink *odbc_sink_of(struct sink *s)
 {
@@ -84,12 +85,19 @@ int64_t odbc_time_ms(const char *cell)
 
 /* --- every new connection --------------------------------------------------------- */
 
-static enum err_kind name_target(struct odbc_sink *s, struct err *e)
+static enum err_kind name_way(const struct odbc_sink *s, struct odbc_way *w,
+                              const char *name, struct err *e)
 {
-    buf_reset(&s->quoted);
-    TRY(dialect_put_table(&s->quoted, s->d, s->o.table, e));
-    buf_put_u8(&s->quoted, 0);
+    buf_reset(&w->quoted);
+    TRY(dialect_put_table(&w->quoted, s->d, name, e));
+    buf_put_u8(&w->quoted, 0);
     return ERR_OK;
+}
+
+static enum err_kind name_tables(struct odbc_sink *s, struct err *e)
+{
+    TRY(name_way(s, &s->to, s->o.table, e));
+    return s->aside_name == NULL ? ERR_OK : name_way(s, &s->aside, s->aside_name, e);
 }
 
 enum err_kind odbc_adopt(struct odbc_sink *s, struct odbc *o, struct err *e)
@@ -106,9 +114,11 @@ enum err_kind odbc_adopt(struct odbc_sink *s, struct odbc *o, struct err *e)
         return err_set(e, ERR_NOT_FOUND, "the driver called itself %s, and now %s",
                        s->d->name, d->name);
     s->d = d;
-    bound_init(&s->bound, d);
+    bound_init(&s->to.bound, d);
+    bound_init(&s->aside.bound, d);
     bound_init(&s->rejects_bound, d);
-    return name_target(s, e);
+    bound_init(&s->noted_bound, d);
+    return name_tables(s, e);
 }
 
 enum err_kind odbc_greet(struct odbc *o, const struct dialect *d, const char *role,
@@ -489,26 +499,45 @@ static void cancel(struct sink *s)
     odbc_cancel(&odbc_sink_of(s)->db);
 }
 
+static struct odbc_way new_way(void)
+{
+    return (struct odbc_way){.quoted = BUF_INIT(2000),
+                             .insert = BUF_INIT(4 << 20),
+                             .make = BUF_INIT(4 << 20),
+                             .apply = BUF_INIT(4 << 20)};
+}
+
+static void free_way(struct odbc_way *w)
+{
+    if (w->table.n > 0)
+        table_free(&w->table);
+    bound_free(&w->bound);
+    buf_free(&w->quoted);
+    buf_free(&w->insert);
+    buf_free(&w->make);
+    buf_free(&w->apply);
+}
+
 static void close_sink(struct sink *sink)
 {
     struct odbc_sink *s = odbc_sink_of(sink);
 
     odbc_close(&s->db);
     odbc_close(&s->ledger);
-    if (s->table.n > 0)
-        table_free(&s->table);
-    bound_free(&s->bound);
+    free_way(&s->to);
+    free_way(&s->aside);
     bound_free(&s->rejects_bound);
+    bound_free(&s->noted_bound);
+    rows_free(&s->aside_rows);
+    free(s->aside_index);
+    free(s->aside_name);
+    free(s->counts);
     repeats_free(&s->repeats);
     rows_free(&s->rows);
     deletion_free(&s->deletion);
     arena_free(&s->arena);
     buf_free(&s->connection);
-    buf_free(&s->quoted);
-    buf_free(&s->insert);
-    buf_free(&s->make);
     buf_free(&s->remove);
-    buf_free(&s->apply);
     buf_free(&s->count);
     buf_free(&s->sql);
     buf_free(&s->attempts_error);
@@ -526,6 +555,7 @@ static const struct sink_ops odbc_ops = {
     .trial = trial,
     .shape = odbc_sink_shape,
     .write = odbc_sink_write,
+    .rules = odbc_tell_rules,
     .begin = begin,
     .end = end,
     .run_id = run_id,
@@ -567,6 +597,23 @@ static enum err_kind check_keys(const struct odbc_options *o, struct err *e)
     return ERR_OK;
 }
 
+/* PostgreSQL would cut it, and then it might be the target's. */
+static enum err_kind check_aside_name(const struct odbc_options *o, struct err *e)
+{
+    const char *name = o->quarantine != NULL ? o->quarantine : o->table;
+    const char *dot = strrchr(name, '.');
+    size_t n = strlen(dot != NULL ? dot + 1 : name);
+
+    if (o->quarantine != NULL && strcmp(name, o->table) == 0)
+        return err_set(e, ERR_INVALID,
+                       "sink.odbc.quarantine is the target: wanted another table");
+    if (n + (o->quarantine != NULL ? 0 : strlen(ASIDE_SUFFIX)) < COLUMN_NAME)
+        return ERR_OK;
+    return err_set(e, ERR_INVALID,
+                   "the quarantine's name is longer than 63 bytes: "
+                   "sink.odbc.quarantine gives another");
+}
+
 static enum err_kind check_options(const struct odbc_options *o, struct err *e)
 {
     if ((o->connection == NULL) == (o->dsn == NULL))
@@ -575,7 +622,21 @@ static enum err_kind check_options(const struct odbc_options *o, struct err *e)
     if (o->table == NULL)
         return err_set(e, ERR_INVALID, "sink.odbc.table is missing");
     TRY(check_dialect(o->dialect, e));
+    if (quality_has(o->quality, QUALITY_QUARANTINE))
+        TRY(check_aside_name(o, e));
     return check_keys(o, e);
+}
+
+static void name_aside(struct odbc_sink *s)
+{
+    struct buf name = BUF_INIT(4000);
+
+    if (!odbc_has_aside(s))
+        return;
+    buf_printf(&name, "%s%s", s->o.quarantine != NULL ? s->o.quarantine : s->o.table,
+               s->o.quarantine != NULL ? "" : ASIDE_SUFFIX);
+    s->aside_name = mem_str(buf_span(&name));
+    buf_free(&name);
 }
 
 enum err_kind odbc_sink_open(struct sink **out, const struct odbc_options *o,
@@ -586,11 +647,9 @@ enum err_kind odbc_sink_open(struct sink **out, const struct odbc_options *o,
     *s = (struct odbc_sink){.sink = {&odbc_ops},
                             .o = *o,
                             .connection = BUF_INIT(64 << 10),
-                            .quoted = BUF_INIT(2000),
-                            .insert = BUF_INIT(4 << 20),
-                            .make = BUF_INIT(4 << 20),
+                            .to = new_way(),
+                            .aside = new_way(),
                             .remove = BUF_INIT(4 << 20),
-                            .apply = BUF_INIT(4 << 20),
                             .count = BUF_INIT(4 << 20),
                             .sql = BUF_INIT(8 << 20),
                             .attempts_error = BUF_INIT(1000)};
@@ -606,7 +665,11 @@ enum err_kind odbc_sink_open(struct sink **out, const struct odbc_options *o,
     s->db.greet = greet_writer;
     s->db.timeout_ms = o->statement_timeout_ms;
     rows_init(&s->rows, (size_t)1 << 30);
+    rows_init(&s->aside_rows, (size_t)1 << 30);
     deletion_init(&s->deletion);
+    if (o->quality != NULL)
+        s->counts = quality_counts(o->quality);
+    name_aside(s);
     *out = &s->sink;
     return ERR_OK;
 }

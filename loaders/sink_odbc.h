@@ -14,7 +14,8 @@
  *      INSERT the rows by parameters, many at a time; with keys into a stage, and from
  *      there ON CONFLICT or MERGE (dialect_sql.h)
  *                    (a row refused: back to a savepoint, and in halves)
- *      INSERT etl_reject; UPDATE etl_offsets; INSERT etl_batch; UPDATE etl_log; COMMIT
+ *      INSERT quarantine, etl_rule_seen, etl_reject; UPDATE etl_rule_result,
+ * etl_offsets; INSERT etl_batch; UPDATE etl_log; COMMIT
  *
  * What a database cannot do is in its dialect's row, and in docs/odbc.md.
  *
@@ -35,9 +36,11 @@ struct odbc_options {
     int64_t reject_floor, isolate;
     bool evolve;
     enum apply_mode mode;
-    struct table_keys keys; // of every mode but append
-    int64_t ids_keep_ms;    // how long etl_seen remembers an id, 0 = ids do not matter
-    int64_t array;          // most rows of one call; 1 where a driver cannot be trusted
+    struct table_keys keys;  // of every mode but append
+    struct quality *quality; // the sift's; NULL = no rules
+    const char *quarantine;  // its table; NULL = the target's name and "_quarantine"
+    int64_t ids_keep_ms;     // how long etl_seen remembers an id, 0 = ids do not matter
+    int64_t array; // most rows of one call; 1 where a driver cannot be trusted
     int64_t lock_timeout_ms, statement_timeout_ms;
 };
 

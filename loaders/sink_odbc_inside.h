@@ -7,6 +7,7 @@
 #include "loaders/deletion.h"
 #include "loaders/dialect_sql.h"
 #include "loaders/etl_log.h"
+#include "loaders/quarantine.h"
 #include "loaders/repeats.h"
 #include "loaders/rows.h"
 #include "loaders/sink_odbc.h"
@@ -22,6 +23,18 @@ struct odbc_reject { // a record of the batch at hand that is set aside
 };
 
 #define ODBC_IDS_MOST 64
+
+struct odbc_way {       // how rows get into a table
+    struct buf quoted;  // its name
+    struct table table; // of the record's columns; n 0 = not shaped yet
+    size_t own;         // columns of ours behind them, in table.columns, too
+    char stage[40];     // "" = rows go straight to the table
+    uint64_t stage_of;  // the connection that has it
+    size_t extra;       // columns that are bound behind the table's
+    size_t per;         // rows of one INSERT
+    struct buf insert, make, apply;
+    struct bound bound;
+};
 
 struct odbc_range { // of one partition, of this run
     int32_t partition;
@@ -40,20 +53,15 @@ struct odbc_sink {
 
     // the pump's thread
     struct odbc db;
-    struct buf quoted;  // the target's name
-    struct table table; // n 0 = not shaped yet
-    bool stale;         // a statement no longer fits: look again
-    bool reshaped;      // ... and that was just done
-    char stage[40];     // "" = rows go straight to the target
+    struct odbc_way to,
+        aside; // the target; the quarantine, `quoted` n 0 = there is none
+    char *aside_name;
+    bool stale;    // a statement no longer fits: look again
+    bool reshaped; // ... and that was just done
     unsigned stages;
-    uint64_t stage_of;                     // the connection that has it
-    struct buf insert;                     // for `per` rows
-    size_t extra;                          // columns of the stage behind the target's
-    struct buf make, remove, apply, count; // statements; `remove` n 0 = none
+    struct buf remove, count; // statements about the target; n 0 = none
     struct deletion deletion;
-    size_t per;
-    bool by_array;
-    struct bound bound, rejects_bound;
+    struct bound rejects_bound, noted_bound;
 
     struct repeats repeats;
     int64_t swept_ms; // clock_ms() when etl_seen was last cleaned
@@ -66,11 +74,17 @@ struct odbc_sink {
     struct arena arena;
     size_t loaded, filtered; // of the batch
     int64_t grown;
+    struct rows aside_rows; // what rules put aside
+    struct bound_row *aside_index;
+    size_t n_aside, cap_aside;
+    struct quality_count *counts; // NULL = there are no rules
+    struct err stop;              // a rule says stop; kind ERR_OK = none does
     int32_t ids[ODBC_IDS_MOST];
     size_t n_ids;
 
     // of the run, what is committed
     size_t run_rejected;
+    bool ruled; // etl_rule_result has a row for each rule of records
     struct odbc_range *ranges;
     size_t n_ranges;
     int32_t run_ids[ODBC_IDS_MOST];
@@ -122,9 +136,57 @@ enum err_kind odbc_note_ids(struct odbc_sink *s, const struct batch *b,
 void odbc_sweep_ids(struct odbc_sink *s);
 
 enum err_kind odbc_sink_shape(struct sink *s, struct av_schema *reader, struct err *e);
-/* Makes the stage where this connection has none yet; outside of a transaction. */
-enum err_kind odbc_need_stage(struct odbc_sink *s, struct err *e) MUST_USE;
+/* Makes the stages where this connection has none yet; outside of a transaction. */
+enum err_kind odbc_need_stages(struct odbc_sink *s, struct err *e) MUST_USE;
 /* From the stage to the target; empty, it only asks whether that can be done. */
 enum err_kind odbc_apply_stage(struct odbc_sink *s, struct err *e) MUST_USE;
+
+/* What is set aside of the batch (sink_odbc_reject.c). */
+struct odbc_reject *odbc_add_reject(struct odbc_sink *s, size_t record, int32_t id,
+                                    const char *stage, const char *error);
+enum err_kind odbc_check_limit(const struct odbc_sink *s, const struct batch *b,
+                               struct err *e) MUST_USE;
+enum err_kind odbc_write_rejects(struct odbc_sink *s, const struct batch *b,
+                                 struct err *e) MUST_USE;
+
+struct ledger_column { // of rows that go to a table of the ledger
+    const char *name;
+    enum dialect_kind kind;
+    enum table_form form;
+};
+/* Rows written by copy.h, `n_rows` of them where `index` says.  ERR_INTERNAL: our own
+ * table refuses us. */
+enum err_kind odbc_put_ledger_rows(struct odbc_sink *s, struct bound *bound,
+                                   const char *table,
+                                   const struct ledger_column *columns, size_t n,
+                                   struct buf *rows, const struct bound_row *index,
+                                   size_t n_rows, struct err *e) MUST_USE;
+
+/* Rules (sink_odbc_quality.c).  Is a record only to be asked when the batch is known to
+ * be the next one? */
+bool odbc_rules_remember(const struct odbc_sink *s);
+/* Before the first record of a try: counts of nothing, and `unique` as it was. */
+enum err_kind odbc_begin_rules(struct odbc_sink *s, const struct batch *b,
+                               struct sift *sift, struct err *e) MUST_USE;
+/* A record that a rule puts aside.  ERR_INVALID, ERR_LIMIT: no row can hold it. */
+enum err_kind odbc_put_aside(struct odbc_sink *s, const struct batch *b,
+                             const struct record *rec, const struct sifted *got,
+                             struct err *e) MUST_USE;
+/* The quarantine, the counts and what is remembered, in the batch's transaction. */
+enum err_kind odbc_write_rules(struct odbc_sink *s, const struct batch *b,
+                               struct err *e) MUST_USE;
+/* The batch is durable. */
+void odbc_keep_rules(struct odbc_sink *s, const struct batch *b, struct receipt *r);
+enum err_kind odbc_tell_rules(struct sink *s, const struct rule_result *results,
+                              size_t n, struct err *e);
+bool odbc_has_aside(const struct odbc_sink *s);
+
+/* Rows by way of w->bound, `n` of them where `index` says: into the stage, where there
+ * is one.  *hint is the row the driver blames, -1 when none. */
+enum err_kind odbc_put_rows(struct odbc_sink *s, struct odbc_way *w,
+                            const uint8_t *rows, const struct bound_row *index,
+                            size_t n, int64_t *hint, struct err *e) MUST_USE;
+/* With the columns of ours; for as long as the way stays. */
+struct table odbc_way_all(const struct odbc_way *w);
 enum err_kind odbc_sink_write(struct sink *s, const struct batch *b, struct sift *sift,
                               struct receipt *r, struct err *e);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 /* A run that says `running` and gave no sign for so long is not believed. */
@@ -48,6 +49,40 @@ static enum err_kind make(struct odbc_sink *s, struct buf *sql, const char *tabl
     return err_prefix(e, "%s", table);
 }
 
+static bool has_column(const struct odbc_column *columns, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcasecmp(columns[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* What a ledger of before has not got: columns that may be NULL. */
+static enum err_kind add_columns(struct odbc_sink *s, size_t i, const char *table,
+                                 struct err *e)
+{
+    struct buf sql = BUF_INIT(1 << 16);
+    struct odbc_column *columns = NULL;
+    const char *name;
+    size_t n = 0;
+
+    buf_printf(&sql, "SELECT * FROM %s WHERE 1 = 0%c", table, 0);
+    enum err_kind rc = odbc_describe(&s->ledger, (const char *)sql.p, &columns, &n, e);
+    for (size_t c = 0; rc == ERR_OK; c++) {
+        buf_reset(&sql);
+        if (!dialect_put_ledger_add(&sql, s->d, i, c, &name))
+            break;
+        if (has_column(columns, n, name))
+            continue;
+        log_event(LOG_INFO, "table altered", LOG_S("table", table),
+                  LOG_S("column", name), LOG_END);
+        rc = odbc_run_buf(&s->ledger, &sql, NULL, e);
+    }
+    free(columns);
+    buf_free(&sql);
+    return rc;
+}
+
 static enum err_kind make_tables(struct odbc_sink *s, struct err *e)
 {
     struct buf sql = BUF_INIT(1 << 16);
@@ -60,8 +95,8 @@ static enum err_kind make_tables(struct odbc_sink *s, struct err *e)
         if (!dialect_put_ledger(&sql, s->d, i, &table))
             break;
         rc = odbc_ledger_is_there(s, table, &there, e);
-        if (rc == ERR_OK && !there)
-            rc = make(s, &sql, table, e);
+        if (rc == ERR_OK)
+            rc = there ? add_columns(s, i, table, e) : make(s, &sql, table, e);
     }
     buf_free(&sql);
     return rc;
@@ -183,16 +218,16 @@ static const char *literal(struct odbc_sink *s, struct arena *a, const char *tex
 
 static enum err_kind write_row(struct odbc_sink *s, struct err *e)
 {
-    static const char *const columns[] = {"run_id",          "job_name",
-                                          "status",          "start_time",
-                                          "source",          "topic",
-                                          "target",          "instance",
-                                          "program",         "records_processed",
-                                          "batches",         "bytes",
-                                          "changed",         "records_rejected",
-                                          "last_sign",       "partitions",
-                                          "schema_ids",      "records_duplicate",
-                                          "records_filtered"};
+    static const char *const columns[] = {"run_id",           "job_name",
+                                          "status",           "start_time",
+                                          "source",           "topic",
+                                          "target",           "instance",
+                                          "program",          "records_processed",
+                                          "batches",          "bytes",
+                                          "changed",          "records_rejected",
+                                          "last_sign",        "partitions",
+                                          "schema_ids",       "records_duplicate",
+                                          "records_filtered", "records_quarantined"};
     struct arena a = {0};
     struct buf sql = BUF_INIT(1 << 16);
     const char *now = s->d->now;
@@ -214,9 +249,10 @@ static enum err_kind write_row(struct odbc_sink *s, struct err *e)
                                   "'{}'",
                                   "'{}'",
                                   "0",
+                                  "0",
                                   "0"};
 
-    s->d->put_once(&sql, s->d, "etl_log", columns, values, 19, 1, 1);
+    s->d->put_once(&sql, s->d, "etl_log", columns, values, 20, 1, 1);
     enum err_kind rc = odbc_run_buf(&s->ledger, &sql, NULL, e);
     buf_free(&sql);
     arena_free(&a);

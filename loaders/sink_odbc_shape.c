@@ -29,6 +29,19 @@ static const struct fit {
     {KIND_LOCAL, ODBC_TIMESTAMP, false},
 };
 
+static const char *name_of(const struct odbc_way *w)
+{
+    return (const char *)w->quoted.p;
+}
+
+struct table odbc_way_all(const struct odbc_way *w)
+{
+    struct table all = w->table;
+
+    all.n += w->own;
+    return all;
+}
+
 /* --- what there is ---------------------------------------------------------------- */
 
 struct there { // the table as it is
@@ -37,13 +50,14 @@ struct there { // the table as it is
     size_t n;
 };
 
-static enum err_kind look(struct odbc_sink *s, struct there *out, struct err *e)
+static enum err_kind look(struct odbc_sink *s, const struct odbc_way *w,
+                          struct there *out, struct err *e)
 {
     struct err why = {0};
 
     *out = (struct there){0};
     buf_reset(&s->sql);
-    buf_printf(&s->sql, "SELECT * FROM %s WHERE 1 = 0%c", (const char *)s->quoted.p, 0);
+    buf_printf(&s->sql, "SELECT * FROM %s WHERE 1 = 0%c", name_of(w), 0);
     TRY(buf_status(&s->sql, e));
     enum err_kind rc =
         odbc_describe(&s->db, (const char *)s->sql.p, &out->columns, &out->n, &why);
@@ -73,8 +87,9 @@ static const struct odbc_column *find(const char *name, const struct there *has)
 
 /* --- what it takes ---------------------------------------------------------------- */
 
-struct steps { // statements, each with a zero byte behind it
+struct steps { // statements about a table, each with a zero byte behind it
     struct odbc_sink *s;
+    struct odbc_way *w;
     struct buf text;
 };
 
@@ -83,9 +98,9 @@ static void end_step(struct steps *st)
     buf_put_u8(&st->text, 0);
 }
 
-static const char *target(const struct odbc_sink *s)
+static const char *target(const struct steps *st)
 {
-    return (const char *)s->quoted.p;
+    return name_of(st->w);
 }
 
 /* numeric(p,s) rounds what has more digits behind the point: nobody would notice. */
@@ -128,9 +143,10 @@ static enum fitting judge(const struct dialect *d, const struct column *c,
     return has->type == ODBC_OTHER ? FITS : MISFIT;
 }
 
-static enum err_kind misfit(const struct odbc_sink *s, const struct column *c,
+static enum err_kind misfit(const struct steps *st, const struct column *c,
                             const struct odbc_column *has, struct err *e)
 {
+    const struct odbc_sink *s = st->s;
     struct buf wanted = BUF_INIT(200);
 
     dialect_put_type(&wanted, s->d, c);
@@ -138,7 +154,7 @@ static enum err_kind misfit(const struct odbc_sink *s, const struct column *c,
         e, ERR_INVALID,
         "column %s.%s is of ODBC type %d (%zu, %d), the schema's %s wants " SPAN_FMT
         "%s",
-        target(s), has->name, has->type, has->size, has->digits,
+        target(st), has->name, has->type, has->size, has->digits,
         av_type_name(c->node->type), SPAN_ARG(buf_span(&wanted)),
         s->o.evolve ? ": alter it by hand" : " (and evolve is off)");
     buf_free(&wanted);
@@ -152,10 +168,10 @@ static enum err_kind fit_column(struct steps *st, struct column *c,
     enum fitting fitting = judge(s->d, c, has);
 
     if (fitting == MISFIT || (fitting == NARROW && (!s->o.evolve || c->key)))
-        return misfit(s, c, has, e);
+        return misfit(st, c, has, e);
     snprintf(c->name, sizeof c->name, "%.63s", has->name);
     if (fitting == NARROW) {
-        dialect_put_alter(&st->text, s->d, target(s), c, false);
+        dialect_put_alter(&st->text, s->d, target(st), c, false);
         end_step(st);
     }
     if (!has->not_null || !c->nullable)
@@ -165,8 +181,8 @@ static enum err_kind fit_column(struct steps *st, struct column *c,
             e, ERR_INVALID,
             "column %s.%s is NOT NULL, the schema's field may be null: alter "
             "it by hand",
-            target(s), has->name);
-    dialect_put_alter(&st->text, s->d, target(s), c, true);
+            target(st), has->name);
+    dialect_put_alter(&st->text, s->d, target(st), c, true);
     end_step(st);
     return ERR_OK;
 }
@@ -188,7 +204,7 @@ static void release_others(struct steps *st, const struct table *t,
             continue;
         struct column c = {.nullable = true};
         snprintf(c.name, sizeof c.name, "%.63s", has->columns[i].name);
-        dialect_put_alter(&st->text, d, target(st->s), &c, true);
+        dialect_put_alter(&st->text, d, target(st), &c, true);
         end_step(st);
     }
 }
@@ -203,11 +219,11 @@ static enum err_kind fit(struct steps *st, struct table *t, const struct there *
         if (h != NULL) {
             TRY(fit_column(st, &t->columns[i], h, e));
         } else if (s->o.evolve) {
-            dialect_put_add(&st->text, s->d, target(s), &t->columns[i]);
+            dialect_put_add(&st->text, s->d, target(st), &t->columns[i]);
             end_step(st);
         } else {
             return err_set(e, ERR_INVALID,
-                           "table %s has no column %s (and evolve is off)", target(s),
+                           "table %s has no column %s (and evolve is off)", target(st),
                            t->columns[i].name);
         }
     }
@@ -247,18 +263,24 @@ static enum err_kind plan(struct steps *st, struct table *t, const struct there 
     if (has->is) {
         TRY(fit(st, t, has, e));
     } else {
-        dialect_put_create(&st->text, s->d, t, target(s));
+        dialect_put_create(&st->text, s->d, t, target(st));
         end_step(st);
     }
     return buf_status(&st->text, e);
 }
 
+static bool is_aside(const struct odbc_sink *s, const struct odbc_way *w)
+{
+    return w == &s->aside;
+}
+
 /* The columns' forms and keys are the Postgres sink's; the words are the dialect's. */
-static enum err_kind make_table(struct odbc_sink *s, struct av_schema *reader,
+static enum err_kind make_table(const struct steps *st, struct av_schema *reader,
                                 struct table *t, struct err *e)
 {
+    const struct table_keys *keys = is_aside(st->s, st->w) ? NULL : &st->s->o.keys;
     struct buf ddl = BUF_INIT(4 << 20);
-    enum err_kind rc = table_plan(t, reader, NULL, 0, "", true, &s->o.keys, &ddl, e);
+    enum err_kind rc = table_plan(t, reader, NULL, 0, "", true, keys, &ddl, e);
 
     buf_free(&ddl);
     TRY(rc);
@@ -268,7 +290,12 @@ static enum err_kind make_table(struct odbc_sink *s, struct av_schema *reader,
         t->columns[i].item = NULL; // an SQL array, which ODBC has no parameters for
         t->columns[i].form = FORM_JSONB;
     }
-    return ERR_OK;
+    if (!is_aside(st->s, st->w))
+        return ERR_OK;
+    rc = table_append(t, quarantine_columns, QUARANTINE_EXTRA, "the quarantine", e);
+    if (rc != ERR_OK)
+        table_free(t);
+    return rc;
 }
 
 /* --- doing it --------------------------------------------------------------------- */
@@ -280,7 +307,7 @@ static enum err_kind run_steps(struct steps *st, struct err *e)
 
     while (rest.n > 0) {
         const char *step = (const char *)rest.p;
-        log_event(LOG_INFO, "table altered", LOG_S("table", target(s)),
+        log_event(LOG_INFO, "table altered", LOG_S("table", target(st)),
                   LOG_S("statement", step), LOG_END);
         TRY(odbc_run(&s->db, step, NULL, e));
         rest = span_skip(rest, strlen(step) + 1);
@@ -304,115 +331,146 @@ static void put_text(struct buf *to)
     buf_put_u8(to, 0);
 }
 
-static void compose(struct odbc_sink *s)
+/* How rows get into a table, and with `mode` APPLY_APPEND they only get into it. */
+static void compose_way(struct odbc_sink *s, struct odbc_way *w, enum apply_mode mode)
 {
-    bool staged = s->o.mode != APPLY_APPEND || s->d->via_stage;
+    bool staged = mode != APPLY_APPEND || s->d->via_stage;
+    struct table t = odbc_way_all(w);
 
-    s->stage[0] = '\0';
+    w->stage[0] = '\0';
     if (staged)
-        snprintf(s->stage, sizeof s->stage, "%savrogate_stage_%u", s->d->stage_prefix,
+        snprintf(w->stage, sizeof w->stage, "%savrogate_stage_%u", s->d->stage_prefix,
                  ++s->stages);
-    s->stage_of = 0;
-    s->extra = staged ? stage_extra(s->o.mode) : 0;
-    s->rows.extra = (uint16_t)s->extra;
-    s->by_array = s->d->rows_most == 1;
-    bound_use(&s->bound, &s->table, s->extra);
-    s->per = per_statement(s, s->bound.n);
-    buf_reset(&s->insert);
-    dialect_put_insert(&s->insert, s->d, &s->table, staged ? s->stage : target(s),
-                       s->extra, s->by_array ? 1 : s->per);
-    put_text(&s->insert);
-    buf_reset(&s->make);
-    buf_reset(&s->apply);
-    buf_reset(&s->remove);
-    buf_reset(&s->count);
+    w->stage_of = 0;
+    w->extra = staged ? stage_extra(mode) : 0;
+    bound_use(&w->bound, &t, w->extra);
+    w->per = per_statement(s, w->bound.n);
+    buf_reset(&w->insert);
+    dialect_put_insert(&w->insert, s->d, &t, staged ? w->stage : name_of(w), w->extra,
+                       s->d->rows_most == 1 ? 1 : w->per);
+    put_text(&w->insert);
+    buf_reset(&w->make);
+    buf_reset(&w->apply);
     if (!staged)
         return;
-    dialect_put_stage(&s->make, s->d, s->o.mode, &s->table, s->stage);
-    put_text(&s->make);
-    s->d->put_apply(&s->apply, s->d, s->o.mode, &s->table, target(s), s->stage);
-    put_text(&s->apply);
+    dialect_put_stage(&w->make, s->d, mode, &t, w->stage);
+    put_text(&w->make);
+    s->d->put_apply(&w->apply, s->d, mode, &t, name_of(w), w->stage);
+    put_text(&w->apply);
+}
+
+static void compose(struct odbc_sink *s)
+{
+    struct odbc_way *w = &s->to;
+
+    compose_way(s, w, s->o.mode);
+    s->rows.extra = (uint16_t)w->extra;
+    buf_reset(&s->remove);
+    buf_reset(&s->count);
     if (s->o.mode == APPLY_APPEND)
         return;
-    dialect_put_count(&s->count, s->d, s->o.mode, &s->table, target(s), s->stage);
+    dialect_put_count(&s->count, s->d, s->o.mode, &w->table, name_of(w), w->stage);
     put_text(&s->count);
     if (s->o.mode != APPLY_MIRROR || s->d->put_delete == NULL)
         return;
-    s->d->put_delete(&s->remove, s->d, &s->table, target(s), s->stage);
+    s->d->put_delete(&s->remove, s->d, &w->table, name_of(w), w->stage);
     put_text(&s->remove);
 }
 
-static void adopt(struct odbc_sink *s, struct table *t)
+static void adopt_way(struct odbc_way *w, const struct table *t, size_t own)
 {
-    if (s->table.n > 0)
-        table_free(&s->table);
-    s->table = *t;
+    if (w->table.n > 0)
+        table_free(&w->table);
+    w->table = *t;
+    w->own = own;
+    w->table.n -= own;
+}
+
+static void adopt(struct odbc_sink *s, const struct table *t)
+{
+    adopt_way(&s->to, t, 0);
     s->stale = false;
-    rows_use(&s->rows, &s->table);
-    deletion_use(&s->deletion, &s->table);
+    rows_use(&s->rows, &s->to.table);
+    deletion_use(&s->deletion, &s->to.table);
     compose(s);
 }
 
-enum err_kind odbc_need_stage(struct odbc_sink *s, struct err *e)
+static void adopt_aside(struct odbc_sink *s, const struct table *t)
+{
+    adopt_way(&s->aside, t, QUARANTINE_EXTRA);
+    compose_way(s, &s->aside, APPLY_APPEND);
+    // the columns of ours come behind a decoded row, and then what a stage has
+    s->aside_rows.extra = (uint16_t)(QUARANTINE_EXTRA + s->aside.extra);
+    rows_use(&s->aside_rows, &s->aside.table);
+}
+
+static enum err_kind need_stage(struct odbc_sink *s, struct odbc_way *w, struct err *e)
 {
     TRY(odbc_connect(&s->db, e));
-    if (s->stage[0] == '\0' || s->stage_of == s->db.made)
+    if (w->stage[0] == '\0' || w->stage_of == s->db.made)
         return ERR_OK;
-    TRY(odbc_run(&s->db, (const char *)s->make.p, NULL, e));
-    s->stage_of = s->db.made;
+    TRY(odbc_run(&s->db, (const char *)w->make.p, NULL, e));
+    w->stage_of = s->db.made;
     return ERR_OK;
+}
+
+enum err_kind odbc_need_stages(struct odbc_sink *s, struct err *e)
+{
+    TRY(need_stage(s, &s->to, e));
+    return need_stage(s, &s->aside, e);
 }
 
 enum err_kind odbc_apply_stage(struct odbc_sink *s, struct err *e)
 {
     if (s->remove.n > 0)
         TRY(odbc_run(&s->db, (const char *)s->remove.p, NULL, e));
-    return odbc_run(&s->db, (const char *)s->apply.p, NULL, e);
+    return odbc_run(&s->db, (const char *)s->to.apply.p, NULL, e);
 }
 
 /* The database is asked whether it would merge: it knows its indexes. */
 static enum err_kind try_apply(struct odbc_sink *s, struct err *e)
 {
-    if (s->stage[0] == '\0')
+    if (s->to.stage[0] == '\0')
         return ERR_OK;
-    TRY(odbc_need_stage(s, e));
+    TRY(need_stage(s, &s->to, e));
     if (odbc_apply_stage(s, e) == ERR_OK)
         return ERR_OK;
-    return err_prefix(e, "%s cannot be merged into", target(s));
+    return err_prefix(e, "%s cannot be merged into", name_of(&s->to));
 }
 
-static enum err_kind work(struct odbc_sink *s, struct table *t, struct steps *st,
-                          struct err *e)
+static enum err_kind work(struct steps *st, struct table *t, struct err *e)
 {
+    struct odbc_sink *s = st->s;
     struct there has;
 
-    TRY(look(s, &has, e));
+    TRY(look(s, st->w, &has, e));
     enum err_kind rc = plan(st, t, &has, e);
     free(has.columns);
     TRY(rc);
     if (st->text.n > 0 && !has.is && !s->o.evolve)
         return err_set(e, ERR_NOT_FOUND, "table %s does not exist (and evolve is off)",
-                       target(s));
+                       target(st));
     return run_steps(st, e);
 }
 
 /* Of two instances that find no table one makes it: the other looks again. */
-static enum err_kind work_twice(struct odbc_sink *s, struct av_schema *reader,
-                                struct table *t, struct err *e)
+static enum err_kind work_twice(struct odbc_sink *s, struct odbc_way *w,
+                                struct av_schema *reader, struct table *t,
+                                struct err *e)
 {
-    struct steps st = {s, BUF_INIT(4 << 20)};
+    struct steps st = {s, w, BUF_INIT(4 << 20)};
     struct err first = {0};
     enum err_kind rc = ERR_OK;
 
-    TRY(make_table(s, reader, t, e));
-    if (work(s, t, &st, &first) != ERR_OK) {
+    TRY(make_table(&st, reader, t, e));
+    if (work(&st, t, &first) != ERR_OK) {
         table_free(t);
         rc = first.kind == ERR_UNAVAILABLE ? ERR_UNAVAILABLE
-                                           : make_table(s, reader, t, e);
+                                           : make_table(&st, reader, t, e);
         if (rc == ERR_UNAVAILABLE)
             *e = first;
         buf_reset(&st.text);
-        if (rc == ERR_OK && work(s, t, &st, e) != ERR_OK) {
+        if (rc == ERR_OK && work(&st, t, e) != ERR_OK) {
             table_free(t);
             rc = e->kind;
         }
@@ -421,23 +479,33 @@ static enum err_kind work_twice(struct odbc_sink *s, struct av_schema *reader,
     return rc;
 }
 
+static enum err_kind shape_both(struct odbc_sink *s, struct av_schema *reader,
+                                struct err *e)
+{
+    struct table t;
+
+    TRY(work_twice(s, &s->to, reader, &t, e));
+    adopt(s, &t);
+    TRY(try_apply(s, e));
+    if (!odbc_has_aside(s))
+        return ERR_OK;
+    TRY(work_twice(s, &s->aside, reader, &t, e));
+    adopt_aside(s, &t);
+    return ERR_OK;
+}
+
 enum err_kind odbc_sink_shape(struct sink *sink, struct av_schema *reader,
                               struct err *e)
 {
     struct odbc_sink *s = odbc_sink_of(sink);
-    struct table t;
 
     TRY(odbc_connect(&s->db, e));
     odbc_rollback(&s->db);
-    enum err_kind rc = work_twice(s, reader, &t, e);
-    if (rc == ERR_OK) {
-        adopt(s, &t);
-        rc = try_apply(s, e);
-    }
+    enum err_kind rc = shape_both(s, reader, e);
     if (rc == ERR_INVALID || rc == ERR_INTERNAL) // the table, not a record, is to blame
         e->kind = rc = ERR_NOT_FOUND;
     if (rc != ERR_OK)
-        s->stale = s->table.n > 0;
+        s->stale = s->to.table.n > 0;
     return rc;
 }
 
@@ -449,36 +517,48 @@ static void put_comment(struct buf *out, const char *what, const struct buf *sql
         buf_printf(out, "-- %s: %s\n", what, (const char *)sql->p);
 }
 
+/* The table as it would be, and the statements that make it so. */
+static enum err_kind plan_way(struct odbc_sink *s, struct odbc_way *w,
+                              struct av_schema *reader, struct table *t,
+                              struct buf *ddl, struct err *e)
+{
+    struct steps st = {s, w, BUF_INIT(4 << 20)};
+    struct there has;
+
+    TRY(make_table(&st, reader, t, e));
+    enum err_kind rc = look(s, w, &has, e);
+    if (rc == ERR_OK) {
+        rc = plan(&st, t, &has, e);
+        free(has.columns);
+    }
+    for (struct span rest = buf_span(&st.text); rc == ERR_OK && rest.n > 0;
+         rest = span_skip(rest, strlen((const char *)rest.p) + 1))
+        buf_printf(ddl, "%s;\n", (const char *)rest.p);
+    if (rc != ERR_OK)
+        table_free(t);
+    buf_free(&st.text);
+    return rc;
+}
+
 enum err_kind odbc_sink_plan(struct sink *sink, struct av_schema *reader,
                              struct buf *ddl, struct err *e)
 {
     struct odbc_sink *s = odbc_sink_of(sink);
-    struct steps st = {s, BUF_INIT(4 << 20)};
-    struct there has;
     struct table t;
 
     s->o.evolve = true; // what it would take, whoever may do it
-    TRY(odbc_connect(&s->db, e));
-    TRY(make_table(s, reader, &t, e));
-    enum err_kind rc = look(s, &has, e);
-    if (rc == ERR_OK) {
-        rc = plan(&st, &t, &has, e);
-        free(has.columns);
-    }
-    if (rc != ERR_OK) {
-        table_free(&t);
-        buf_free(&st.text);
-        return rc;
-    }
-    for (struct span rest = buf_span(&st.text); rest.n > 0;
-         rest = span_skip(rest, strlen((const char *)rest.p) + 1))
-        buf_printf(ddl, "%s;\n", (const char *)rest.p);
-    buf_free(&st.text);
     s->o.array = 1;
+    TRY(odbc_connect(&s->db, e));
+    TRY(plan_way(s, &s->to, reader, &t, ddl, e));
     adopt(s, &t);
-    put_comment(ddl, "stage", &s->make);
-    put_comment(ddl, "rows", &s->insert);
+    if (odbc_has_aside(s)) {
+        TRY(plan_way(s, &s->aside, reader, &t, ddl, e));
+        adopt_aside(s, &t);
+    }
+    put_comment(ddl, "stage", &s->to.make);
+    put_comment(ddl, "rows", &s->to.insert);
     put_comment(ddl, "tombstones", &s->remove);
-    put_comment(ddl, "apply", &s->apply);
+    put_comment(ddl, "apply", &s->to.apply);
+    put_comment(ddl, "quarantine", &s->aside.insert);
     return ERR_OK;
 }

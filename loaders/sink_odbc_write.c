@@ -9,172 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- what is set aside ------------------------------------------------------------ */
-
-static struct odbc_reject *add_reject(struct odbc_sink *s, size_t record, int32_t id,
-                                      const char *stage, const char *error)
-{
-    if (s->n_rejects == s->cap_rejects) {
-        s->cap_rejects = s->cap_rejects == 0 ? 64 : s->cap_rejects * 2;
-        s->rejects = mem_grow(s->rejects, s->cap_rejects, sizeof *s->rejects);
-    }
-    struct odbc_reject *r = &s->rejects[s->n_rejects++];
-    *r = (struct odbc_reject){.record = record,
-                              .schema_id = id,
-                              .stage = stage,
-                              .rule = "",
-                              .pointer = "",
-                              .error = arena_copy(&s->arena, span_str(error))};
-    return r;
-}
-
-static enum err_kind check_limit(const struct odbc_sink *s, const struct batch *b,
-                                 struct err *e)
-{
-    size_t bad = s->n_rejects;
-    struct span last = bad == 0 ? (struct span){0} : s->rejects[bad - 1].error;
-
-    return etl_check_rejects(bad, b->n, s->run_rejected, s->o.reject_floor,
-                             s->o.reject_limit, last, e);
-}
-
-static const struct {
-    const char *name;
-    enum dialect_kind kind;
-    enum table_form form;
-} reject_columns[] = {
-    {"pipeline", KIND_NAME, FORM_TEXT},
-    {"topic", KIND_NAME, FORM_TEXT},
-    {"part", KIND_INT, FORM_INT4},
-    {"generation", KIND_INT, FORM_INT4},
-    {"record_offset", KIND_LONG, FORM_INT8},
-    {"run_id", KIND_UUID, FORM_UUID},
-    {"rejected", KIND_INSTANT, FORM_TIMESTAMP},
-    {"record_time", KIND_INSTANT, FORM_TIMESTAMP},
-    {"stage", KIND_NAME, FORM_TEXT},
-    {"error", KIND_TEXT, FORM_TEXT},
-    {"sqlstate", KIND_NAME, FORM_TEXT},
-    {"column_name", KIND_NAME, FORM_TEXT},
-    {"schema_id", KIND_INT, FORM_INT4},
-    {"record_key", KIND_BYTES, FORM_BYTEA},
-    {"record_value", KIND_BYTES, FORM_BYTEA},
-    {"headers", KIND_JSON, FORM_JSONB},
-    {"rule", KIND_TEXT, FORM_TEXT},
-    {"pointer", KIND_TEXT, FORM_TEXT},
-};
-#define REJECT_COLUMNS (sizeof reject_columns / sizeof reject_columns[0])
-
-static enum dialect_kind reject_kind(const struct dialect *d, size_t i)
-{
-    bool as_text = reject_columns[i].kind == KIND_JSON && !d->json_in_ledger;
-
-    return as_text ? KIND_TEXT : reject_columns[i].kind;
-}
-
-/* Where a value is made in a SELECT, a literal does as well: no stage for rejects. */
-static void put_reject_insert(struct buf *sql, const struct dialect *d, size_t rows)
-{
-    buf_put_str(sql, "INSERT INTO etl_reject (");
-    for (size_t i = 0; i < REJECT_COLUMNS; i++) {
-        buf_put_str(sql, i == 0 ? "" : ", ");
-        dialect_put_ledger_name(sql, d, reject_columns[i].name);
-    }
-    buf_put_str(sql, ") VALUES ");
-    for (size_t r = 0; r < rows; r++) {
-        buf_put_str(sql, r == 0 ? "(" : ", (");
-        for (size_t i = 0; i < REJECT_COLUMNS; i++)
-            buf_printf(sql, "%s%s", i == 0 ? "" : ", ",
-                       d->types[reject_kind(d, i)].marker);
-        buf_put_u8(sql, ')');
-    }
-}
-
-/* A time no database here holds is none. */
-static void put_time_or_null(struct buf *out, const struct dialect *d, int64_t ms)
-{
-    struct err ignored = {0};
-    int64_t most = (d->year_max - 1970) * INT64_C(365) * 86400000;
-
-    if (ms < 0 || ms > most || copy_timestamp(out, ms, 1000, &ignored) != ERR_OK)
-        copy_null(out);
-}
-
-static void put_reject(struct buf *out, const struct odbc_sink *s,
-                       const struct batch *b, const struct odbc_reject *r)
-{
-    const struct record *rec = &b->records[r->record];
-    struct err never = {0};
-
-    copy_row(out, REJECT_COLUMNS);
-    etl_field_text(out, span_str(s->o.job));
-    etl_field_text(out, span_str(b->topic));
-    (void)!copy_int4(out, b->partition, &never);
-    (void)!copy_int4(out, b->generation, &never);
-    copy_int8(out, rec->offset);
-    etl_field_id(out, s->run.id);
-    put_time_or_null(out, s->d, wall_ms());
-    put_time_or_null(out, s->d, rec->timestamp_ms);
-    etl_field_text(out, span_str(r->stage));
-    etl_field_text(out, r->error);
-    etl_field_text_or_null(out, span_str(r->sqlstate));
-    etl_field_text_or_null(out, span_str(r->column));
-    if (r->schema_id < 0)
-        copy_null(out);
-    else
-        (void)!copy_int4(out, r->schema_id, &never);
-    etl_field_bytes_or_null(out, rec->key);
-    etl_field_bytes_or_null(out, rec->value);
-    etl_field_headers(out, rec->headers);
-    etl_field_text_or_null(out, span_str(r->rule));
-    etl_field_text_or_null(out, span_str(r->pointer));
-}
-
-static void use_reject_columns(struct odbc_sink *s)
-{
-    enum dialect_kind kinds[REJECT_COLUMNS];
-    enum table_form forms[REJECT_COLUMNS];
-
-    if (s->rejects_bound.n > 0)
-        return;
-    for (size_t i = 0; i < REJECT_COLUMNS; i++) {
-        kinds[i] = reject_kind(s->d, i);
-        forms[i] = reject_columns[i].form;
-    }
-    bound_use_kinds(&s->rejects_bound, kinds, forms, REJECT_COLUMNS);
-}
-
-static enum err_kind write_rejects(struct odbc_sink *s, const struct batch *b,
-                                   struct err *e)
-{
-    struct buf out = BUF_INIT((size_t)1 << 30);
-    struct bound_row *index = mem_array(s->n_rejects + 1, sizeof *index);
-    enum err_kind rc = ERR_OK;
-    int64_t hint;
-
-    use_reject_columns(s);
-    for (size_t i = 0; i < s->n_rejects; i++) {
-        index[i].at = out.n;
-        put_reject(&out, s, b, &s->rejects[i]);
-    }
-    rc = buf_status(&out, e);
-    buf_reset(&s->sql);
-    put_reject_insert(&s->sql, s->d, 1);
-    buf_put_u8(&s->sql, 0);
-    for (size_t at = 0; at < s->n_rejects && rc == ERR_OK;) {
-        size_t most = s->o.array > 1 ? (size_t)s->o.array : 1;
-        size_t n =
-            bound_fill(&s->rejects_bound, out.p, index + at, s->n_rejects - at, most);
-        rc = odbc_put(&s->db, 1, (const char *)s->sql.p, s->rejects_bound.values,
-                      REJECT_COLUMNS, n, true, &hint, e);
-        at += n;
-    }
-    free(index);
-    buf_free(&out);
-    if (rc == ERR_INVALID) // our own table refuses us: no record's fault
-        e->kind = rc = ERR_INTERNAL;
-    return rc;
-}
-
 /* --- the transaction's first answer ----------------------------------------------- */
 
 static enum err_kind judge(const struct batch *b, const struct odbc_answer *a,
@@ -199,7 +33,7 @@ static enum err_kind open_transaction(struct odbc_sink *s, const struct batch *b
 {
     struct odbc_answer a;
 
-    TRY(odbc_need_stage(s, e));
+    TRY(odbc_need_stages(s, e));
     TRY(odbc_begin(&s->db, e));
     buf_reset(&s->sql);
     buf_printf(&s->sql, "UPDATE etl_offsets SET updated = %s WHERE", s->d->now);
@@ -245,9 +79,9 @@ static void put_extra(struct odbc_sink *s, const struct record *rec)
 {
     struct err never = {0};
 
-    if (s->extra > 0)
+    if (s->to.extra > 0)
         copy_int8(&s->rows.out, rec->offset);
-    if (s->extra > 1)
+    if (s->to.extra > 1)
         (void)!copy_int4(&s->rows.out, is_deletion(s, rec), &never);
 }
 
@@ -259,8 +93,8 @@ static enum err_kind check_row(struct odbc_sink *s, size_t at, const struct reco
     put_extra(s, rec);
     enum err_kind rc = buf_status(&s->rows.out, e);
     if (rc == ERR_OK &&
-        (rc = bound_check(&s->bound, s->rows.out.p + at, &i, e)) != ERR_OK)
-        *column = s->table.columns[i].name;
+        (rc = bound_check(&s->to.bound, s->rows.out.p + at, &i, e)) != ERR_OK)
+        *column = s->to.table.columns[i].name;
     return rc;
 }
 
@@ -309,11 +143,21 @@ static enum err_kind put_row(struct odbc_sink *s, struct sift *sift,
 static void set_aside(struct odbc_sink *s, size_t i, const struct sifted *got,
                       const char *column, const struct err *why)
 {
-    struct odbc_reject *r = add_reject(s, i, got->id, got->stage, why->msg);
+    struct odbc_reject *r = odbc_add_reject(s, i, got->id, got->stage, why->msg);
 
     r->rule = arena_str(&s->arena, span_str(got->rule));
     r->pointer = arena_str(&s->arena, span_str(got->pointer));
     snprintf(r->column, sizeof r->column, "%s", column);
+}
+
+static void stop(struct odbc_sink *s, const struct batch *b, size_t i,
+                 const struct sifted *got)
+{
+    (void)err_set(&s->stop, ERR_LIMIT,
+                  "stopped by quality rule \"%.100s\": %.60s/%" PRId32 "@%" PRId64
+                  ": %.*s",
+                  got->rule, b->topic, b->partition, b->records[i].offset,
+                  (int)got->why.n, (const char *)got->why.p);
 }
 
 static void encode(struct odbc_sink *s, const struct batch *b, struct sift *sift,
@@ -325,10 +169,11 @@ static void encode(struct odbc_sink *s, const struct batch *b, struct sift *sift
     size_t at = s->rows.out.n;
 
     if (b->undecoded) {
-        add_reject(s, i, -1, "crash", "the loader died on this record again and again");
+        odbc_add_reject(s, i, -1, "crash",
+                        "the loader died on this record again and again");
         return;
     }
-    if (s->table.n == 0) { // no schema was ever readable
+    if (s->to.table.n == 0) { // no schema was ever readable
         (void)!sift_find(sift, &b->records[i], &got, &e);
         set_aside(s, i, &got, "", &e);
         return;
@@ -337,6 +182,14 @@ static void encode(struct odbc_sink *s, const struct batch *b, struct sift *sift
         set_aside(s, i, &got, column, &e);
         return;
     }
+    if (got.fate == SIFT_ASIDE &&
+        odbc_put_aside(s, b, &b->records[i], &got, &e) != ERR_OK) {
+        got.stage = "value";
+        set_aside(s, i, &got, rows_failed_at(&s->aside_rows), &e);
+        return;
+    }
+    if (got.fate == SIFT_STOP)
+        stop(s, b, i, &got);
     s->filtered += got.fate == SIFT_FILTERED;
     if (got.fate == SIFT_ROW)
         add_row(s, at, i, got.id);
@@ -344,41 +197,48 @@ static void encode(struct odbc_sink *s, const struct batch *b, struct sift *sift
         note_id(s->ids, &s->n_ids, got.id);
 }
 
-static void encode_all(struct odbc_sink *s, const struct batch *b, struct sift *sift)
+static enum err_kind encode_all(struct odbc_sink *s, const struct batch *b,
+                                struct sift *sift, struct err *e)
 {
-    for (size_t i = 0; i < b->n; i++)
+    TRY(odbc_begin_rules(s, b, sift, e));
+    for (size_t i = 0; i < b->n && s->stop.kind == ERR_OK; i++)
         if (!repeats_has(&s->repeats, i))
             encode(s, b, sift, i);
+    if (s->stop.kind != ERR_OK)
+        *e = s->stop;
+    return s->stop.kind;
 }
 
 /* --- to the database -------------------------------------------------------------- */
 
-/* Rows [low, high); *hint is the row the driver blames, -1 when none. */
-static enum err_kind put_rows(struct odbc_sink *s, size_t low, size_t high,
-                              int64_t *hint, struct err *e)
+enum err_kind odbc_put_rows(struct odbc_sink *s, struct odbc_way *w,
+                            const uint8_t *rows, const struct bound_row *index,
+                            size_t n, int64_t *hint, struct err *e)
 {
-    while (low < high) {
-        size_t n =
-            bound_fill(&s->bound, s->rows.out.p, s->index + low, high - low, s->per);
-        const char *sql = (const char *)s->insert.p;
-        bool full = s->by_array || n == s->per;
-        if (!full) {
+    bool by_array = s->d->rows_most == 1;
+    struct table all = odbc_way_all(w);
+
+    for (size_t at = 0; at < n;) {
+        size_t now = bound_fill(&w->bound, rows, index + at, n - at, w->per);
+        const char *sql = (const char *)w->insert.p;
+        bool full = w == &s->to && (by_array || now == w->per);
+        if (!by_array && now != w->per) {
             buf_reset(&s->sql);
-            dialect_put_insert(&s->sql, s->d, &s->table,
-                               s->stage[0] == '\0' ? (const char *)s->quoted.p
-                                                   : s->stage,
-                               s->extra, n);
+            dialect_put_insert(&s->sql, s->d, &all,
+                               w->stage[0] == '\0' ? (const char *)w->quoted.p
+                                                   : w->stage,
+                               w->extra, now);
             buf_put_u8(&s->sql, 0);
             TRY(buf_status(&s->sql, e));
             sql = (const char *)s->sql.p;
         }
-        enum err_kind rc = odbc_put(&s->db, full ? 0 : 1, sql, s->bound.values,
-                                    s->bound.n, n, s->by_array, hint, e);
+        enum err_kind rc = odbc_put(&s->db, full ? 0 : 1, sql, w->bound.values,
+                                    w->bound.n, now, by_array, hint, e);
         if (rc != ERR_OK) {
-            *hint = *hint < 0 ? -1 : *hint + (int64_t)low;
+            *hint = *hint < 0 ? -1 : *hint + (int64_t)at;
             return rc;
         }
-        low += n;
+        at += now;
     }
     return ERR_OK;
 }
@@ -388,8 +248,8 @@ static enum err_kind apply(struct odbc_sink *s, size_t staged, struct err *e)
 {
     struct odbc_answer a;
 
-    if (s->stage[0] == '\0' || s->o.mode == APPLY_APPEND) {
-        if (s->stage[0] != '\0')
+    if (s->to.stage[0] == '\0' || s->o.mode == APPLY_APPEND) {
+        if (s->to.stage[0] != '\0')
             TRY(odbc_apply_stage(s, e));
         s->loaded += staged;
         s->grown += (int64_t)staged;
@@ -415,12 +275,17 @@ static enum err_kind put_range(struct odbc_sink *s, size_t low, size_t high,
 {
     *hint = -1;
     TRY(run_word(s, s->d->savepoint, e));
-    if (s->stage[0] != '\0') {
+    if (s->to.stage[0] != '\0') {
         buf_reset(&s->sql);
-        buf_printf(&s->sql, "DELETE FROM %s", s->stage);
+        buf_printf(&s->sql, "DELETE FROM %s", s->to.stage);
         TRY(odbc_run_buf(&s->db, &s->sql, NULL, e));
     }
-    TRY(put_rows(s, low, high, hint, e));
+    enum err_kind rc =
+        odbc_put_rows(s, &s->to, s->rows.out.p, s->index + low, high - low, hint, e);
+    if (rc != ERR_OK) {
+        *hint = *hint < 0 ? -1 : *hint + (int64_t)low;
+        return rc;
+    }
     TRY(apply(s, high - low, e));
     return run_word(s, s->d->release, e);
 }
@@ -428,8 +293,8 @@ static enum err_kind put_range(struct odbc_sink *s, size_t low, size_t high,
 static void blame(struct odbc_sink *s, size_t row, const char *sqlstate,
                   const char *why)
 {
-    struct odbc_reject *r =
-        add_reject(s, s->index[row].record, s->index[row].schema_id, "database", why);
+    struct odbc_reject *r = odbc_add_reject(s, s->index[row].record,
+                                            s->index[row].schema_id, "database", why);
 
     snprintf(r->sqlstate, sizeof r->sqlstate, "%s", sqlstate);
 }
@@ -460,7 +325,7 @@ static enum err_kind bisect(struct odbc_sink *s, const struct batch *b, size_t l
         TRY(run_word(s, s->d->back, e));
         if (high - low == 1) {
             blame(s, low, sqlstate, why.msg);
-            return check_limit(s, b, e);
+            return odbc_check_limit(s, b, e);
         }
         bool told = hint >= (int64_t)low && hint < (int64_t)high;
         size_t at = told ? (size_t)hint : low + (high - low) / 2;
@@ -476,9 +341,10 @@ static enum err_kind bisect(struct odbc_sink *s, const struct batch *b, size_t l
 
 static enum err_kind load(struct odbc_sink *s, const struct batch *b, struct err *e)
 {
-    TRY(check_limit(s, b, e));
+    TRY(odbc_check_limit(s, b, e));
     TRY(bisect(s, b, 0, s->n_rows, e));
-    return s->n_rejects == 0 ? ERR_OK : write_rejects(s, b, e);
+    TRY(odbc_write_rules(s, b, e));
+    return s->n_rejects == 0 ? ERR_OK : odbc_write_rejects(s, b, e);
 }
 
 /* --- the transaction's last statements -------------------------------------------- */
@@ -520,17 +386,19 @@ static enum err_kind add_batch(struct odbc_sink *s, const struct batch *b,
         sql,
         "INSERT INTO etl_batch (pipeline, topic, part, generation, first_offset, "
         "last_offset, run_id, rows_in, rows_loaded, rows_rejected, rows_duplicate, "
-        "rows_filtered, rows_added, bytes, target, schema_ids, started, finished, "
-        "duration_us, "
-        "instance, epoch) VALUES (");
+        "rows_filtered, rows_quarantined, rows_added, bytes, quarantine, target, "
+        "schema_ids, started, finished, duration_us, instance, epoch) VALUES (");
     dialect_put_text(sql, s->d, s->o.job);
     buf_put_str(sql, ", ");
     dialect_put_text(sql, s->d, b->topic);
     buf_printf(sql,
                ", %" PRId32 ", %" PRId32 ", %" PRId64 ", %" PRId64
-               ", '%s', %zu, %zu, %zu, %zu, %zu, %" PRId64 ", %zu, ",
+               ", '%s', %zu, %zu, %zu, %zu, %zu, %zu, %" PRId64 ", %zu, ",
                b->partition, b->generation, b->first, b->next - 1, s->run.id, b->n,
-               r->loaded, r->rejected, r->duplicate, r->filtered, s->grown, b->bytes);
+               r->loaded, r->rejected, r->duplicate, r->filtered, r->quarantined,
+               s->grown, b->bytes);
+    dialect_put_text(sql, s->d, r->quarantined > 0 ? s->aside_name : NULL);
+    buf_put_str(sql, ", ");
     dialect_put_text(sql, s->d, s->o.table);
     buf_put_str(sql, ", ");
     put_ids(sql, s->ids, s->n_ids);
@@ -606,10 +474,11 @@ static enum err_kind move_run(struct odbc_sink *s, const struct batch *b,
         "NULL, last_sign = %s, changed = %s, records_processed = "
         "records_processed + %zu, records_rejected = records_rejected + %zu, "
         "records_duplicate = records_duplicate + %zu, records_filtered = "
-        "records_filtered + %zu, batches = batches + 1, bytes = bytes + %zu, "
-        "schema_ids = ",
+        "records_filtered + %zu, records_quarantined = COALESCE(records_quarantined, "
+        "0) "
+        "+ %zu, batches = batches + 1, bytes = bytes + %zu, schema_ids = ",
         s->d->now, s->d->now, r->loaded, r->rejected, r->duplicate, r->filtered,
-        b->bytes);
+        r->quarantined, b->bytes);
     put_ids(&s->sql, s->run_ids, s->n_run_ids);
     put_ranges(&s->sql, s);
     buf_printf(&s->sql, " WHERE run_id = '%s'", s->run.id);
@@ -628,7 +497,8 @@ static enum err_kind close_transaction(struct odbc_sink *s, const struct batch *
     r->rejected = s->n_rejects;
     r->loaded = s->loaded;
     r->filtered = s->filtered;
-    r->duplicate = b->n - r->loaded - r->rejected - r->filtered;
+    r->quarantined = s->n_aside;
+    r->duplicate = b->n - r->loaded - r->rejected - r->filtered - r->quarantined;
     r->bytes = b->bytes;
     range->last = b->next - 1;
     for (size_t i = 0; i < s->n_ids; i++)
@@ -655,11 +525,14 @@ static enum err_kind close_transaction(struct odbc_sink *s, const struct batch *
 
 static void start_over(struct odbc_sink *s)
 {
-    if (s->table.n > 0)
+    if (s->to.table.n > 0)
         rows_reset(&s->rows);
     arena_reset(&s->arena);
     repeats_reset(&s->repeats);
-    s->n_rows = s->n_rejects = s->n_ids = s->loaded = s->filtered = 0;
+    if (s->aside.table.n > 0)
+        rows_reset(&s->aside_rows);
+    s->n_rows = s->n_rejects = s->n_ids = s->loaded = s->filtered = s->n_aside = 0;
+    s->stop = (struct err){0};
     s->grown = 0;
 }
 
@@ -670,9 +543,8 @@ static enum err_kind recall(struct odbc_sink *s, const struct batch *b,
     struct odbc_answer a;
 
     buf_reset(&s->sql);
-    buf_put_str(&s->sql,
-                "SELECT rows_loaded, rows_rejected, rows_duplicate, bytes FROM "
-                "etl_batch WHERE");
+    buf_put_str(&s->sql, "SELECT rows_loaded, rows_rejected, rows_duplicate, bytes, "
+                         "rows_filtered, rows_quarantined FROM etl_batch WHERE");
     odbc_put_where(&s->sql, s, b->topic, b->partition);
     buf_printf(&s->sql,
                " AND generation = %" PRId32 " AND first_offset = %" PRId64
@@ -689,6 +561,7 @@ static enum err_kind recall(struct odbc_sink *s, const struct batch *b,
                           .duplicate = (size_t)odbc_number(&a, 2),
                           .bytes = (size_t)odbc_number(&a, 3),
                           .filtered = (size_t)odbc_number(&a, 4),
+                          .quarantined = (size_t)odbc_number(&a, 5),
                           .again = true};
     odbc_answer_free(&a);
     range_of(s, b)->last = b->next - 1;
@@ -705,16 +578,15 @@ static enum err_kind try(struct odbc_sink *s, const struct batch *b, struct sift
     start_over(s);
     if (s->o.ids_keep_ms > 0)
         repeats_find(&s->repeats, b);
-    bool ids = s->repeats.n > 0;
-    if (!ids) // before the row is locked: others wait for it
-        encode_all(s, b, sift);
+    bool inside = s->repeats.n > 0 || odbc_rules_remember(s);
+    if (!inside) // before the row is locked: others wait for it
+        TRY(encode_all(s, b, sift, e));
     TRY(open_transaction(s, b, &there, e));
     if (there)
         return recall(s, b, r, e);
-    if (ids) {
-        TRY(odbc_note_ids(s, b, e));
-        encode_all(s, b, sift);
-    }
+    TRY(odbc_note_ids(s, b, e));
+    if (inside)
+        TRY(encode_all(s, b, sift, e));
     TRY(load(s, b, e));
     return close_transaction(s, b, r, began_us, e);
 }
@@ -733,7 +605,7 @@ static void note_attempt(struct odbc_sink *s, const struct err *e)
  * table.  Looked at once; if that does not help, a person must. */
 static enum err_kind suspect(struct odbc_sink *s, struct receipt *r, struct err *e)
 {
-    if (s->reshaped || s->table.n == 0)
+    if (s->reshaped || s->to.table.n == 0)
         return e->kind;
     s->stale = r->busy = true;
     e->kind = ERR_UNAVAILABLE;
@@ -742,7 +614,7 @@ static enum err_kind suspect(struct odbc_sink *s, struct receipt *r, struct err 
 
 static enum err_kind reshape(struct odbc_sink *s, struct err *e)
 {
-    struct av_schema *reader = av_schema_retain(s->table.reader);
+    struct av_schema *reader = av_schema_retain(s->to.table.reader);
     enum err_kind rc = odbc_sink_shape(&s->sink, reader, e);
 
     av_schema_release(reader);
@@ -761,6 +633,7 @@ enum err_kind odbc_sink_write(struct sink *sink, const struct batch *b,
     odbc_sweep_ids(s);
     enum err_kind rc = try(s, b, sift, r, e);
     if (rc == ERR_OK) {
+        odbc_keep_rules(s, b, r);
         s->n_attempts = 0;
         s->reshaped = false;
         s->run_rejected += r->rejected;

@@ -67,34 +67,16 @@ enum err_kind postgres_write_aside(struct postgres *p, struct err *e)
 
 /* --- what unique remembers -------------------------------------------------------- */
 
-static bool remembers(const struct quality *q)
-{
-    for (size_t i = 0; i < quality_rules(q); i++)
-        if (quality_rule(q, i)->remembers)
-            return true;
-    return false;
-}
-
-static int rule_named(const struct quality *q, const char *name)
-{
-    for (size_t i = 0; i < quality_rules(q); i++)
-        if (strcmp(quality_rule(q, i)->name, name) == 0)
-            return quality_rule(q, i)->remembers ? (int)i : -1;
-    return -1;
-}
-
 static enum err_kind recall_row(struct quality *q, const struct batch *b,
                                 const char *rule, const char *keys, struct err *e)
 {
-    int i = rule_named(q, rule);
     size_t n = 0;
-
-    if (i < 0)
-        return ERR_OK; // of before
     unsigned char *noted = PQunescapeBytea((const unsigned char *)keys, &n);
+
     if (noted == NULL)
         return err_set(e, ERR_INTERNAL, "etl_rule_seen holds no bytes");
-    enum err_kind rc = quality_recall(q, b->partition, (size_t)i, span_of(noted, n), e);
+    enum err_kind rc =
+        quality_recall_named(q, b->partition, rule, span_of(noted, n), e);
     PQfreemem(noted);
     return rc == ERR_INVALID ? (e->kind = ERR_INTERNAL) : rc;
 }
@@ -135,7 +117,8 @@ enum err_kind postgres_begin_rules(struct postgres *p, const struct batch *b,
     p->aside = 0;
     quality_zero(q, p->counts);
     sift_count(sift, p->counts);
-    if (!remembers(q) || quality_stands(q, b->partition, b->generation, b->first)) {
+    if (!quality_remembers(q) ||
+        quality_stands(q, b->partition, b->generation, b->first)) {
         quality_undo(q, b->partition, b->first);
         return ERR_OK;
     }

@@ -490,13 +490,16 @@ static bool is_used(const struct table *t, const char *name)
     return false;
 }
 
-static const char *const history_columns[] = {"valid_from", "valid_to", "is_current"};
-#define HISTORY_COLUMNS (sizeof history_columns / sizeof history_columns[0])
+const struct own_column history_columns[] = {
+    {"valid_from", FORM_TIMESTAMP, false},
+    {"valid_to", FORM_TIMESTAMP, true},
+    {"is_current", FORM_BOOL, false},
+};
 
 static bool is_of_history(const char *name)
 {
     for (size_t i = 0; i < HISTORY_COLUMNS; i++)
-        if (strcmp(history_columns[i], name) == 0)
+        if (strcmp(history_columns[i].name, name) == 0)
             return true;
     return false;
 }
@@ -518,12 +521,12 @@ static enum err_kind check_history(const struct table_has *has, size_t n_has,
                                    const char *quoted, struct err *e)
 {
     for (size_t i = 0; i < HISTORY_COLUMNS; i++)
-        if (find(history_columns[i], has, n_has) == NULL)
+        if (find(history_columns[i].name, has, n_has) == NULL)
             return err_set(e, ERR_INVALID,
                            "table %s has no column %s, which a history needs: "
                            "valid_from timestamptz NOT NULL, valid_to timestamptz, "
                            "is_current boolean NOT NULL",
-                           quoted, history_columns[i]);
+                           quoted, history_columns[i].name);
     return ERR_OK;
 }
 
@@ -658,6 +661,36 @@ enum err_kind table_plan(struct table *out, struct av_schema *reader,
         return rc;
     }
     *out = t;
+    return ERR_OK;
+}
+
+/* A type for each form that columns of our own have. */
+static const struct av_node own_nodes[] = {
+    [FORM_BOOL] = {.type = AV_BOOLEAN},
+    [FORM_INT4] = {.type = AV_INT},
+    [FORM_INT8] = {.type = AV_LONG},
+    [FORM_TEXT] = {.type = AV_STRING},
+    [FORM_UUID] = {.type = AV_STRING, .logical = AV_UUID},
+    [FORM_TIMESTAMP] = {.type = AV_LONG, .logical = AV_TIMESTAMP_MICROS},
+    [FORM_JSONB] = {.type = AV_MAP},
+};
+
+enum err_kind table_append(struct table *t, const struct own_column *own, size_t n,
+                           const char *whose, struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        if (is_used(t, own[i].name))
+            return err_set(e, ERR_INVALID, "field %s: %s has a column of that name",
+                           own[i].name, whose);
+    t->columns = mem_grow(t->columns, t->n + n, sizeof *t->columns);
+    for (size_t i = 0; i < n; i++) {
+        struct column *c = &t->columns[t->n++];
+        *c = (struct column){.node = &own_nodes[own[i].form],
+                             .nullable = own[i].nullable,
+                             .form = own[i].form,
+                             .unit_us = own[i].form == FORM_TIMESTAMP};
+        snprintf(c->name, sizeof c->name, "%s", own[i].name);
+    }
     return ERR_OK;
 }
 

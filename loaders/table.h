@@ -91,6 +91,20 @@ enum err_kind table_plan(struct table *out, struct av_schema *reader,
                          struct err *e) MUST_USE;
 void table_free(struct table *t);
 
+/* A column that no field has: the quarantine's, a history's. */
+struct own_column {
+    const char *name;
+    enum table_form form;
+    bool nullable;
+};
+extern const struct own_column history_columns[];
+#define HISTORY_COLUMNS 3 // valid_from, valid_to, is_current
+
+/* Puts such columns behind the record's.  ERR_INVALID: a field has one of the names, and
+ * the table is as it was. */
+enum err_kind table_append(struct table *t, const struct own_column *own, size_t n,
+                           const char *whose, struct err *e) MUST_USE;
+
 /* "numeric(9,2)[]": what a column made for it is. */
 void table_put_type(struct buf *out, const struct column *c);
 /* COPY "t" ("a", "b") FROM STDIN (FORMAT binary) */

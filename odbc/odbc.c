@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TEXT_MOST (1 << 20) // of one cell of an answer
+#define CELL_MOST (64 << 20) // bytes of an answer's cell
 
 _Static_assert(sizeof(SQLLEN) == sizeof(int64_t), "a 64-bit driver manager");
 // NOLINTNEXTLINE(misc-redundant-expression): that they are the same is the point
@@ -446,36 +446,46 @@ static void describe(struct odbc *o, struct odbc_column *c, size_t n)
     }
 }
 
-static enum err_kind read_cell(struct odbc *o, struct odbc_answer *a, size_t column,
-                               struct buf *text, const char **out, struct err *e)
+/* What SQLGetData() put into a piece: all that was left, or as much as has room. */
+static size_t piece_size(SQLLEN left, size_t room)
 {
+    return left < 0 || (size_t)left > room ? room : (size_t)left;
+}
+
+static enum err_kind read_cell(struct odbc *o, struct odbc_answer *a, size_t column,
+                               struct buf *text, struct span *out, struct err *e)
+{
+    bool binary = a->heads[column].type == ODBC_BINARY;
     char piece[4096];
     SQLLEN n;
 
     buf_reset(text);
+    *out = (struct span){0};
     for (;;) {
         SQLRETURN rc = o->api->SQLGetData(o->stmt, (SQLUSMALLINT)(column + 1),
-                                          SQL_C_CHAR, piece, sizeof piece, &n);
+                                          binary ? SQL_C_BINARY : SQL_C_CHAR, piece,
+                                          sizeof piece, &n);
         if (rc == SQL_NO_DATA)
             break;
         if (!SQL_SUCCEEDED(rc))
             return failed(o, SQL_HANDLE_STMT, o->stmt, e);
-        if (n == SQL_NULL_DATA) {
-            *out = NULL;
+        if (n == SQL_NULL_DATA)
             return ERR_OK;
-        }
-        buf_put_str(text, piece);
+        if (binary)
+            buf_put(text, span_of(piece, piece_size(n, sizeof piece)));
+        else
+            buf_put_str(text, piece);
         if (rc == SQL_SUCCESS)
             break;
     }
     TRY(buf_status(text, e));
-    *out = arena_str(&a->arena, buf_span(text));
+    *out = span_of(arena_str(&a->arena, buf_span(text)), text->n);
     return ERR_OK;
 }
 
 static enum err_kind read_rows(struct odbc *o, struct odbc_answer *a, struct err *e)
 {
-    struct buf text = BUF_INIT(TEXT_MOST);
+    struct buf text = BUF_INIT(CELL_MOST);
     enum err_kind rc = ERR_OK;
     size_t cap = 0;
 
@@ -523,8 +533,13 @@ enum err_kind odbc_ask(struct odbc *o, const char *sql, struct odbc_answer *out,
 
 const char *odbc_cell(const struct odbc_answer *a, size_t row, size_t column)
 {
+    return (const char *)odbc_bytes(a, row, column).p;
+}
+
+struct span odbc_bytes(const struct odbc_answer *a, size_t row, size_t column)
+{
     return row < a->rows && column < a->columns ? a->cells[row * a->columns + column]
-                                                : NULL;
+                                                : (struct span){0};
 }
 
 void odbc_answer_free(struct odbc_answer *a)

@@ -111,17 +111,18 @@ struct odbc_column {
     int digits;
     bool not_null; // said so; unknown is false
 };
-/* A short answer, as text. */
+/* A short answer, as text; of a binary column its bytes. */
 struct odbc_answer {
     size_t rows, columns;
     struct odbc_column *heads;
-    const char **cells; // by row; NULL = NULL.  In the arena
+    struct span *cells; // by row; p NULL = NULL.  In the arena, a zero byte behind each
     struct arena arena;
 };
 #define ODBC_ROWS_MOST 100000
 enum err_kind odbc_ask(struct odbc *o, const char *sql, struct odbc_answer *out,
                        struct err *e) MUST_USE;
 const char *odbc_cell(const struct odbc_answer *a, size_t row, size_t column);
+struct span odbc_bytes(const struct odbc_answer *a, size_t row, size_t column);
 void odbc_answer_free(struct odbc_answer *a);
 
 /* The columns a SELECT would have. */

@@ -59,6 +59,7 @@ void quality_free(struct quality *q); // NULL is nothing
 size_t quality_rules(const struct quality *q);
 const struct quality_rule *quality_rule(const struct quality *q, size_t i);
 bool quality_has(const struct quality *q, enum quality_severity s);
+bool quality_remembers(const struct quality *q); // any of them
 
 /* Compiles for records of this schema (retained).  ERR_INVALID: a rule does not fit it,
  * with the rule's position and, of an expression, that inside it; the rules before
@@ -123,6 +124,11 @@ void quality_stand(struct quality *q, int32_t partition, int32_t generation,
 /* `noted` as quality_noted() wrote it, oldest first.  ERR_INVALID: it is not that. */
 enum err_kind quality_recall(struct quality *q, int32_t partition, size_t rule,
                              struct span noted, struct err *e) MUST_USE;
+/* The same by the rule's name; one that is gone, or remembers no more, is passed over.
+ */
+enum err_kind quality_recall_named(struct quality *q, int32_t partition,
+                                   const char *rule, struct span noted,
+                                   struct err *e) MUST_USE;
 
 /* Appends what the rule noted since the last keep or undo; nothing when it was nothing.
  */

@@ -86,6 +86,30 @@ enum err_kind quality_recall(struct quality *q, int32_t partition, size_t rule,
                    q->rules[rule].shown.name);
 }
 
+bool quality_remembers(const struct quality *q)
+{
+    for (size_t i = 0; i < quality_rules(q); i++)
+        if (q->rules[i].shown.remembers)
+            return true;
+    return false;
+}
+
+static enum err_kind recall_named(struct quality *q, int32_t partition,
+                                  struct span rule, struct span noted, struct err *e)
+{
+    for (size_t i = 0; i < q->n; i++)
+        if (q->rules[i].shown.remembers &&
+            span_eq(rule, span_str(q->rules[i].shown.name)))
+            return quality_recall(q, partition, i, noted, e);
+    return ERR_OK;
+}
+
+enum err_kind quality_recall_named(struct quality *q, int32_t partition,
+                                   const char *rule, struct span noted, struct err *e)
+{
+    return recall_named(q, partition, span_str(rule), noted, e);
+}
+
 void quality_noted(const struct quality *q, int32_t partition, size_t rule,
                    struct buf *out)
 {
@@ -135,10 +159,7 @@ enum err_kind quality_unpack(struct quality *q, int32_t partition, struct span p
     while (packed.n > 0) {
         if (!take_part(&packed, &name) || !take_part(&packed, &noted))
             return err_set(e, ERR_INVALID, "what quality rules remembered is damaged");
-        for (size_t i = 0; i < q->n; i++)
-            if (q->rules[i].shown.remembers &&
-                span_eq(name, span_str(q->rules[i].shown.name)))
-                TRY(quality_recall(q, partition, i, noted, e));
+        TRY(recall_named(q, partition, name, noted, e));
     }
     return ERR_OK;
 }

@@ -2,6 +2,8 @@
  * behind "@dialect what" on a line of its own, and a line "@" at the end. */
 #include "cli/audit_inside.h"
 #include "loaders/dialect_sql.h"
+#include "loaders/quarantine.h"
+#include "loaders/rule_result.h"
 #include "loaders/stage_copy.h"
 
 #include <stdio.h>
@@ -98,6 +100,8 @@ static void say_ledger(const struct dialect *d)
 
     for (size_t i = 0; dialect_put_ledger(&sql, d, i, &table); i++)
         say(d, "ledger");
+    for (size_t c = 0; dialect_put_ledger_add(&sql, d, 1, c, &table); c++)
+        say(d, "add");
     d->put_once(&sql, d, "etl_offsets", columns, values, 4, 2, 2);
     say(d, "once");
     buf_put_str(&sql, "INSERT INTO t (a, b, c) VALUES (");
@@ -108,6 +112,62 @@ static void say_ledger(const struct dialect *d)
     dialect_put_time(&sql, d, 1700000000123);
     buf_put_str(&sql, ")");
     say(d, "literals");
+}
+
+static void say_rules(const struct dialect *d)
+{
+    static const struct rule_result results[] = {
+        {.name = "it's",
+         .severity = "warn",
+         .form = "expr",
+         .wanted = "x > \\1",
+         .checked = 12,
+         .failed = 3,
+         .errors = 1,
+         .last_failed = "t/0@7: is false"},
+        {.name = "rows",
+         .severity = "fail",
+         .form = "rows",
+         .wanted = "at least 1",
+         .checked = 1,
+         .failed = 1,
+         .last_failed = "0 rows",
+         .stopped = "it's so"},
+        {.name = "none", .severity = "null_field", .form = "range", .wanted = "y"},
+    };
+    const struct rule_origin o = {"f81d4fae-7dec-11d0-a765-00a0c91e6bf6", "job", "t"};
+
+    rule_result_put_once(&sql, d, &o, results, 3);
+    say(d, "once");
+    for (int set = 0; set < 2; set++) {
+        rule_result_put_change(&sql, d, &o, results, 3, set);
+        say(d, "update");
+    }
+    rule_result_put_change(&sql, d, &o, results + 2, 1, false);
+    say(d, "update");
+}
+
+/* The quarantine: the record's columns and ours, and no key. */
+static void say_aside(const struct dialect *d, const struct table *with_key)
+{
+    struct table t = *with_key;
+    struct err e = {0};
+
+    t.columns = mem_array(t.n, sizeof *t.columns);
+    memcpy(t.columns, with_key->columns, t.n * sizeof *t.columns);
+    for (size_t i = 0; i < t.n; i++)
+        t.columns[i].key = false;
+    if (table_append(&t, quarantine_columns, QUARANTINE_EXTRA, "", &e) != ERR_OK)
+        abort();
+    dialect_put_create(&sql, d, &t, "staging.q");
+    say(d, "create_aside");
+    dialect_put_add(&sql, d, "staging.q", &t.columns[t.n - QUARANTINE_EXTRA]);
+    say(d, "add");
+    dialect_put_insert(&sql, d, &t, "staging.q", 0, d->rows_most > 1 ? 2 : 1);
+    say(d, "insert");
+    d->put_apply(&sql, d, APPLY_APPEND, &t, "staging.q", "s2");
+    say(d, "append");
+    free(t.columns);
 }
 
 static void say_audit(const struct dialect *d)
@@ -179,6 +239,8 @@ int main(void)
     for (size_t i = 0; i < n_dialects; i++) {
         say_table(&dialects[i], &t);
         say_ledger(&dialects[i]);
+        say_rules(&dialects[i]);
+        say_aside(&dialects[i], &t);
         say_audit(&dialects[i]);
         say_copy(&dialects[i]);
         say_session(&dialects[i]);

@@ -10,7 +10,7 @@ from sqlglot import exp
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 READS = {"postgres": "postgres", "sqlite": "sqlite", "sqlserver": "tsql", "snowflake": "snowflake", "generic": "trino"}
 WANTED = {"create": exp.Create, "add": exp.Alter, "widen": exp.Alter, "relax": exp.Alter, "stage": exp.Create, "insert": exp.Insert,
-          "count": exp.Select, "append": exp.Insert, "ledger": exp.Create, "literals": exp.Insert, "delete": exp.Delete, "audit": exp.Select, "copy_into": exp.Copy}
+          "count": exp.Select, "append": exp.Insert, "ledger": exp.Create, "literals": exp.Insert, "delete": exp.Delete, "update": exp.Update, "create_aside": exp.Create, "audit": exp.Select, "copy_into": exp.Copy}
 # session settings and transactions' words: sqlglot keeps them as they are, or refuses them
 UNREAD = {"greet", "end_session", "savepoint"}
 # words that it has not heard of, all of them in their manuals: "ALTER TABLE (Transact-SQL)", DEFAULT .. WITH VALUES; SQL:2003, 11.3
@@ -61,6 +61,9 @@ def check(dialect, what, sql):
             raise ValueError("options %s" % options)
     if what == "create" and tree.find(exp.PrimaryKey) is None:
         raise ValueError("no primary key")
+    if what == "create_aside" and (tree.find(exp.PrimaryKey) or {c.name.lower() for c in tree.find_all(exp.ColumnDef)} <
+                                   {"_errors", "_topic", "_partition", "_offset", "_run_id", "_quarantined", "shop", "tags"}):
+        raise ValueError("a key, or not its columns")
     again = sqlglot.parse_one(tree.sql(dialect=READS[dialect]), read=READS[dialect])
     if type(again) is not type(tree):
         raise ValueError("written again it is a " + type(again).__name__)
