@@ -73,10 +73,15 @@ const struct dialect dialects[] = {
         .stage_make = "CREATE TEMPORARY TABLE", .stage_end = "", .stage_prefix = "",
         .savepoint = "SAVEPOINT avrogate_part", .back = "ROLLBACK TO SAVEPOINT avrogate_part",
         .release = "RELEASE SAVEPOINT avrogate_part",
+        .connect_with = ";pqopt={tcp_user_timeout=30000 keepalives_idle=15 keepalives_interval=5 keepalives_count=3}", // psqlODBC's
+        .dsn_may_tell = true,
         .greet = {"SET TimeZone = 'UTC'", "SET DateStyle = 'ISO'", "SET standard_conforming_strings = on",
                   "SET lock_timeout = {lock_ms}", "SET statement_timeout = {statement_ms}",
                   "SET idle_in_transaction_session_timeout = '60s'",
-                  "SET application_name = 'avrogate {role} {run}'"},
+                  "SET application_name = 'avrogate {role} {run}'",
+                  "SELECT set_config(s.name, v.setting, false) FROM pg_settings s, (VALUES ('tcp_keepalives_idle', '15'), "
+                  "('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '30000')) v (name, setting) "
+                  "WHERE s.name = v.name AND s.source = 'default'"},
         .end_session = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'avrogate w {run}' "
                        "AND pid <> pg_backend_pid()",
         .put_once = dialect_conflict_once, .put_apply = dialect_conflict_apply,

@@ -83,9 +83,12 @@ struct dialect {
     const char *relax; // NULL = cannot
     const char *stage_make, *stage_end, *stage_prefix;
     const char *savepoint, *back, *release; // NULL = a statement that fails did nothing
-    const char *connect_with; // what a driver has to be told in its connection string
+    const char *connect_with; // ";KEYWORD=..." that a driver has to be told when it
+                              // connects; NULL = none; a KEYWORD in the settings wins
+    bool dsn_may_tell; // it is many options in one: what a DSN has is not replaced
     const char *greet[8];
-    const char *end_session; // of a run that lost its partition; NULL = none
+    const char
+        *end_session; // of a run that lost its partition or its line; NULL = none
 
     void (*put_once)(struct buf *sql, const struct dialect *d, const char *table,
                      const char *const *columns, const char *const *values, size_t n,

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <time.h>
 
 /* Deaths in one-row mode at one offset before its record is set aside unread. */
@@ -155,10 +156,32 @@ static enum err_kind greet(struct odbc_sink *s, struct odbc *o, const char *role
                       s->o.statement_timeout_ms, e);
 }
 
+/* Best effort, where the database lets us. */
+static void end_session(struct odbc_sink *s, struct odbc *o, const char *run)
+{
+    struct buf sql = BUF_INIT(4000);
+    struct err ignored = {0};
+
+    if (s->d->end_session == NULL)
+        return;
+    dialect_put(&sql, s->d->end_session, (const char *[]){"run", run, NULL});
+    (void)!odbc_run_buf(o, &sql, NULL, &ignored);
+    buf_free(&sql);
+}
+
+/* The session whose line broke may live on there, with the position's row locked: the
+ * server was not told. */
 static enum err_kind greet_writer(struct odbc *o, struct err *e)
 {
-    return greet((struct odbc_sink *)((char *)o - offsetof(struct odbc_sink, db)), o,
-                 "w", e);
+    struct odbc_sink *s =
+        (struct odbc_sink *)((char *)o - offsetof(struct odbc_sink, db));
+
+    TRY(greet(s, o, "w", e));
+    if (o->made > 1)
+        end_session(s, o, s->run.id);
+    return o->dbc != NULL
+               ? ERR_OK
+               : err_set(e, ERR_UNAVAILABLE, "the connection broke at its beginning");
 }
 
 static enum err_kind greet_ledger(struct odbc *o, struct err *e)
@@ -325,7 +348,7 @@ static enum err_kind become_owner(struct odbc_sink *s, const char *topic,
 }
 
 /* The owner before us may have been stopped in a transaction, with the row locked: that
- * transaction can only lose.  Best effort, where the database lets us. */
+ * transaction can only lose. */
 static void end_former_owner(struct odbc_sink *s, const char *topic, int32_t partition)
 {
     struct buf sql = BUF_INIT(1 << 16);
@@ -339,12 +362,8 @@ static void end_former_owner(struct odbc_sink *s, const char *topic, int32_t par
     if (odbc_ask_buf(&s->ledger, &sql, &a, &ignored) == ERR_OK) {
         const char *owner = odbc_cell(&a, 0, 0);
         size_t n = owner == NULL ? 0 : strlen(owner);
-        if (n >= RUN_ID && strcmp(owner + n - (RUN_ID - 1), s->run.id) != 0) {
-            buf_reset(&sql);
-            dialect_put(&sql, s->d->end_session,
-                        (const char *[]){"run", owner + n - (RUN_ID - 1), NULL});
-            (void)!odbc_run_buf(&s->ledger, &sql, NULL, &ignored);
-        }
+        if (n >= RUN_ID && strcmp(owner + n - (RUN_ID - 1), s->run.id) != 0)
+            end_session(s, &s->ledger, owner + n - (RUN_ID - 1));
         odbc_answer_free(&a);
     }
     buf_free(&sql);
@@ -458,13 +477,36 @@ static enum err_kind paused(struct sink *sink, struct pause *out, struct err *e)
     return ERR_OK;
 }
 
+/* Whether "...;Keyword=..." has it. */
+static bool has_keyword(const char *connection, struct span keyword)
+{
+    for (const char *p = connection;; p += strcspn(p, ";") + 1) {
+        p += strspn(p, "; ");
+        if (strncasecmp(p, (const char *)keyword.p, keyword.n) == 0 &&
+            p[keyword.n + strspn(p + keyword.n, " ")] == '=')
+            return true;
+        if (p[strcspn(p, ";")] == '\0')
+            return false;
+    }
+}
+
+/* Whether there is something the driver has to be told, and nobody did. */
+static bool is_untold(const struct odbc_sink *s)
+{
+    const char *with = s->d->connect_with, *connection = s->ledger.connection;
+
+    return with != NULL && !s->told &&
+           !has_keyword(connection, span_of(with + 1, strcspn(with + 1, "="))) &&
+           !(s->d->dsn_may_tell && has_keyword(connection, span_str("DSN")));
+}
+
 /* Now that we know whose driver it is: once more, with what it has to be told. */
 enum err_kind odbc_sink_connect(struct odbc_sink *s, struct err *e)
 {
     char lock_ms[24];
 
     TRY(odbc_connect(&s->ledger, e));
-    if (s->d->connect_with == NULL || s->told)
+    if (!is_untold(s))
         return ERR_OK;
     snprintf(lock_ms, sizeof lock_ms, "%" PRId64, s->o.lock_timeout_ms);
     odbc_drop(&s->ledger);
