@@ -4,6 +4,7 @@
 #include "loaders/dialect_sql.h"
 #include "loaders/etl_log.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -67,6 +68,7 @@ const struct dialect dialects[] = {
         .rows_most = 1000, .params_most = 32000, .json_in_ledger = true, .migrated = true,
         .text_open = "'", .bytes_open = "'\\x", .bytes_close = "'", .time_open = "'",
         .yes = "TRUE", .no = "FALSE", .now = "clock_timestamp()",
+        .ago = "clock_timestamp() - {s} * INTERVAL '1 second'",
         .join = "||", .octets = "octet_length", .limit = "LIMIT {n}",
         .add = "ADD COLUMN", .add_end = "",
         .widen = "ALTER COLUMN {c} TYPE {t}", .relax = "ALTER COLUMN {c} DROP NOT NULL",
@@ -115,6 +117,7 @@ const struct dialect dialects[] = {
         .rows_most = 100, .params_most = 30000, .json_in_ledger = true,
         .text_open = "'", .bytes_open = "X'", .bytes_close = "'", .time_open = "'",
         .yes = "1", .no = "0", .now = "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now')",
+        .ago = "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now', '-{s} seconds')",
         .join = "||", .octets = "length", .limit = "LIMIT {n}",
         .add = "ADD COLUMN", .add_end = "",
         .stage_make = "CREATE TEMPORARY TABLE", .stage_end = "", .stage_prefix = "",
@@ -153,6 +156,7 @@ const struct dialect dialects[] = {
         .rows_most = 1000, .params_most = 2000, .json_in_ledger = true, // 2,100 parameters, a thousand rows of VALUES
         .text_open = "N'", .bytes_open = "0x", .bytes_close = "", .time_open = "'",
         .yes = "1", .no = "0", .now = "SYSDATETIMEOFFSET()",
+        .ago = "DATEADD(second, -{s}, SYSDATETIMEOFFSET())",
         .join = "+", .octets = "DATALENGTH", .limit = "OFFSET 0 ROWS FETCH NEXT {n} ROWS ONLY",
         .add = "ADD", .add_end = " WITH VALUES",
         .widen = "ALTER COLUMN {c} {t} {null}", .relax = "ALTER COLUMN {c} {t} NULL",
@@ -195,6 +199,7 @@ const struct dialect dialects[] = {
         .rows_most = 1, .params_most = 1, .via_stage = true,
         .text_open = "'", .backslash = true, .bytes_open = "X'", .bytes_close = "'", .time_open = "'",
         .yes = "TRUE", .no = "FALSE", .now = "CURRENT_TIMESTAMP()",
+        .ago = "DATEADD(second, -{s}, CURRENT_TIMESTAMP())",
         .join = "||", .octets = "OCTET_LENGTH", .limit = "LIMIT {n}",
         .add = "ADD COLUMN", .add_end = "",
         .widen = "ALTER COLUMN {c} SET DATA TYPE {t}", .relax = "ALTER COLUMN {c} DROP NOT NULL",
@@ -398,6 +403,18 @@ void dialect_put(struct buf *sql, const char *template, const char *const *pairs
         buf_put_str(sql, value);
         p += n;
     }
+}
+
+void dialect_put_ago(struct buf *sql, const struct dialect *d, int64_t ms)
+{
+    char s[30];
+
+    if (d->ago == NULL) {
+        dialect_put_time(sql, d, wall_ms() - ms);
+        return;
+    }
+    snprintf(s, sizeof s, "%" PRId64 ".%03d", ms / 1000, (int)(ms % 1000));
+    dialect_put(sql, d->ago, (const char *[]){"s", s, NULL});
 }
 
 void dialect_put_type(struct buf *sql, const struct dialect *d, const struct column *c)

@@ -74,6 +74,7 @@ struct dialect {
     bool backslash; // is an escape in a literal
     const char *bytes_open, *bytes_close, *time_open;
     const char *yes, *no, *now;
+    const char *ago; // {s} seconds before now; NULL = our own clock is asked
     const char *join, *octets,
         *limit; // of texts; length in bytes; of an ordered SELECT
 
@@ -126,6 +127,8 @@ enum err_kind dialect_put_table(struct buf *sql, const struct dialect *d,
 void dialect_put_text(struct buf *sql, const struct dialect *d, const char *text);
 void dialect_put_bytes(struct buf *sql, const struct dialect *d, struct span bytes);
 void dialect_put_time(struct buf *sql, const struct dialect *d, int64_t wall_ms);
+/* So long ago, by the database's clock where it can say that. */
+void dialect_put_ago(struct buf *sql, const struct dialect *d, int64_t ms);
 /* The type of a column that is made. */
 void dialect_put_type(struct buf *sql, const struct dialect *d, const struct column *c);
 /* A template with {names} filled in: pairs of name and value, NULL at the end. */

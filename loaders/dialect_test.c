@@ -157,6 +157,26 @@ static void a_column_comes_with_the_fields_default(void)
     table_free(&t);
 }
 
+static void what_was_long_ago_is_the_databases_to_say(void)
+{
+    static const char *const want[][2] = {
+        {"postgres", "clock_timestamp() - 86400.005 * INTERVAL '1 second'"},
+        {"sqlite", "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now', '-86400.005 seconds')"},
+        {"sqlserver", "DATEADD(second, -86400.005, SYSDATETIMEOFFSET())"},
+        {"snowflake", "DATEADD(second, -86400.005, CURRENT_TIMESTAMP())"},
+    };
+    struct buf sql = BUF_INIT(1000);
+
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        dialect_put_ago(&sql, dialect_named(want[i][0]), 86400005);
+        CHECK_STR(text(&sql), want[i][1]);
+        buf_reset(&sql);
+    }
+    dialect_put_ago(&sql, dialect_named("generic"), 1000);
+    CHECK(strncmp(text(&sql), "TIMESTAMP '20", 13) == 0);
+    buf_free(&sql);
+}
+
 static void what_cannot_be_bound_is_made_from_the_stage(void)
 {
     struct table t =
@@ -288,6 +308,7 @@ int main(void)
 {
     RUN(every_dialect_has_every_word);
     RUN(it_is_known_by_what_the_driver_says);
+    RUN(what_was_long_ago_is_the_databases_to_say);
     RUN(names_and_literals_cannot_be_left);
     RUN(tables_have_one_to_three_names);
     RUN(a_table_is_made_in_each_ones_types);

@@ -93,7 +93,7 @@ struct odbc_sink {
     struct buf sql, attempts_error; // scratch; the last failed try
     size_t n_attempts;
     char attempt_state[6];
-    int64_t attempt_ms;
+    int64_t attempt_ms; // steady
 };
 
 struct odbc_sink *odbc_sink_of(struct sink *s);

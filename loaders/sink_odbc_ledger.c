@@ -190,7 +190,7 @@ static enum err_kind mark_the_dead(struct odbc_sink *s, struct err *e)
     enum err_kind rc;
 
     buf_put_str(&sql, "SELECT run_id, instance, CASE WHEN last_sign < ");
-    dialect_put_time(&sql, s->d, wall_ms() - SILENT_MS);
+    dialect_put_ago(&sql, s->d, SILENT_MS);
     buf_put_str(&sql, " THEN 1 ELSE 0 END FROM etl_log WHERE status = 'running' AND "
                       "job_name = ");
     dialect_put_text(&sql, s->d, s->o.job);

@@ -154,7 +154,7 @@ void odbc_sweep_ids(struct odbc_sink *s)
     buf_put_str(&s->sql, "DELETE FROM etl_seen WHERE pipeline = ");
     dialect_put_text(&s->sql, s->d, s->o.job);
     buf_put_str(&s->sql, " AND seen < ");
-    dialect_put_time(&s->sql, s->d, wall_ms() - s->o.ids_keep_ms);
+    dialect_put_ago(&s->sql, s->d, s->o.ids_keep_ms);
     if (odbc_run_buf(&s->db, &s->sql, NULL, &why) != ERR_OK)
         log_event(LOG_INFO, "old ids stay for now", LOG_S("why", why.msg), LOG_END);
 }

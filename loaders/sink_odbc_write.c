@@ -376,8 +376,7 @@ static enum err_kind move_position(struct odbc_sink *s, const struct batch *b,
 }
 
 static enum err_kind add_batch(struct odbc_sink *s, const struct batch *b,
-                               const struct receipt *r, int64_t began_ms, int64_t us,
-                               struct err *e)
+                               const struct receipt *r, int64_t us, struct err *e)
 {
     struct buf *sql = &s->sql;
 
@@ -403,7 +402,7 @@ static enum err_kind add_batch(struct odbc_sink *s, const struct batch *b,
     buf_put_str(sql, ", ");
     put_ids(sql, s->ids, s->n_ids);
     buf_put_str(sql, ", ");
-    dialect_put_time(sql, s->d, began_ms);
+    dialect_put_ago(sql, s->d, us / 1000);
     buf_printf(sql, ", %s, %" PRId64 ", ", s->d->now, us);
     dialect_put_text(sql, s->d, s->run.instance);
     buf_printf(sql, ", %" PRId64 ")", b->epoch);
@@ -429,7 +428,7 @@ static enum err_kind add_attempt(struct odbc_sink *s, const struct batch *b,
     buf_put_str(&s->sql, ", ");
     dialect_put_text(&s->sql, s->d, (const char *)s->attempts_error.p);
     buf_put_str(&s->sql, ", ");
-    dialect_put_time(&s->sql, s->d, s->attempt_ms);
+    dialect_put_ago(&s->sql, s->d, clock_ms() - s->attempt_ms);
     buf_put_str(&s->sql, ")");
     return odbc_run_buf(&s->db, &s->sql, NULL, e);
 }
@@ -505,7 +504,7 @@ static enum err_kind close_transaction(struct odbc_sink *s, const struct batch *
         note_id(s->run_ids, &s->n_run_ids, s->ids[i]);
     enum err_kind rc = move_position(s, b, e);
     if (rc == ERR_OK)
-        rc = add_batch(s, b, r, wall_ms() - us / 1000, us, e);
+        rc = add_batch(s, b, r, us, e);
     if (rc == ERR_OK)
         rc = add_attempt(s, b, e);
     if (rc == ERR_OK)
@@ -594,7 +593,7 @@ static enum err_kind try(struct odbc_sink *s, const struct batch *b, struct sift
 static void note_attempt(struct odbc_sink *s, const struct err *e)
 {
     s->n_attempts = 1;
-    s->attempt_ms = wall_ms();
+    s->attempt_ms = clock_ms();
     snprintf(s->attempt_state, sizeof s->attempt_state, "%s", s->db.sqlstate);
     buf_reset(&s->attempts_error);
     buf_put_str(&s->attempts_error, e->msg);

@@ -112,6 +112,9 @@ static void say_ledger(const struct dialect *d)
     dialect_put_time(&sql, d, 1700000000123);
     buf_put_str(&sql, ")");
     say(d, "literals");
+    buf_put_str(&sql, "DELETE FROM t WHERE a < ");
+    dialect_put_ago(&sql, d, 86400123);
+    say(d, "ago");
 }
 
 static void say_rules(const struct dialect *d)

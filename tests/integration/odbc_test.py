@@ -3,6 +3,7 @@
 Kills, keys, evolution, bad rows, every type, each against a model in Python.  ODBC_KILLS: how many times it is killed (3)."""
 from loader_world import *
 import decimal, shutil, sqlite3
+from jumping import DAY, Clock
 
 KILLS = int(os.environ.get("ODBC_KILLS", "3"))
 try:
@@ -606,6 +607,27 @@ def a_file_that_others_hold_is_waited_for():
     w.has(range(1500))
 
 
+def who_is_silent_for_a_day_is_silent_by_the_databases_clock():
+    """Of another host nobody knows more.  Ours is two days back, then ahead."""
+    clock, w, ago = Clock(), Table("postgres", parts=1), "now() - interval '%d hours'"
+    w.produce(0, 100)
+    same(w.finish(), 0, "exit")
+    for run, hours in (("a", 1), ("b", 25)):
+        w.ask(("INSERT INTO etl_log (run_id, job_name, status, start_time, last_sign, changed, source, topic, target, instance, program) SELECT "
+               "'00000000-0000-0000-0000-00000000000%s', job_name, 'running', " + ago + ", " + ago + ", changed, source, topic, target, 'elsewhere:1', "
+               "program FROM etl_log WHERE job_name = '%s' AND instance <> 'elsewhere:1'") % (run, hours, hours, w.name))
+    for n, days, off in ((100, -2, "back"), (200, 2, "ahead")):
+        clock.jump(days * DAY)
+        w.produce(n, n + 100)
+        same(w.finish(env=clock.env), 0, "exit with a clock two days " + off)
+        same({str(run)[-1]: s for run, s in w.ask("SELECT run_id, status FROM etl_log WHERE instance = 'elsewhere:1'")},
+             {"a": "running", "b": "interrupted"}, "silent for an hour, and for 25, by a clock that is " + off)
+    w.ask("DELETE FROM etl_log WHERE instance = 'elsewhere:1'")
+    same(w.one("SELECT count(*) FROM etl_batch WHERE pipeline = %s AND (started > finished OR started < " + ago % 1 + ")", w.name), 0,
+         "batches that began at another time than the database's")
+    w.has(range(300))
+
+
 def the_plan_is_shown_and_wrong_settings_are_said():
     def load(w, *args, **more):
         return subprocess.run([AVROGATE, "load", "-c", w.pipeline(**more), *args], capture_output=True, text=True, timeout=30)
@@ -638,4 +660,5 @@ if __name__ == "__main__":
              what_was_tampered_with_is_found_by_odbc, columns_come_as_the_schema_grows,
              bad_rows_are_found_by_parts_and_set_aside, every_type_arrives_as_it_was,
              an_owner_stopped_in_the_middle_of_a_batch_is_ended, a_file_that_others_hold_is_waited_for,
+             who_is_silent_for_a_day_is_silent_by_the_databases_clock,
              two_instances_share_and_a_table_altered_meanwhile_is_noticed, the_plan_is_shown_and_wrong_settings_are_said])
