@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define REPLICAS_MAX 3
-#define NEW_TOPIC_LOOK_MS 20
+#define LOOK_MS 20
 
 struct kf_admin {
     struct kf_voice voice; // first: it is librdkafka's opaque
@@ -135,32 +135,43 @@ enum err_kind kf_topics(struct kf_admin *a, struct arena *mem,
     return ERR_OK;
 }
 
-/* One admin request and its answer; the request's queue and options die here. */
+/* One admin request about a topic and its answer; its queue and options die here. */
 struct request {
+    struct kf_admin *admin;
+    const char *doing, *topic; // "creating": for the messages
     rd_kafka_queue_t *queue;
     rd_kafka_AdminOptions_t *options;
     rd_kafka_event_t *answer;
 };
 
 static struct request request_open(struct kf_admin *a, rd_kafka_admin_op_t op,
-                                   int timeout_ms)
+                                   const char *doing, const char *topic, int timeout_ms)
 {
     char words[120];
-    struct request r = {.queue = rd_kafka_queue_new(a->rk),
+    struct request r = {.admin = a,
+                        .doing = doing,
+                        .topic = topic,
+                        .queue = rd_kafka_queue_new(a->rk),
                         .options = rd_kafka_AdminOptions_new(a->rk, op)};
 
-    // Out of range it keeps its default; request_wait() has the deadline all the same.
+    // Out of range each keeps its default; request_wait() has the deadline all the
+    // same.  A request that changes nothing has but the first.
     (void)rd_kafka_AdminOptions_set_request_timeout(r.options, timeout_ms, words,
                                                     sizeof words);
+    (void)rd_kafka_AdminOptions_set_operation_timeout(r.options, timeout_ms, words,
+                                                      sizeof words);
     return r;
 }
 
-static rd_kafka_resp_err_t request_wait(struct request *r, int timeout_ms)
+static enum err_kind request_wait(struct request *r, int timeout_ms, struct err *e)
 {
     r->answer = rd_kafka_queue_poll(r->queue, timeout_ms + 100);
-    if (r->answer == NULL)
-        return RD_KAFKA_RESP_ERR__TIMED_OUT;
-    return rd_kafka_event_error(r->answer);
+    rd_kafka_resp_err_t code = r->answer == NULL ? RD_KAFKA_RESP_ERR__TIMED_OUT
+                                                 : rd_kafka_event_error(r->answer);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kf_fail_heard(e, &r->admin->voice, code, "%s topic %s", r->doing,
+                             r->topic);
+    return ERR_OK;
 }
 
 static void request_free(struct request *r)
@@ -171,42 +182,42 @@ static void request_free(struct request *r)
     rd_kafka_queue_destroy(r->queue);
 }
 
-/* The topic's own words are the broker's, and say more than the code. */
-static enum err_kind created(const rd_kafka_event_t *answer, const char *topic,
-                             struct err *e)
+/* What the answer says of the topic; `already`: somebody else was quicker.  The topic's
+ * own words are the broker's, and say more than the code. */
+static enum err_kind changed(const struct request *r,
+                             const rd_kafka_topic_result_t **topics, size_t n,
+                             rd_kafka_resp_err_t already, struct err *e)
+{
+    if (n != 1)
+        return err_set(e, ERR_UNAVAILABLE, "%s topic %s: no answer about it", r->doing,
+                       r->topic);
+    rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[0]);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == already)
+        return ERR_OK;
+    const char *words = rd_kafka_topic_result_error_string(topics[0]);
+    return err_set(e, kf_kind(code), "%s topic %s: %s: %s", r->doing, r->topic,
+                   rd_kafka_err2name(code), words ? words : rd_kafka_err2str(code));
+}
+
+static enum err_kind created(const struct request *r, struct err *e)
 {
     size_t n = 0;
-    const rd_kafka_CreateTopics_result_t *result =
-        rd_kafka_event_CreateTopics_result((rd_kafka_event_t *)(uintptr_t)answer);
-    const rd_kafka_topic_result_t **topics =
-        rd_kafka_CreateTopics_result_topics(result, &n);
+    const rd_kafka_topic_result_t **topics = rd_kafka_CreateTopics_result_topics(
+        rd_kafka_event_CreateTopics_result(r->answer), &n);
 
-    if (n != 1)
-        return err_set(e, ERR_UNAVAILABLE, "creating topic %s: no answer about it",
-                       topic);
-    rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[0]);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR ||
-        code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-        return ERR_OK; // somebody else was quicker: it is there
-    const char *words = rd_kafka_topic_result_error_string(topics[0]);
-    return err_set(e, kf_kind(code), "creating topic %s: %s: %s", topic,
-                   rd_kafka_err2name(code), words ? words : rd_kafka_err2str(code));
+    return changed(r, topics, n, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, e);
 }
 
 static enum err_kind create(struct kf_admin *a, rd_kafka_NewTopic_t *t,
                             const char *topic, int timeout_ms, struct err *e)
 {
-    struct request r = request_open(a, RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout_ms);
-    char words[120];
+    struct request r =
+        request_open(a, RD_KAFKA_ADMIN_OP_CREATETOPICS, "creating", topic, timeout_ms);
 
-    (void)rd_kafka_AdminOptions_set_operation_timeout(r.options, timeout_ms, words,
-                                                      sizeof words);
     rd_kafka_CreateTopics(a->rk, &t, 1, r.options, r.queue);
-    rd_kafka_resp_err_t code = request_wait(&r, timeout_ms);
-    enum err_kind rc =
-        code == RD_KAFKA_RESP_ERR_NO_ERROR
-            ? created(r.answer, topic, e)
-            : kf_fail_heard(e, &a->voice, code, "creating topic %s", topic);
+    enum err_kind rc = request_wait(&r, timeout_ms, e);
+    if (rc == ERR_OK)
+        rc = created(&r, e);
     request_free(&r);
     return rc;
 }
@@ -251,19 +262,19 @@ static int left_of(int64_t deadline_ms)
     return left > 1 ? (int)left : 1;
 }
 
-/* The controller has it; the brokers hear of it a little later. */
-static enum err_kind wait_for(struct kf_admin *a, const char *topic,
-                              int64_t deadline_ms, struct err *e)
+/* The controller has it done; the brokers hear of it a little later. */
+static enum err_kind wait_until(struct kf_admin *a, const char *topic,
+                                enum err_kind said, int64_t deadline_ms, struct err *e)
 {
-    static const struct timespec pause = {.tv_nsec = NEW_TOPIC_LOOK_MS * 1000000L};
+    static const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
 
     for (;;) {
         int32_t n;
         enum err_kind rc = kf_topic_partitions(a, topic, &n, left_of(deadline_ms), e);
 
-        if (rc == ERR_OK || clock_ms() >= deadline_ms)
+        if (rc == said || clock_ms() >= deadline_ms)
             return rc;
-        if (rc != ERR_NOT_FOUND && rc != ERR_UNAVAILABLE)
+        if (rc != ERR_OK && rc != ERR_NOT_FOUND && rc != ERR_UNAVAILABLE)
             return rc;
         nanosleep(&pause, NULL);
     }
@@ -297,40 +308,29 @@ enum err_kind kf_topic_create(struct kf_admin *a, const char *topic, int32_t par
     rd_kafka_NewTopic_destroy(t);
     if (rc != ERR_OK)
         return rc;
-    return wait_for(a, topic, deadline_ms, e);
+    return wait_until(a, topic, ERR_OK, deadline_ms, e);
 }
 
-static enum err_kind deleted(const rd_kafka_event_t *answer, const char *topic,
-                             struct err *e)
+static enum err_kind deleted(const struct request *r, struct err *e)
 {
     size_t n = 0;
-    const rd_kafka_topic_result_t **results = rd_kafka_DeleteTopics_result_topics(
-        rd_kafka_event_DeleteTopics_result((rd_kafka_event_t *)(uintptr_t)answer), &n);
+    const rd_kafka_topic_result_t **topics = rd_kafka_DeleteTopics_result_topics(
+        rd_kafka_event_DeleteTopics_result(r->answer), &n);
 
-    if (n != 1)
-        return err_set(e, ERR_UNAVAILABLE, "deleting topic %s: no answer", topic);
-    rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[0]);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR ||
-        code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        return ERR_OK;
-    return kf_fail(e, code, "deleting topic %s", topic);
+    return changed(r, topics, n, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, e);
 }
 
-static enum err_kind delete_one(struct kf_admin *a, const char *topic, int timeout_ms,
-                                struct err *e)
+static enum err_kind drop(struct kf_admin *a, const char *topic, int timeout_ms,
+                          struct err *e)
 {
     rd_kafka_DeleteTopic_t *t = rd_kafka_DeleteTopic_new(topic);
-    struct request r = request_open(a, RD_KAFKA_ADMIN_OP_DELETETOPICS, timeout_ms);
-    char words[120];
+    struct request r =
+        request_open(a, RD_KAFKA_ADMIN_OP_DELETETOPICS, "deleting", topic, timeout_ms);
 
-    (void)rd_kafka_AdminOptions_set_operation_timeout(r.options, timeout_ms, words,
-                                                      sizeof words);
     rd_kafka_DeleteTopics(a->rk, &t, 1, r.options, r.queue);
-    rd_kafka_resp_err_t code = request_wait(&r, timeout_ms);
-    enum err_kind rc =
-        code == RD_KAFKA_RESP_ERR_NO_ERROR
-            ? deleted(r.answer, topic, e)
-            : kf_fail_heard(e, &a->voice, code, "deleting topic %s", topic);
+    enum err_kind rc = request_wait(&r, timeout_ms, e);
+    if (rc == ERR_OK)
+        rc = deleted(&r, e);
     request_free(&r);
     rd_kafka_DeleteTopic_destroy(t);
     return rc;
@@ -339,20 +339,17 @@ static enum err_kind delete_one(struct kf_admin *a, const char *topic, int timeo
 enum err_kind kf_topic_delete(struct kf_admin *a, const char *topic, int timeout_ms,
                               struct err *e)
 {
-    static const struct timespec pause = {.tv_nsec = NEW_TOPIC_LOOK_MS * 1000000L};
     int64_t deadline_ms = clock_ms() + timeout_ms;
-    struct err ignored = {0};
-    int32_t n;
+    struct err why = {0};
 
-    TRY(delete_one(a, topic, timeout_ms, e));
-    while (kf_topic_partitions(a, topic, &n, left_of(deadline_ms), &ignored) !=
-           ERR_NOT_FOUND) {
-        if (clock_ms() >= deadline_ms)
-            return err_set(e, ERR_UNAVAILABLE, "topic %s is still being deleted",
-                           topic);
-        nanosleep(&pause, NULL);
-    }
-    return ERR_OK;
+    TRY(drop(a, topic, timeout_ms, e));
+    enum err_kind rc = wait_until(a, topic, ERR_NOT_FOUND, deadline_ms, &why);
+    if (rc == ERR_NOT_FOUND)
+        return ERR_OK;
+    if (rc == ERR_OK)
+        return err_set(e, ERR_UNAVAILABLE, "topic %s is still being deleted", topic);
+    *e = why;
+    return rc;
 }
 
 enum err_kind kf_group_members(struct kf_admin *a, const char *group, int *n,
@@ -562,13 +559,12 @@ enum err_kind kf_topic_settings(struct kf_admin *a, const char *topic,
     if (about == NULL)
         return err_set(e, ERR_INVALID, "\"%s\" is no name of a topic", topic);
 
-    struct request r = request_open(a, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
+    struct request r = request_open(a, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "settings of",
+                                    topic, timeout_ms);
     rd_kafka_DescribeConfigs(a->rk, &about, 1, r.options, r.queue);
-    rd_kafka_resp_err_t code = request_wait(&r, timeout_ms);
-    enum err_kind rc =
-        code == RD_KAFKA_RESP_ERR_NO_ERROR
-            ? copy_settings(r.answer, topic, mem, out, e)
-            : kf_fail_heard(e, &a->voice, code, "settings of topic %s", topic);
+    enum err_kind rc = request_wait(&r, timeout_ms, e);
+    if (rc == ERR_OK)
+        rc = copy_settings(r.answer, topic, mem, out, e);
     request_free(&r);
     rd_kafka_ConfigResource_destroy(about);
     return rc;
