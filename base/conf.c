@@ -229,6 +229,9 @@ static enum err_kind apply_text(const struct target *t, const char *key,
         return conf_store(t->c, row, t->settings, value, from, e);
     }
     const struct conf_row *pairs = find_pairs(t->rows, key, &rest);
+    if (pairs == NULL && (row != NULL || is_prefix(t->rows, key)))
+        return err_set(e, ERR_INVALID, "%s: %s is one value, wanted keys and values%s",
+                       from, key, row != NULL ? ", or a list of such" : "");
     if (pairs == NULL)
         return refuse_key(t, key, from, e);
     conf_set_pair(t->c, pairs, t->settings, rest, value);
@@ -267,12 +270,19 @@ static enum err_kind apply_member(const struct target *t, const char *file,
         return apply_text(t, key, y, from, e);
     if (y->kind == YAML_LIST && row != NULL && row->kind == CONF_PAIRS)
         return apply_items(t, file, key, y, e);
+    if (y->kind == YAML_LIST && row != NULL)
+        return apply_list(t, row, file, y, from, e);
+    if (y->kind == YAML_LIST && is_prefix(t->rows, key))
+        return err_set(e, ERR_INVALID, "%s: %s is a list, wanted keys and values", from,
+                       key);
     if (y->kind == YAML_LIST)
-        return row != NULL ? apply_list(t, row, file, y, from, e)
-                           : refuse_key(t, key, from, e);
+        return refuse_key(t, key, from, e);
     if (is_prefix(t->rows, key) || find_pairs(t->rows, key, &rest) != NULL ||
         (row != NULL && row->kind == CONF_PAIRS))
         return apply(t, file, key, y, e);
+    if (row != NULL)
+        return err_set(e, ERR_INVALID, "%s: %s has keys of its own, wanted %s", from,
+                       key, conf_is_list(row) ? "a list" : "one value");
     return refuse_key(t, key, from, e);
 }
 

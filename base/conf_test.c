@@ -146,9 +146,13 @@ static void says_where_and_what_was_wanted(void)
         {"listen: a\nlisten: b\n", "t.yaml:2:1: \"listen\" stands here again"},
         {"listen: [a]\n", "t.yaml:1:9: listen is a list, wanted one value"},
         {"listen: {a: b}\n",
-         "t.yaml:1:9: unknown key \"listen\", known here: listen, "
-         "allow_unsafe, limits, workers, unknown_fields, registry, edit, "
-         "token, kafka, rules"},
+         "t.yaml:1:9: listen has keys of its own, wanted one value"},
+        {"registry: {a: b}\n",
+         "t.yaml:1:11: registry has keys of its own, wanted a list"},
+        {"limits: 5\n", "t.yaml:1:9: limits is one value, wanted keys and values"},
+        {"limits: [5]\n", "t.yaml:1:9: limits is a list, wanted keys and values"},
+        {"kafka: on\n",
+         "t.yaml:1:8: kafka is one value, wanted keys and values, or a list of such"},
         {"listen: *a\n", "t.yaml:1:9: aliases are not taken here"},
         {"- a\n", "t.yaml:1:1: wanted keys and values"},
         {"listen: \"${CONF_TEST_NONE}\"\n",

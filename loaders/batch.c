@@ -60,10 +60,28 @@ void batch_add(struct batch *b, const struct record *r)
     b->next = r->offset + 1;
 }
 
+#define ROUNDED 16 // pieces of an arena are aligned to it: half lost on each, two each
+
 size_t batch_cost(const struct batch *b)
 {
-    // Pieces of an arena are aligned to 16: half of that lost on each, two each.
-    return sizeof *b + b->cap * sizeof *b->records + b->bytes + b->n * 16;
+    return sizeof *b + b->cap * sizeof *b->records + b->bytes + b->n * ROUNDED +
+           b->passed;
+}
+
+void batch_pass(struct batch *b, size_t n)
+{
+    assert(n <= b->n);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct record *r = &b->records[i];
+        size_t bytes = r->key.n + r->value.n + r->headers.n;
+        b->first = r->offset + 1;
+        b->bytes -= bytes;
+        b->passed += bytes + ROUNDED;
+    }
+    b->n -= n;
+    if (n > 0)
+        memmove(b->records, b->records + n, b->n * sizeof *b->records);
 }
 
 void batch_pack_header(struct buf *out, const char *name, struct span value)

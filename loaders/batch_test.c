@@ -88,8 +88,30 @@ static void marks_differ_by_value_key_and_time(void)
     CHECK(record_mark(&a) >= 0);
 }
 
+static void what_is_done_with_is_taken_off_its_front(void)
+{
+    struct batch *b = batch_new("t", 0, 3);
+
+    for (int i = 0; i < 5; i++) {
+        struct record r = at(10 + 2 * i, i == 0 ? "long one" : "x");
+        batch_add(b, &r);
+    }
+    size_t cost = batch_cost(b), bytes = b->bytes;
+    batch_pass(b, 2);
+    CHECK_INT(b->n, 3);
+    CHECK_INT(b->first, 13);
+    CHECK_INT(b->next, 19);
+    CHECK_INT(b->records[0].offset, 14);
+    CHECK_INT(b->bytes, bytes - strlen("long one") - 1);
+    CHECK_INT(batch_cost(b), cost);
+    batch_pass(b, 0);
+    CHECK_INT(b->first, 13);
+    batch_free(b);
+}
+
 int main(void)
 {
+    RUN(what_is_done_with_is_taken_off_its_front);
     RUN(is_named_by_its_range);
     RUN(keeps_its_bytes_when_the_message_is_gone);
     RUN(knows_empty_from_absent);

@@ -113,7 +113,11 @@ enum err_kind pump_once(struct pump *p, int wait_ms, struct pump_moved *m,
 
     enum err_kind rc = load(p, &m->receipt, e);
     if (rc == ERR_OK && m->receipt.held) {
-        held(p);
+        if (m->receipt.part > 0)
+            batch_pass(p->held, m->receipt.part);
+        else
+            held(p);
+        p->tries = 0;
         m->receipt = (struct receipt){0};
         return ERR_OK;
     }

@@ -51,6 +51,7 @@ static const struct source_ops fake_source_ops = {
 struct fake_sink {
     struct sink sink;
     enum err_kind says;
+    size_t part, seen; // says that it took so many; records of the last batch
 };
 
 static enum err_kind fake_trial(struct sink *s, const struct batch *b, struct err *e)
@@ -70,9 +71,13 @@ static enum err_kind fake_shape(struct sink *s, struct av_schema *reader, struct
 static enum err_kind fake_write(struct sink *s, const struct batch *b,
                                 struct sift *sift, struct receipt *r, struct err *e)
 {
-    (void)b, (void)sift;
+    (void)sift;
     wrote("write");
     r->loaded = 100;
+    r->part = ((struct fake_sink *)s)->part;
+    r->held = r->part > 0;
+    ((struct fake_sink *)s)->part = 0;
+    ((struct fake_sink *)s)->seen = b->n;
     enum err_kind says = ((struct fake_sink *)s)->says;
     return says == ERR_OK ? ERR_OK : err_set(e, says, "the sink said no");
 }
@@ -93,7 +98,7 @@ static void begin(enum err_kind says, int batches)
     fake_registry_reset();
     diary[0] = '\0';
     from = (struct fake_source){{&fake_source_ops}, batches};
-    to = (struct fake_sink){{&fake_sink_ops}, says};
+    to = (struct fake_sink){.sink = {&fake_sink_ops}, .says = says};
     p = (struct pump){.source = &from.source, .sink = &to.sink};
     e = (struct err){0};
     CHECK_INT(sift_open(&p.sift, NULL, &o, &e), ERR_OK);
@@ -168,6 +173,26 @@ static void says_so_before_it_touches_what_it_died_of(void)
     end();
 }
 
+static void what_the_sink_did_not_take_it_is_given_again(void)
+{
+    struct record r = {.timestamp_ms = 1, .value = span_str("x")};
+
+    begin(ERR_OK, 0);
+    p.held = batch_new("orders", 3, 100);
+    for (r.offset = 100; r.offset < 105; r.offset++)
+        batch_add(p.held, &r);
+    to.part = 2;
+    CHECK_INT(pump_once(&p, 0, &m, &e), ERR_OK);
+    CHECK(!m.moved && p.held != NULL);
+    CHECK_INT(to.seen, 5);
+    CHECK_INT(pump_once(&p, 0, &m, &e), ERR_OK);
+    CHECK(m.moved);
+    CHECK_INT(m.next, 105);
+    CHECK_INT(to.seen, 3);
+    CHECK_STR(diary, "write write done ");
+    end();
+}
+
 static void rests_when_there_is_nothing(void)
 {
     begin(ERR_OK, 0);
@@ -195,6 +220,7 @@ int main(void)
     RUN(stops_at_what_no_waiting_mends);
     RUN(shapes_the_sink_once_for_each_reader);
     RUN(says_so_before_it_touches_what_it_died_of);
+    RUN(what_the_sink_did_not_take_it_is_given_again);
     RUN(rests_when_there_is_nothing);
     RUN(waits_longer_each_time_up_to_half_a_minute);
     fake_registry_reset();

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define OWN_NAME 80 // of a file: partition, offsets, suffix
+
 struct files *files_of(struct sink *s)
 {
     return (struct files *)s;
@@ -419,7 +421,9 @@ enum err_kind files_sink_open(struct sink **out, const struct files_options *o,
 {
     struct files *f = mem_alloc(sizeof *f);
 
-    *f = (struct files){.sink = {&files_ops}, .o = *o, .dir = BUF_INIT(PLACE_NAME)};
+    *f = (struct files){.sink = {&files_ops}, .o = *o};
+    // a longer one has no room for the file's own name: its record is set aside
+    f->dir = BUF_INIT(PLACE_NAME - OWN_NAME - strlen(o->topic));
     pthread_mutex_init(&f->lock, NULL);
     f->rows_end = &f->rows;
     run_init(&f->run, o->job);

@@ -13,7 +13,7 @@
 #include "place/spool.h"
 
 #define SPOOL_MEMORY (256 << 10) // of one file; the rest is on disk
-#define DIRS_MOST 256            // of one range
+#define DIRS_MOST 256            // of one range: a batch of more is staged in parts
 #define RUNS_MOST (512 << 10)    // of a claim; past that it does not say them
 #define DIRS_WELL 64             // past these it is rotated
 

@@ -134,6 +134,48 @@ static void what_is_held_is_not_there_and_lost_with_us(void)
     leave();
 }
 
+/* Partitioned by an id, a batch has as many directories as records. */
+static void a_batch_of_too_many_directories_is_staged_in_parts(void)
+{
+    struct conf_pair by = {.name = "0.field", .value = "id"};
+    struct files_options o = options();
+    struct err e = {0};
+    char json[40];
+    size_t parts = 0, rows = 0;
+
+    enter();
+    o.partition_by = (struct conf_pairs){&by, 1};
+    struct sink *s = open_sink(&o);
+    struct claim c = take(s);
+    struct batch *b = batch_new("t", 0, 0);
+    b->epoch = c.epoch;
+    for (int i = 0; i < 600; i++) {
+        snprintf(json, sizeof json, "{\"id\":%d}", i);
+        add_json(b, id, json);
+    }
+    CHECK_INT(sift_prepare(sift, b, &e), ERR_OK);
+    CHECK_INT(s->ops->shape(s, sift_reader(sift), &e), ERR_OK);
+    for (bool whole = false; !whole && parts < 10; parts++) {
+        struct receipt r = {0};
+        struct settled told = {0};
+        CHECK_INT(s->ops->write(s, b, sift, &r, &e), ERR_OK);
+        CHECK(r.held);
+        whole = r.part == 0;
+        batch_pass(b, r.part);
+        CHECK_INT(s->ops->settle(s, whole, &told, &e), ERR_OK);
+        CHECK(told.any && !told.lost);
+        CHECK_INT(told.next, whole ? 600 : b->first);
+        rows += told.receipt.loaded;
+    }
+    CHECK_INT(parts, 3);
+    CHECK_INT(rows, 600);
+    CHECK(exists("id=0/t+0+00000000000000000000+00000000000000000255.jsonl"));
+    CHECK(exists("id=599/t+0+00000000000000000512+00000000000000000599.jsonl"));
+    batch_free(b);
+    s->ops->close(s);
+    leave();
+}
+
 static void two_sinks_that_want_the_same_range_get_it_once(void)
 {
     enter();
@@ -343,6 +385,7 @@ static void old_private_files_are_swept_unless_the_newest_claim_names_them(void)
 int main(void)
 {
     RUN(what_is_held_is_not_there_and_lost_with_us);
+    RUN(a_batch_of_too_many_directories_is_staged_in_parts);
     RUN(two_sinks_that_want_the_same_range_get_it_once);
     RUN(hints_shorten_the_list_and_hide_nothing);
     RUN(a_gap_between_the_newest_claims_stops_it);

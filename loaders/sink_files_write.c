@@ -158,12 +158,6 @@ static enum err_kind window_of(struct files *f, struct files_range *r, struct sp
             *out = r->last = r->windows[i];
             return ERR_OK;
         }
-    if (r->n_windows == DIRS_MOST)
-        return err_set(
-            e, ERR_LIMIT,
-            "records of more than %d directories at once: partition_by is too "
-            "fine for this topic",
-            DIRS_MOST);
     TRY(new_window(f, r, dir, out, e));
     r->last = *out;
     return ERR_OK;
@@ -343,13 +337,30 @@ static enum err_kind add_record(struct files *f, struct files_range *r,
     return rc;
 }
 
-static enum err_kind add_all(struct files *f, struct files_range *r,
-                             const struct batch *b, struct sift *sift, struct err *e)
+/* Cuts the batch behind its i-th record. */
+static void end_at(struct batch *b, size_t i)
+{
+    b->n = i + 1;
+    b->next = b->records[i].offset + 1;
+    b->mark = -1; // of another record, where the batch brought one
+    b->bytes = 0;
+    for (size_t k = 0; k < b->n; k++)
+        b->bytes +=
+            b->records[k].key.n + b->records[k].value.n + b->records[k].headers.n;
+}
+
+/* As many as have room in the directories that may be open: *b is cut to them. */
+static enum err_kind add_all(struct files *f, struct files_range *r, struct batch *b,
+                             struct sift *sift, struct err *e)
 {
     struct err why = {0};
     int64_t bad = r->rejected;
 
     for (size_t i = 0; i < b->n; i++) {
+        if (i > 0 && r->n_windows >= DIRS_MOST) {
+            end_at(b, i - 1);
+            break;
+        }
         struct sifted got = {.id = -1, .stage = "crash", .rule = "", .pointer = ""};
         enum err_kind rc =
             b->undecoded
@@ -407,12 +418,14 @@ enum err_kind files_write(struct sink *s, const struct batch *b, struct sift *si
         return err_set(e, ERR_CONFLICT,
                        "%s/%" PRId32 ": batch of %" PRId64 ", wanted %" PRId64,
                        b->topic, b->partition, b->first, r->end);
+    struct batch taken = *b;
     files_begin_rules(r, b, sift);
-    if (add_all(f, r, b, sift, e) != ERR_OK)
+    if (add_all(f, r, &taken, sift, e) != ERR_OK)
         return give_up(f, r, e);
-    files_step_rules(r, b);
-    note_batch(r, b);
+    files_step_rules(r, &taken);
+    note_batch(r, &taken);
     out->held = true;
+    out->part = taken.n < b->n ? taken.n : 0;
     return ERR_OK;
 }
 

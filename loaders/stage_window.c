@@ -10,6 +10,8 @@
 #define DAY_MS INT64_C(86400000)
 #define NULL_NAME "__HIVE_DEFAULT_PARTITION__"
 #define DAYS_MOST 2932896 // 9999-12-31: what has five digits of year is no directory
+#define NAME_MOST 128     // bytes of a directory's name before the "="
+#define PART_MOST 255     // bytes of one directory's name, on every place
 
 enum as { AS_VALUE, AS_DAY, AS_HOUR, AS_MONTH };
 
@@ -164,6 +166,35 @@ static enum err_kind read_rule(struct windows *w, const struct conf_pair *p,
     return ERR_OK;
 }
 
+/* Readers make a column of it, and pass over what begins with "_" or ".". */
+static bool is_name(const char *s)
+{
+    size_t n = strlen(s);
+
+    return n > 0 && n <= NAME_MOST && s[0] != '_' && s[0] != '.' &&
+           strcspn(s, "/=%\\\"'{}[]*?#:^ \t\r\n") == n;
+}
+
+/* Two directories of one name are two columns of one name: a reader takes either. */
+static enum err_kind check_names(const struct windows *w, size_t i, struct err *e)
+{
+    const struct window_rule *r = &w->rules[i];
+
+    if (!is_name(r->name))
+        return err_set(e, ERR_INVALID,
+                       "partition_by name \"%.40s\" is no name of a directory: wanted "
+                       "at most %d letters, digits, - and ., not _ or . first",
+                       r->name, NAME_MOST);
+    for (size_t k = 0; k < w->n; k++)
+        if ((k < i && strcmp(w->rules[k].name, r->name) == 0) ||
+            (k != i && r->as == AS_HOUR && strcmp(w->rules[k].name, "hour") == 0))
+            return err_set(e, ERR_INVALID,
+                           "partition_by has two directories \"%.40s\": give one of "
+                           "them another name",
+                           w->rules[k].name);
+    return ERR_OK;
+}
+
 enum err_kind windows_read(struct windows *w, const struct conf_pairs *rules,
                            struct err *e)
 {
@@ -181,6 +212,8 @@ enum err_kind windows_read(struct windows *w, const struct conf_pairs *rules,
             r->name = ways[r->as].name != NULL ? ways[r->as].name : r->field;
         w->decodes = w->decodes || r->field != NULL;
     }
+    for (size_t i = 0; i < w->n; i++)
+        TRY(check_names(w, i, e));
     return ERR_OK;
 }
 
@@ -215,6 +248,20 @@ static bool fits(const struct av_node *n, int as)
            n->type == AV_LONG || n->type == AV_BOOLEAN;
 }
 
+static enum err_kind refuse_type(const struct window_rule *r, const struct av_node *n,
+                                 struct err *e)
+{
+    static const char *const wanted[] = {
+        [AS_VALUE] = "string, enum, int, long, boolean or a date",
+        [AS_DAY] = "a date, a timestamp or text that begins with an ISO date",
+        [AS_HOUR] = "a timestamp or text that begins with an ISO date and hour",
+        [AS_MONTH] = "a date, a timestamp or text that begins with an ISO date",
+    };
+
+    return err_set(e, ERR_INVALID, "partition_by field \"%.60s\" is %s, wanted %s",
+                   r->field, av_type_name(n->type), wanted[r->as]);
+}
+
 enum err_kind windows_use(struct windows *w, struct av_schema *reader, struct err *e)
 {
     const struct av_node *root = av_schema_root(reader);
@@ -232,10 +279,7 @@ enum err_kind windows_use(struct windows *w, struct av_schema *reader, struct er
                            "partition_by field \"%.60s\": the schema has none",
                            r->field);
         if (!fits(root->fields[r->index].type, r->as))
-            return err_set(e, ERR_INVALID,
-                           "partition_by field \"%.60s\" is no type that goes %s %s",
-                           r->field, r->as == AS_VALUE ? "by" : "by the",
-                           ways[r->as].as);
+            return refuse_type(r, not_null(root->fields[r->index].type), e);
     }
     return ERR_OK;
 }
@@ -276,11 +320,29 @@ static void put_null(struct buf *out, const struct window_rule *r)
         buf_put_str(out, "/hour=" NULL_NAME);
 }
 
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
 static int two(const char *p)
 {
     return p[0] >= '0' && p[0] <= '9' && p[1] >= '0' && p[1] <= '9'
                ? (p[0] - '0') * 10 + p[1] - '0'
                : -1;
+}
+
+/* Of an instant that says its offset, in UTC. */
+static bool read_instant(const struct window_value *v, int32_t *days, int *hour)
+{
+    int64_t us;
+
+    if (v->length >= sizeof v->text ||
+        moment_instant(&us, span_of(v->text, v->length), 1000000, false) != MOMENT_FITS)
+        return false;
+    *days = (int32_t)floor_div(us, DAY_MS * 1000);
+    *hour = (int)((us - *days * DAY_MS * 1000) / (DAY_MS * 1000 / 24));
+    return true;
 }
 
 /* "2026-11-20", "2026-11-20T09:15:00Z": the date, and the hour where it is wanted. */
@@ -290,6 +352,13 @@ static enum err_kind put_text_time(struct buf *out, const struct window_rule *r,
     const char *t = v->text;
     int hour = r->as == AS_HOUR && v->length >= 13 ? two(t + 11) : 0;
     int32_t days;
+
+    if (v->length == 0) {
+        put_null(out, r);
+        return ERR_OK;
+    }
+    if (read_instant(v, &days, &hour))
+        return put_window(out, r, days, hour, e);
     bool good = v->length >= (r->as == AS_HOUR ? 13 : 10) &&
                 moment_date(&days, span_of(t, 10)) == MOMENT_FITS && hour >= 0 &&
                 hour <= 23 && (r->as != AS_HOUR || t[10] == 'T' || t[10] == ' ');
@@ -301,17 +370,28 @@ static enum err_kind put_text_time(struct buf *out, const struct window_rule *r,
     return put_window(out, r, days, hour, e);
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
+/* No record's value may stop those behind it: what no place can have as a name is that
+ * record's fault. */
+static enum err_kind put_text(struct buf *out, const struct window_rule *r,
+                              const struct window_value *v, struct err *e)
 {
-    return a / b - (a % b < 0);
+    size_t at = out->n;
+
+    if (v->length < sizeof v->text) {
+        buf_printf(out, "%s=", r->name);
+        put_escaped(out, span_of(v->text, v->length));
+        if (out->n - at <= PART_MOST)
+            return ERR_OK;
+    }
+    return err_set(e, ERR_INVALID,
+                   "%s: %zu bytes are too long for the name of a directory, of %d with "
+                   "%%XX for what a path cannot hold",
+                   r->name, v->length, PART_MOST);
 }
 
 static enum err_kind put_value(struct buf *out, const struct window_rule *r,
                                const struct window_value *v, struct err *e)
 {
-    if (v->is_text && v->length >= sizeof v->text)
-        return err_set(e, ERR_INVALID, "%s: %zu bytes are no name of a directory",
-                       r->name, v->length);
     if (r->as != AS_VALUE && v->is_text)
         return put_text_time(out, r, v, e);
     if (r->as != AS_VALUE || v->node->logical == AV_DATE) {
@@ -320,13 +400,12 @@ static enum err_kind put_value(struct buf *out, const struct window_rule *r,
         return put_window(out, r, days, units < 24 ? 0 : (int)(inside / (units / 24)),
                           e);
     }
-    buf_printf(out, "%s=", r->name);
-    if (!v->is_text)
-        buf_printf(out, "%" PRId64, v->number);
-    else if (v->length == 0)
-        buf_put_str(out, NULL_NAME); // as Hive has it
+    if (v->is_text && v->length > 0)
+        return put_text(out, r, v, e);
+    if (v->is_text)
+        put_null(out, r); // as Hive has it
     else
-        put_escaped(out, span_of(v->text, v->length));
+        buf_printf(out, "%s=%" PRId64, r->name, v->number);
     return ERR_OK;
 }
 

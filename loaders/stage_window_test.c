@@ -84,6 +84,10 @@ static void null_and_no_time_have_hives_name(void)
 
     check_dir(RULES("0.field", "at", "0.as", "day"), row, 0,
               "dt=__HIVE_DEFAULT_PARTITION__");
+    check_dir(RULES("0.field", "when", "0.as", "day"), row, 0,
+              "dt=__HIVE_DEFAULT_PARTITION__");
+    check_dir(RULES("0.field", "when", "0.as", "hour"), row, 0,
+              "dt=__HIVE_DEFAULT_PARTITION__/hour=__HIVE_DEFAULT_PARTITION__");
     check_dir(RULES("0.field", "city"), row, 0, "city=__HIVE_DEFAULT_PARTITION__");
     check_dir(RULES("0.field", "date", "0.as", "day"), row, 0, "dt=1969-12-31");
     check_dir(RULES("0.as", "day"), row, -1, "dt=__HIVE_DEFAULT_PARTITION__");
@@ -103,6 +107,47 @@ static void what_is_no_date_is_set_aside(void)
               ROW("2026-11-20", "null", "null", "2025-02-29", "0"), 0, NULL);
 }
 
+static void a_text_that_says_its_offset_goes_by_utc(void)
+{
+    static const char early[] =
+        ROW("2026-11-20", "null", "null", "2026-11-20T01:30:00+05:00", "0");
+    static const char late[] =
+        ROW("2026-11-20", "null", "null", "2026-12-31 20:00:00.5-05:00", "0");
+    static const char before[] =
+        ROW("2026-11-20", "null", "null", "1970-01-01T00:30:00+01:00", "0");
+    static const char none[] =
+        ROW("2026-11-20", "null", "null", "2026-11-20T01:30:00", "0");
+
+    check_dir(RULES("0.field", "when", "0.as", "hour"), early, 0,
+              "dt=2026-11-19/hour=20");
+    check_dir(RULES("0.field", "when", "0.as", "day"), early, 0, "dt=2026-11-19");
+    check_dir(RULES("0.field", "when", "0.as", "hour"), late, 0,
+              "dt=2027-01-01/hour=01");
+    check_dir(RULES("0.field", "when", "0.as", "month"), late, 0, "month=2027-01");
+    check_dir(RULES("0.field", "when", "0.as", "hour"), before, 0,
+              "dt=1969-12-31/hour=23");
+    check_dir(RULES("0.field", "when", "0.as", "hour"), none, 0,
+              "dt=2026-11-20/hour=01");
+}
+
+#define TEN(x) x x x x x x x x x x
+#define HASHES TEN("########") // 240 bytes as %23
+
+static void what_no_directory_can_be_called_is_set_aside(void)
+{
+    check_dir(RULES("0.field", "city"),
+              ROW("2026-11-20", "null",
+                  "\"" HASHES "####"
+                  "\"",
+                  "", "0"),
+              0, NULL);
+    check_dir(RULES("0.field", "city"),
+              ROW("2026-11-20", "null", "\"" TEN(TEN("zz")) "\"", "", "0"), 0, NULL);
+    check_dir(RULES("0.field", "city"),
+              ROW("2026-11-20", "null", "\"" TEN("########") "\"", "", "0"), 0,
+              "city=" TEN("%23%23%23%23%23%23%23%23"));
+}
+
 static void rules_that_cannot_be_are_refused(void)
 {
     const struct {
@@ -114,6 +159,14 @@ static void rules_that_cannot_be_are_refused(void)
         {RULES("0.feld", "a"), false},
         {RULES("9.field", "a"), false},
         {RULES("field", "a"), false},
+        {RULES("0.field", "a", "0.name", "../up"), false},
+        {RULES("0.field", "a", "0.name", "_tmp"), false},
+        {RULES("0.field", "a", "0.name", "a=b"), false},
+        {RULES("0.field", "a", "0.name", ""), false},
+        {RULES("0.field", "a", "1.field", "a"), false},
+        {RULES("0.field", "a", "0.as", "day", "1.field", "b", "1.as", "day"), false},
+        {RULES("0.field", "a", "0.as", "hour", "1.field", "hour"), false},
+        {RULES("0.field", "hour", "1.field", "b", "1.as", "hour"), false},
         {RULES("0.field", "nowhere"), true},
         {RULES("0.field", "d"), true},
         {RULES("0.field", "n"), true},
@@ -140,6 +193,8 @@ int main(void)
     RUN(a_record_goes_where_its_values_say);
     RUN(null_and_no_time_have_hives_name);
     RUN(what_is_no_date_is_set_aside);
+    RUN(a_text_that_says_its_offset_goes_by_utc);
+    RUN(what_no_directory_can_be_called_is_set_aside);
     RUN(rules_that_cannot_be_are_refused);
     av_plan_free(plan);
     av_schema_release(schema);
