@@ -194,25 +194,28 @@ static void put_line(struct buf *sql, const struct table *t, const char *quoted,
 
 static void put_changes(struct buf *sql, const struct table *t)
 {
-    buf_put_str(sql, ", told AS (SELECT *, lag(avrogate_op) OVER w AS was");
+    buf_put_str(sql, ", told AS (SELECT *, lag(avrogate_op) OVER w AS avrogate_was");
     if (has_others(t)) {
         buf_put_str(sql, ", ");
         put_row(sql, t);
         buf_put_str(sql, " IS DISTINCT FROM lag(");
         put_row(sql, t);
-        buf_put_str(sql, ") OVER w AS differs");
+        buf_put_str(sql, ") OVER w AS avrogate_differs");
     } else
-        buf_put_str(sql, ", false AS differs");
+        buf_put_str(sql, ", false AS avrogate_differs");
     buf_put_str(sql, " FROM line");
     put_window(sql, t);
-    buf_put_str(sql, "), news AS (SELECT * FROM told WHERE avrogate_seq < 0 OR "
-                     "(avrogate_op = 'd' AND was = 'u') OR (avrogate_op = 'u' AND "
-                     "(was IS DISTINCT FROM 'u' OR differs)))");
-    buf_put_str(sql, ", timed AS (SELECT *, max(avrogate_at) OVER w AS from_at FROM "
-                     "news");
+    buf_put_str(sql,
+                "), news AS (SELECT * FROM told WHERE avrogate_seq < 0 OR "
+                "(avrogate_op = 'd' AND avrogate_was = 'u') OR (avrogate_op = 'u' AND "
+                "(avrogate_was IS DISTINCT FROM 'u' OR avrogate_differs)))");
+    buf_put_str(sql,
+                ", timed AS (SELECT *, max(avrogate_at) OVER w AS avrogate_from FROM "
+                "news");
     put_window(sql, t);
-    buf_put_str(sql, "), spans AS MATERIALIZED (SELECT *, lead(from_at) OVER w AS "
-                     "to_at FROM timed");
+    buf_put_str(sql,
+                "), spans AS MATERIALIZED (SELECT *, lead(avrogate_from) OVER w AS "
+                "avrogate_to FROM timed");
     put_window(sql, t);
     buf_put_str(sql, ")");
 }
@@ -222,11 +225,12 @@ static void put_history(struct buf *sql, const struct table *t, const char *quot
 {
     put_line(sql, t, quoted, stage);
     put_changes(sql, t);
-    buf_printf(sql,
-               ", closed AS (UPDATE %s t SET valid_to = s.to_at, is_current = false "
-               "FROM spans s WHERE s.avrogate_seq = -1 AND s.to_at IS NOT NULL AND "
-               "t.is_current AND ",
-               quoted);
+    buf_printf(
+        sql,
+        ", closed AS (UPDATE %s t SET valid_to = s.avrogate_to, is_current = false "
+        "FROM spans s WHERE s.avrogate_seq = -1 AND s.avrogate_to IS NOT NULL AND "
+        "t.is_current AND ",
+        quoted);
     put_columns(sql, t, KEYS, " AND ", "t.", "s.");
     buf_printf(sql, " RETURNING 1), put AS (INSERT INTO %s (", quoted);
     put_list(sql, t, ALL);
@@ -234,8 +238,10 @@ static void put_history(struct buf *sql, const struct table *t, const char *quot
     put_list(sql, t, ALL);
     // The old row is closed before the new one comes: the join waits for the count.
     buf_put_str(sql,
-                ", from_at, to_at, to_at IS NULL FROM spans, (SELECT count(*) AS n "
-                "FROM closed) c WHERE c.n >= 0 AND avrogate_seq >= 0 AND avrogate_op = "
+                ", avrogate_from, avrogate_to, avrogate_to IS NULL FROM spans, (SELECT "
+                "count(*) AS avrogate_n "
+                "FROM closed) c WHERE c.avrogate_n >= 0 AND avrogate_seq >= 0 AND "
+                "avrogate_op = "
                 "'u') SELECT count(*), count(*) FILTER (WHERE avrogate_op = 'u') FROM "
                 "spans WHERE avrogate_seq >= 0");
 }

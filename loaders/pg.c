@@ -70,6 +70,11 @@ static void set_message(struct err *e, enum err_kind kind, const char *text)
     (void)err_set(e, kind, "%s", n == 0 ? "the connection broke" : line);
 }
 
+/* What a class of SQLSTATE means for who sent a statement.  Besides data (22) and
+ * constraints (23) a single row is to blame for what triggers and functions raise (P0,
+ * codes of their own, which SQL keeps for classes that begin with 5 to 9 or I to Z) and
+ * for what its size runs into (54: an index row too large).  The rest a person must
+ * mend: rights, names, what the server cannot do. */
 static const struct {
     const char *prefix;
     enum err_kind kind;
@@ -85,9 +90,26 @@ static const struct {
     {"53", ERR_UNAVAILABLE, false},  // disk_full, too_many_connections
     {"57P", ERR_UNAVAILABLE, false}, // shutdown, crash, starting up
     {"58", ERR_UNAVAILABLE, false},  // system_error: I/O
+    {"21", ERR_INVALID, false},      // cardinality_violation: in a trigger
     {"22", ERR_INVALID, false},
     {"23", ERR_INVALID, false},
-    {"", ERR_NOT_FOUND, false},
+    {"27", ERR_INVALID, false}, // triggered_data_change_violation
+    {"2F", ERR_INVALID, false}, // sql_routine_exception
+    {"38", ERR_INVALID, false}, // external_routine_exception
+    {"39", ERR_INVALID, false},
+    {"44", ERR_INVALID, false}, // with_check_option_violation
+    {"54", ERR_INVALID, false}, // program_limit_exceeded
+    {"0", ERR_NOT_FOUND, false},
+    {"2", ERR_NOT_FOUND, false},
+    {"3", ERR_NOT_FOUND, false},
+    {"4", ERR_NOT_FOUND, false},
+    {"55", ERR_NOT_FOUND, false},
+    {"57", ERR_NOT_FOUND, false},
+    {"72", ERR_NOT_FOUND, false},
+    {"F0", ERR_NOT_FOUND, false},
+    {"HV", ERR_NOT_FOUND, false},
+    {"XX", ERR_NOT_FOUND, false}, // internal_error, data_corrupted
+    {"", ERR_INVALID, false},
 };
 
 static enum err_kind meaning(struct pg *pg)

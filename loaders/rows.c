@@ -206,6 +206,26 @@ static enum err_kind check_zero(const struct rows *r, struct span x, struct err 
                    (size_t)(zero - x.p));
 }
 
+/* What is too long for a varchar(n) the server refuses, but blanks (SQL has it so):
+ * those it cuts without a word. */
+static enum err_kind check_blanks(const struct column *c, struct span x, struct err *e)
+{
+    size_t letters = 0, solid = x.n;
+
+    if (c->letters == 0 || x.n <= (size_t)c->letters || x.p[x.n - 1] != ' ')
+        return ERR_OK;
+    while (solid > 0 && x.p[solid - 1] == ' ')
+        solid--;
+    for (size_t i = 0; i < x.n; i++)
+        letters += (x.p[i] & 0xc0) != 0x80;
+    if (letters <= (size_t)c->letters || letters - (x.n - solid) > (size_t)c->letters)
+        return ERR_OK;
+    return err_set(
+        e, ERR_INVALID,
+        "%zu characters, the last of them blanks: varchar(%d) would cut them", letters,
+        c->letters);
+}
+
 static enum err_kind on_string(struct av_visitor *v, const struct av_node *node,
                                struct span x, struct err *e)
 {
@@ -218,6 +238,7 @@ static enum err_kind on_string(struct av_visitor *v, const struct av_node *node,
     }
     if (r->column->form == FORM_UUID)
         return verdict(r, copy_uuid(&r->out, x, e));
+    TRY(verdict(r, check_blanks(r->column, x, e)));
     return verdict(r, copy_text(&r->out, x, e));
 }
 

@@ -29,18 +29,36 @@ void postgres_put_seal(struct buf *sql, const struct postgres *p)
                p->aside_target.n > 0 ? (const char *)p->aside_target.p : "NULL");
 }
 
+/* The type under a domain, under domains of domains: the modifier is the outermost's.
+ */
+static void put_under(struct buf *sql)
+{
+    buf_put_str(
+        sql, "WITH RECURSIVE under(oid, typtype, base, typmod, depth) AS (SELECT "
+             "t.oid, t.typtype, t.typbasetype, CASE t.typtype WHEN 'd' THEN "
+             "t.typtypmod ELSE a.atttypmod END, 0 UNION ALL SELECT b.oid, b.typtype, "
+             "b.typbasetype, CASE WHEN d.typmod < 0 THEN b.typtypmod ELSE d.typmod "
+             "END, d.depth + 1 FROM under d JOIN pg_type b ON b.oid = d.base WHERE "
+             "d.typtype = 'd') SELECT * FROM under ORDER BY depth DESC LIMIT 1");
+}
+
 static enum err_kind look(struct postgres *p, const char *at, PGresult **out,
                           struct err *e)
 {
     const char *text;
 
     buf_reset(&p->sql);
+    buf_put_str(
+        &p->sql,
+        "SELECT a.attname, format_type(u.oid, NULL), u.typmod, a.attnotnull, "
+        "a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL, "
+        "a.attgenerated <> '' OR a.attidentity = 'a', u.typtype = 'e', CASE "
+        "t.typtype WHEN 'd' THEN format_type(t.oid, NULL) END FROM pg_attribute a "
+        "JOIN pg_type t ON t.oid = a.atttypid CROSS JOIN LATERAL (");
+    put_under(&p->sql);
     buf_printf(&p->sql,
-               "SELECT a.attname, format_type(a.atttypid, NULL), a.atttypmod, "
-               "a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' "
-               "OR a.attidentity = 'a', t.typtype = 'e' FROM pg_attribute a JOIN "
-               "pg_type t ON t.oid = a.atttypid WHERE a.attrelid = to_regclass(%s) AND "
-               "a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+               ") u WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT "
+               "a.attisdropped ORDER BY a.attnum",
                at);
     TRY(postgres_text(&p->sql, &text, e));
     return pg_ask(&p->pg, out, text, e);
@@ -84,6 +102,7 @@ static enum err_kind read_columns(const PGresult *r, struct table_has *has,
             .has_default = truth(r, i, 4),
             .generated = truth(r, i, 5),
             .is_enum = truth(r, i, 6),
+            .domain = PQgetisnull(r, i, 7) ? NULL : PQgetvalue(r, i, 7),
         };
     return ERR_OK;
 }
@@ -113,6 +132,7 @@ static enum err_kind plan(struct postgres *p, struct av_schema *reader, bool asi
 static enum err_kind alter(struct postgres *p, const char *name, bool there,
                            struct buf *ddl, struct err *e)
 {
+    struct err why = {0};
     const char *text;
 
     if (ddl->n == 0)
@@ -121,9 +141,17 @@ static enum err_kind alter(struct postgres *p, const char *name, bool there,
         return err_set(e, ERR_NOT_FOUND, "table %s does not exist (and evolve is off)",
                        name);
     TRY(postgres_text(ddl, &text, e));
+    if (pg_run(&p->pg, text, &why) != ERR_OK) {
+        (void)err_set(e, why.kind, "%s could not be %s: %s: %.*s", name,
+                      there ? "altered" : "created", why.msg, (int)strcspn(text, "("),
+                      text);
+        for (char *c = e->msg; (c = strchr(c, '\n')) != NULL;)
+            *c = ' ';
+        return e->kind;
+    }
     log_event(LOG_INFO, there ? "table altered" : "table created", LOG_S("table", name),
               LOG_S("statements", text), LOG_END);
-    return pg_run(&p->pg, text, e);
+    return ERR_OK;
 }
 
 static enum err_kind read_seal(struct postgres *p, struct err *e)

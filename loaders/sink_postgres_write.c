@@ -344,15 +344,13 @@ static enum err_kind finish_part(struct postgres *p, struct err *e)
     return ERR_OK;
 }
 
-/* Rows [low, high) again, from memory. */
+/* Rows [low, high) again, from memory; a stage is empty. */
 static enum err_kind copy_range(struct postgres *p, size_t low, size_t high,
                                 struct err *e)
 {
     size_t from = p->index[low].at, to = row_end(p, high - 1);
 
     TRY(pg_run(&p->pg, "SAVEPOINT part", e));
-    if (p->stage[0] != '\0')
-        TRY(pg_runf(&p->pg, e, "TRUNCATE %s", p->stage));
     TRY(pg_copy_begin(&p->pg, (const char *)p->copy.p, e));
     TRY(pg_copy_put(&p->pg, copy_head, e));
     TRY(pg_copy_put(&p->pg, span_of(p->rows.out.p + from, to - from), e));
@@ -371,7 +369,9 @@ static enum err_kind step_back(struct postgres *p, struct finding *f, struct err
     memcpy(f->sqlstate, p->pg.sqlstate, sizeof f->sqlstate);
     memcpy(f->column, p->pg.column, sizeof f->column);
     memcpy(f->constraint, p->pg.constraint, sizeof f->constraint);
-    return pg_run(&p->pg, "ROLLBACK TO SAVEPOINT part", e);
+    // Released as well: a savepoint stays when it was gone back to, and the next one
+    // would stand inside it, ever deeper, each slower than the one before.
+    return pg_run(&p->pg, "ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part", e);
 }
 
 static void blame(struct postgres *p, size_t row, const struct finding *f,
@@ -385,37 +385,88 @@ static void blame(struct postgres *p, size_t row, const struct finding *f,
     memcpy(r->constraint, f->constraint, sizeof r->constraint);
 }
 
-/*
- * Loads what of [low, high) can be loaded.  The line that the server names is only a
- * hint: each part is tried by itself, and halved where there is no hint.
- */
-static enum err_kind bisect(struct postgres *p, const struct batch *b, size_t low,
-                            size_t high, struct err *e)
+#define NOT_NAMED SIZE_MAX
+
+struct search {   // for the rows that cannot be loaded
+    size_t low;   // all before it is loaded, or to blame
+    size_t end;   // a bad row is before it; not behind low: none is known
+    size_t named; // the row the server stopped at: a hint, or NOT_NAMED
+    size_t good;  // loaded since the last bad one
+    size_t most;  // rows of the next part when no bad one is known
+};
+
+static void search_failed(struct search *s, const struct finding *f, size_t n)
 {
-    while (low < high) {
+    s->end = s->low + n;
+    s->named = f->line >= 1 && f->line <= n ? s->low + f->line - 1 : NOT_NAMED;
+}
+
+static void search_loaded(struct search *s, size_t n)
+{
+    s->low += n;
+    s->good += n;
+    s->most = s->most > SIZE_MAX / 2 ? SIZE_MAX : s->most * 2;
+}
+
+/* What was good before the bad row says how much may be good behind it. */
+static void search_found(struct search *s)
+{
+    s->end = ++s->low;
+    s->most = s->good * 2 + 1;
+    s->good = 0;
+}
+
+/* What is before the row that was named, then that row; without a name, halves. */
+static size_t search_next(const struct search *s, size_t n_rows)
+{
+    size_t left = n_rows - s->low, n = s->most;
+
+    if (s->end > s->low) {
+        n = (s->end - s->low) / 2;
+        if (s->named >= s->low && s->named < s->end)
+            n = s->named - s->low;
+        if (n == 0)
+            n = 1;
+    }
+    return n < left ? n : left;
+}
+
+static enum err_kind keep_part(struct postgres *p, struct err *e)
+{
+    TRY(pg_run(&p->pg, "RELEASE SAVEPOINT part", e));
+    return p->stage[0] == '\0' ? ERR_OK : pg_runf(&p->pg, e, "TRUNCATE %s", p->stage);
+}
+
+/*
+ * Loads what can be loaded, part by part: one bad row of many is found in a few tries,
+ * and a batch of bad ones takes one try a row, with that row alone.
+ */
+static enum err_kind load_by_parts(struct postgres *p, const struct batch *b,
+                                   struct search *s, struct err *e)
+{
+    while (s->low < p->n_rows) {
+        size_t n = search_next(s, p->n_rows);
         struct err why = {0};
         struct finding f;
-        enum err_kind rc = copy_range(p, low, high, &why);
+        enum err_kind rc = copy_range(p, s->low, s->low + n, &why);
 
-        if (rc == ERR_OK)
-            return pg_run(&p->pg, "RELEASE SAVEPOINT part", e);
+        if (rc == ERR_OK) {
+            TRY(keep_part(p, e));
+            search_loaded(s, n);
+            continue;
+        }
         if (rc != ERR_INVALID) {
             *e = why;
             return rc;
         }
         TRY(step_back(p, &f, e));
-        if (high - low == 1) {
-            blame(p, low, &f, why.msg);
-            return check_limit(p, b, e);
+        if (n > 1) {
+            search_failed(s, &f, n);
+            continue;
         }
-        bool told = f.line >= 1 && f.line <= high - low;
-        size_t at = told ? low + f.line - 1 : low + (high - low) / 2;
-        TRY(bisect(p, b, low, at, e));
-        if (told && high - at > 1) {
-            TRY(bisect(p, b, at, at + 1, e));
-            at++;
-        }
-        low = at;
+        blame(p, s->low, &f, why.msg);
+        search_found(s);
+        TRY(check_limit(p, b, e));
     }
     return ERR_OK;
 }
@@ -423,6 +474,7 @@ static enum err_kind bisect(struct postgres *p, const struct batch *b, size_t lo
 static enum err_kind finish_copy(struct postgres *p, const struct batch *b,
                                  struct err *e)
 {
+    struct search s = {.most = 1};
     struct finding f;
     struct err why = {0};
 
@@ -434,14 +486,8 @@ static enum err_kind finish_copy(struct postgres *p, const struct batch *b,
         return rc;
     }
     TRY(step_back(p, &f, e));
-    // Start with what was told just now, rather than send all of it a second time.
-    size_t at = f.line >= 1 && f.line <= p->n_rows ? f.line - 1 : p->n_rows / 2;
-    TRY(bisect(p, b, 0, at, e));
-    if (f.line >= 1 && f.line <= p->n_rows) {
-        TRY(bisect(p, b, at, at + 1, e));
-        at++;
-    }
-    return bisect(p, b, at, p->n_rows, e);
+    search_failed(&s, &f, p->n_rows); // what was told just now, not all a second time
+    return load_by_parts(p, b, &s, e);
 }
 
 static enum err_kind load(struct postgres *p, const struct batch *b, struct sift *sift,

@@ -90,6 +90,7 @@ static const struct other {
     {FORM_FLOAT4, "double precision", FORM_FLOAT8, false},
     {FORM_TEXT, "character varying", FORM_TEXT, false},
     {FORM_TEXT, "character", FORM_TEXT, false},
+    {FORM_TEXT, "citext", FORM_TEXT, false},
     {FORM_UUID, "text", FORM_TEXT, false},
     {FORM_UUID, "character varying", FORM_TEXT, false},
     {FORM_TIMESTAMP, "timestamp with time zone", FORM_TIMESTAMP, false},
@@ -342,18 +343,26 @@ static enum err_kind misfit(const struct column *c, const struct change *ch,
 
     table_put_type(&wanted, c);
     (void)err_set(e, ERR_INVALID,
-                  "column %s.%s is %s, the schema's %s wants " SPAN_FMT "%s",
-                  ch->quoted, ch->has->name, ch->has->type, av_type_name(c->node->type),
-                  SPAN_ARG(buf_span(&wanted)),
+                  "column %s.%s is %s%s%s, the schema's %s wants " SPAN_FMT "%s",
+                  ch->quoted, ch->has->name, ch->has->type,
+                  ch->has->domain == NULL ? "" : " under domain ",
+                  ch->has->domain == NULL ? "" : ch->has->domain,
+                  av_type_name(c->node->type), SPAN_ARG(buf_span(&wanted)),
                   ch->evolve ? ": alter it by hand" : " (and evolve is off)");
     buf_free(&wanted);
     return e->kind;
 }
 
+/* A domain is somebody's word about the column: its type is not ours to change. */
+static bool may_alter(const struct change *ch)
+{
+    return ch->evolve && ch->has->domain == NULL;
+}
+
 static enum err_kind widen(struct column *c, const struct change *ch, const char *type,
                            struct err *e)
 {
-    if (!ch->evolve)
+    if (!may_alter(ch))
         return misfit(c, ch, e);
     put_alter(ch->ddl, ch->quoted, "ALTER COLUMN", ch->has->name);
     buf_printf(ch->ddl, " TYPE %s%s;\n", type, ch->is_array ? "[]" : "");
@@ -406,6 +415,10 @@ static enum err_kind fit_modifier(struct column *c, const struct change *ch,
         return fit_numeric(c, ch, e);
     if (c->form == FORM_TIME || c->form == FORM_TIMESTAMP)
         return fit_seconds(c, ch, e);
+    if (c->form == FORM_INTERVAL && ch->has->typmod >= 0) // "interval day" cuts hours
+        return widen(c, ch, ch->type, e);
+    if (c->form == FORM_TEXT && strcmp(ch->type, "character varying") == 0)
+        c->letters = ch->has->typmod < 0 ? 0 : ch->has->typmod - 4;
     return ERR_OK;
 }
 
@@ -431,9 +444,9 @@ static enum err_kind fit_scalar(struct column *c, const struct change *ch,
 
     if (strcmp(n->sql, ch->type) == 0)
         return fit_modifier(c, ch, e);
-    if (c->node->type == AV_ENUM && ch->has->is_enum)
+    if (n->form == FORM_TEXT && ch->has->is_enum)
         return ERR_OK; // an enum's receive function takes the label
-    if (o != NULL && !(o->narrow && ch->evolve)) {
+    if (o != NULL && !(o->narrow && may_alter(ch))) {
         c->form = o->form;
         c->item_oid = oid_of(o->type);
         return fit_modifier(c, ch, e);

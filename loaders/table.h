@@ -15,6 +15,9 @@
  * lost, what the schema no longer has stays and becomes nullable.  What cannot be
  * brought together is ERR_INVALID and names both sides.
  *
+ * A column of a domain is one of the type under it, and is not altered; what the
+ * domain's CHECK refuses is set aside row by row.
+ *
  * Pure: it reads a description of the table and writes statements.  One thread.
  */
 #pragma once
@@ -52,6 +55,7 @@ struct column {
     bool key;             // of the row, see struct table_keys
     enum table_form form; // of an SQL array: of its items
     int64_t unit_us;      // FORM_TIME, FORM_TIMESTAMP: of one unit of Avro's number
+    int letters;          // FORM_TEXT in varchar(n): n, 0 = any
     int precision;        // FORM_NUMERIC from a decimal: digits that fit, 0 = any
 };
 
@@ -68,6 +72,7 @@ struct table_has {
     const char *type; // format_type(atttypid, NULL): "timestamp with time zone"
     int typmod;       // -1 = none
     bool not_null, has_default, generated, is_enum;
+    const char *domain; // its name, `type` and `typmod` being what is under it; or NULL
 };
 
 /* What makes a row the same row: fields of the record that are never null, and no JSON.

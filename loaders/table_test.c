@@ -110,7 +110,8 @@ static void cuts_long_names_apart_and_leaves_system_columns_alone(void)
 
 static void adds_a_field_with_its_default_for_the_rows_that_are_there(void)
 {
-    const struct table_has has[] = {{"a", "integer", -1, true, false, false, false}};
+    const struct table_has has[] = {
+        {"a", "integer", -1, true, false, false, false, NULL}};
     const char *schema = RECORD(FIELD(
         "a",
         "\"int\"") ",{\"name\":\"s\",\"type\":\"string\",\"default\":\"o'k\\\\\"},"
@@ -165,7 +166,7 @@ static void an_array_goes_where_there_is_one_and_into_json_that_was_there(void)
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct table_has has[] = {
-            {"x", rows[i].has, -1, true, false, false, false}};
+            {"x", rows[i].has, -1, true, false, false, false, NULL}};
         char schema[200];
         struct table t;
 
@@ -197,7 +198,8 @@ static void an_arrays_default_is_one_for_sql(void)
          "double precision[] DEFAULT ARRAY[E'1.5', E'2']::"
          "double precision[]"},
     };
-    const struct table_has has[] = {{"a", "integer", -1, true, false, false, false}};
+    const struct table_has has[] = {
+        {"a", "integer", -1, true, false, false, false, NULL}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char schema[400], want[300];
@@ -215,11 +217,13 @@ static void an_arrays_default_is_one_for_sql(void)
 static void widens_only_where_nothing_can_be_lost(void)
 {
     const struct table_has has_int[] = {
-        {"x", "integer", -1, true, false, false, false}};
-    const struct table_has has_text[] = {{"x", "text", -1, true, false, false, false}};
-    const struct table_has has_big[] = {{"x", "bigint", -1, true, false, false, false}};
+        {"x", "integer", -1, true, false, false, false, NULL}};
+    const struct table_has has_text[] = {
+        {"x", "text", -1, true, false, false, false, NULL}};
+    const struct table_has has_big[] = {
+        {"x", "bigint", -1, true, false, false, false, NULL}};
     const struct table_has narrow[] = {
-        {"x", "numeric", (5 << 16 | 2) + 4, true, false, false, false}};
+        {"x", "numeric", (5 << 16 | 2) + 4, true, false, false, false, NULL}};
     const char *decimal =
         "{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":"
         "9,\"scale\":4}";
@@ -239,13 +243,37 @@ static void widens_only_where_nothing_can_be_lost(void)
                "ALTER TABLE \"t\" ALTER COLUMN \"x\" TYPE numeric(9,4);\n");
 }
 
+static void leaves_a_domain_as_it_is(void)
+{
+    const struct table_has has[] = {
+        {"x", "integer", -1, true, false, false, false, "whole"}};
+    const struct table_has days[] = {
+        {"x", "interval", 0x7fff, false, false, false, false, NULL}};
+    struct table t;
+
+    CHECK_SPAN(altered(RECORD(FIELD("x", "\"int\"")), has, 1), "");
+    CHECK_SPAN(
+        altered(RECORD(FIELD("x", "\"double\"")), has, 1),
+        "column \"t\".x is integer under domain whole, the schema's double wants "
+        "double precision: alter it by hand");
+    CHECK_INT(plan(&t, RECORD(FIELD("x", "\"long\"")), has, 1, true), ERR_OK);
+    CHECK_INT(t.columns[0].form, FORM_INT4); // what does not fit is set aside
+    CHECK_INT(ddl.n, 0);
+    table_free(&t);
+    CHECK_SPAN(
+        altered(RECORD(FIELD("x", "{\"type\":\"fixed\",\"name\":\"D\",\"size\":12,"
+                                  "\"logicalType\":\"duration\"}")),
+                days, 1),
+        "ALTER TABLE \"t\" ALTER COLUMN \"x\" TYPE interval;\n");
+}
+
 static void finds_a_column_by_case_only_when_it_is_the_only_one(void)
 {
     const struct table_has one[] = {
-        {"tempmax", "integer", -1, true, false, false, false}};
+        {"tempmax", "integer", -1, true, false, false, false, NULL}};
     const struct table_has two[] = {
-        {"tempmax", "integer", -1, false, false, false, false},
-        {"TEMPMAX", "integer", -1, false, false, false, false}};
+        {"tempmax", "integer", -1, false, false, false, false, NULL},
+        {"TEMPMAX", "integer", -1, false, false, false, false, NULL}};
     struct table t;
 
     CHECK_INT(plan(&t, RECORD(FIELD("tempMax", "\"int\"")), one, 1, true), ERR_OK);
@@ -256,16 +284,17 @@ static void finds_a_column_by_case_only_when_it_is_the_only_one(void)
                "ALTER TABLE \"t\" ADD COLUMN \"tempMax\" integer;\n");
     CHECK_SPAN(altered(RECORD(FIELD("A", "\"int\"") "," FIELD("a", "\"int\"")),
                        (const struct table_has[]){
-                           {"a", "integer", -1, true, false, false, false}},
+                           {"a", "integer", -1, true, false, false, false, NULL}},
                        1),
                "two fields want the column a");
 }
 
 static void lets_columns_be_null_that_the_schema_has_no_more(void)
 {
-    const struct table_has has[] = {{"x", "integer", -1, true, false, false, false},
-                                    {"gone", "text", -1, true, false, false, false},
-                                    {"made", "text", -1, true, true, false, false}};
+    const struct table_has has[] = {
+        {"x", "integer", -1, true, false, false, false, NULL},
+        {"gone", "text", -1, true, false, false, false, NULL},
+        {"made", "text", -1, true, true, false, false, NULL}};
 
     CHECK_SPAN(altered(RECORD(FIELD("x", "[\"null\",\"int\"]")), has, 3),
                "ALTER TABLE \"t\" ALTER COLUMN \"x\" DROP NOT NULL;\n"
@@ -274,7 +303,8 @@ static void lets_columns_be_null_that_the_schema_has_no_more(void)
 
 static void alters_nothing_where_it_may_not(void)
 {
-    const struct table_has has[] = {{"x", "integer", -1, true, false, false, false}};
+    const struct table_has has[] = {
+        {"x", "integer", -1, true, false, false, false, NULL}};
     struct table t;
 
     CHECK_INT(plan(&t, RECORD(FIELD("y", "\"int\"")), has, 1, false), ERR_INVALID);
@@ -363,10 +393,10 @@ static void wants_keys_that_are_never_null_and_no_json(void)
 static void leaves_a_historys_own_columns_as_they_are(void)
 {
     const struct table_has has[] = {
-        {"x", "integer", -1, true, false, false, false},
-        {"valid_from", "timestamp with time zone", -1, true, false, false, false},
-        {"valid_to", "timestamp with time zone", -1, false, false, false, false},
-        {"is_current", "boolean", -1, true, false, false, false}};
+        {"x", "integer", -1, true, false, false, false, NULL},
+        {"valid_from", "timestamp with time zone", -1, true, false, false, false, NULL},
+        {"valid_to", "timestamp with time zone", -1, false, false, false, false, NULL},
+        {"is_current", "boolean", -1, true, false, false, false, NULL}};
     const struct table_keys x = {(const char *const[]){"x"}, 1, true};
     struct table t;
 
@@ -388,6 +418,7 @@ int main(void)
     RUN(an_array_goes_where_there_is_one_and_into_json_that_was_there);
     RUN(an_arrays_default_is_one_for_sql);
     RUN(widens_only_where_nothing_can_be_lost);
+    RUN(leaves_a_domain_as_it_is);
     RUN(finds_a_column_by_case_only_when_it_is_the_only_one);
     RUN(lets_columns_be_null_that_the_schema_has_no_more);
     RUN(alters_nothing_where_it_may_not);

@@ -7,7 +7,9 @@ import urllib.request
 URL = make_database(SERVER, "loader_modes")
 V = {"type": "record", "name": "Price", "fields": [
     {"name": "shop", "type": "string"}, {"name": "item", "type": "long"}, {"name": "price", "type": ["null", "double"]},
-    {"name": "tags", "type": {"type": "array", "items": "string"}}]}
+    {"name": "tags", "type": {"type": "array", "items": "string"}},
+    # names that a statement which merges might want for itself
+    *({"name": n, "type": "int", "default": 7} for n in ("n", "was", "differs", "from_at", "to_at", "t", "l", "last"))]}
 KEY = {"type": "record", "name": "PriceKey", "fields": [{"name": "item", "type": "int"}, {"name": "shop", "type": "string"},
                                                         {"name": "who", "type": "string"}]}
 BASE = 1700000000000

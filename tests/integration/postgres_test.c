@@ -28,7 +28,7 @@ static const char *ask(const char *fmt)
     PGresult *r = NULL;
     struct err why = {0};
 
-    snprintf(sql, sizeof sql, fmt, table, table);
+    snprintf(sql, sizeof sql, fmt, table, table, table, table);
     text[0] = '\0';
     if (pg_ask(&eye, &r, sql, &why) != ERR_OK) {
         snprintf(text, sizeof text, "%s", why.msg);
@@ -372,6 +372,11 @@ static const struct {
     {"58030", ERR_UNAVAILABLE, false}, {"22003", ERR_INVALID, false},
     {"23505", ERR_INVALID, false},     {"42P01", ERR_NOT_FOUND, false},
     {"42501", ERR_NOT_FOUND, false},   {"XX000", ERR_NOT_FOUND, false},
+    {"0A000", ERR_NOT_FOUND, false},   {"3F000", ERR_NOT_FOUND, false},
+    {"55000", ERR_NOT_FOUND, false},   {"F0000", ERR_NOT_FOUND, false},
+    {"21000", ERR_INVALID, false},     {"44000", ERR_INVALID, false},
+    {"54000", ERR_INVALID, false},     {"P0001", ERR_INVALID, false},
+    {"ETL01", ERR_INVALID, false},
 };
 
 static void takes_the_servers_codes_for_what_they_are(void)
@@ -437,6 +442,81 @@ static void finds_them_too_where_the_server_names_no_line(void)
     batch_free(b);
     end();
     ask("DROP TABLE %s_ref");
+}
+
+static void finds_those_that_a_trigger_raises_about(void)
+{
+    begin();
+    int32_t id = fake_register(PAIR ID_ "]}");
+    ask("CREATE TABLE %s (id bigint)");
+    ask("CREATE FUNCTION %s_f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF NEW.id "
+        "= "
+        "7 THEN RAISE EXCEPTION 'not seven'; ELSIF NEW.id = 9 THEN RAISE EXCEPTION "
+        "'not "
+        "nine' USING ERRCODE = 'ETL01'; END IF; RETURN NEW; END$$");
+    ask("CREATE TRIGGER t BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION %s_f()");
+    struct batch *b = batch_at(0);
+    for (int i = 0; i < 20; i++) {
+        char json[40];
+        snprintf(json, sizeof json, "{\"id\":%d}", i);
+        add_json(b, id, json);
+    }
+    CHECK_INT(load(b), ERR_OK);
+    CHECK_STR(ask("SELECT string_agg(record_offset || ' ' || sqlstate, ', ' ORDER BY "
+                  "record_offset) FROM etl_reject WHERE pipeline = '%s'"),
+              "7 P0001, 9 ETL01");
+    CHECK_STR(ask("SELECT count(*) FROM %s"), "18");
+    batch_free(b);
+    end();
+    ask("DROP FUNCTION %s_f()");
+}
+
+static void a_batch_of_bad_rows_takes_a_try_a_row(void)
+{
+    begin();
+    int32_t id = fake_register(PAIR ID_ "]}");
+    ask("CREATE SEQUENCE %s_tries"); // which no rollback takes back
+    ask("CREATE TABLE %s (id bigint CHECK (nextval('%s_tries') < 0))");
+    struct batch *b = batch_at(0);
+    for (int i = 0; i < 300; i++)
+        add_json(b, id, "{\"id\":1}");
+    CHECK_INT(load(b), ERR_OK);
+    CHECK_STR(ask("SELECT count(*) FROM etl_reject WHERE pipeline = '%s'"), "300");
+    CHECK_STR(ask("SELECT last_value FROM %s_tries"), "301");
+    batch_free(b);
+    end();
+    ask("DROP SEQUENCE %s_tries");
+}
+
+static void takes_columns_of_domains_and_enums(void)
+{
+    begin();
+    int32_t id = fake_register(
+        PAIR ID_ ",{\"name\":\"code\",\"type\":\"string\"},{\"name\":\"kind\","
+                 "\"type\":\"string\"}]}");
+    ask("CREATE DOMAIN %s_whole AS bigint CHECK (VALUE < 1000)");
+    ask("CREATE DOMAIN %s_few AS %s_whole CHECK (VALUE > 0)");
+    ask("CREATE DOMAIN %s_code AS varchar(3)");
+    ask("CREATE TYPE %s_kind AS ENUM ('a', 'b')");
+    ask("CREATE TABLE %s (id %s_few, code %s_code, kind %s_kind)");
+    struct batch *b = batch_at(0);
+    add_json(b, id, "{\"id\":1,\"code\":\"abc\",\"kind\":\"a\"}");
+    add_json(b, id, "{\"id\":0,\"code\":\"abc\",\"kind\":\"a\"}");
+    add_json(b, id, "{\"id\":1000,\"code\":\"abc\",\"kind\":\"a\"}");
+    add_json(b, id, "{\"id\":2,\"code\":\"abcd\",\"kind\":\"a\"}");
+    add_json(b, id, "{\"id\":3,\"code\":\"\u00e4b   \",\"kind\":\"a\"}");
+    add_json(b, id, "{\"id\":4,\"code\":\"ab \",\"kind\":\"b\"}");
+    add_json(b, id, "{\"id\":5,\"code\":\"abc\",\"kind\":\"c\"}");
+    CHECK_INT(load(b), ERR_OK);
+    CHECK_STR(ask("SELECT string_agg(id || code || kind, ', ' ORDER BY id) FROM %s"),
+              "1abca, 4ab b");
+    CHECK_STR(ask("SELECT string_agg(record_offset || ' ' || coalesce(sqlstate, stage) "
+                  "|| ' ' || column_name, ', ' ORDER BY record_offset) FROM etl_reject "
+                  "WHERE pipeline = '%s'"),
+              "1 23514 id, 2 23514 id, 3 22001 code, 4 value code, 6 22P02 kind");
+    batch_free(b);
+    end();
+    ask("DROP DOMAIN %s_whole, %s_code CASCADE; DROP TYPE %s_kind CASCADE");
 }
 
 static void stops_when_too_many_cannot_be_loaded(void)
@@ -600,6 +680,9 @@ int main(void)
     RUN(takes_the_servers_codes_for_what_they_are);
     RUN(finds_each_row_a_constraint_refuses);
     RUN(finds_them_too_where_the_server_names_no_line);
+    RUN(finds_those_that_a_trigger_raises_about);
+    RUN(a_batch_of_bad_rows_takes_a_try_a_row);
+    RUN(takes_columns_of_domains_and_enums);
     RUN(stops_when_too_many_cannot_be_loaded);
     RUN(widens_the_table_and_gives_old_rows_the_default);
     RUN(notices_that_somebody_altered_the_table);
