@@ -1,6 +1,7 @@
 #include "aggregate/state.h"
 
 #include "avro-core/varint.h"
+#include "base/bytes.h"
 
 #include <inttypes.h>
 
@@ -12,6 +13,10 @@ static const uint8_t shape_head[HEAD] = {0xc3, 0x01, 0x00, 0x10, 0x90,
                                          0xba, 0x59, 0xc8, 0xaf, 0xed};
 static const uint8_t row_head[HEAD] = {0xc3, 0x01, 0x20, 0xf4, 0x3d,
                                        0xac, 0xc9, 0x85, 0x81, 0xad};
+
+static const uint8_t seen_head[HEAD] = {0xc3, 0x01, 0x10, 0x1f, 0xb8,
+                                        0x43, 0x0c, 0x1c, 0xce, 0x2e};
+#define SEEN_KEY 13
 
 const struct span agg_state_position_key = {(const uint8_t *)"p", 1};
 const struct span agg_state_shape_key = {(const uint8_t *)"s", 1};
@@ -95,6 +100,21 @@ void agg_state_put_shape(struct buf *out, const struct agg_shape *s)
     buf_free(&text);
 }
 
+void agg_state_put_seen_key(struct buf *out, int64_t next, uint32_t piece)
+{
+    buf_put_u8(out, 'w');
+    buf_put_be32(out, (uint32_t)(next >> 32));
+    buf_put_be32(out, (uint32_t)next);
+    buf_put_be32(out, piece);
+}
+
+void agg_state_put_seen(struct buf *out, struct span keys)
+{
+    buf_put(out, span_of(seen_head, HEAD));
+    varint_append(out, (int64_t)keys.n);
+    buf_put(out, keys);
+}
+
 /* --- reading -----------------------------------------------------------------------
  */
 
@@ -110,6 +130,10 @@ enum err_kind agg_state_kind(enum agg_record *out, struct span key, struct err *
     }
     if (key.n > AGG_WINDOW_BYTES && key.p[0] == 'r') {
         *out = AGG_ROW;
+        return ERR_OK;
+    }
+    if (key.n == SEEN_KEY && key.p[0] == 'w' && key.p[1] < 0x80) {
+        *out = AGG_SEEN;
         return ERR_OK;
     }
     return err_set(
@@ -154,6 +178,18 @@ static enum err_kind at_end(struct span s, struct err *e)
     if (s.n > 0)
         return err_set(e, ERR_INVALID, "%zu bytes too many", s.n);
     return ERR_OK;
+}
+
+int64_t agg_state_seen_next(struct span key)
+{
+    return (int64_t)((uint64_t)bytes_be32(key.p + 1) << 32 | bytes_be32(key.p + 5));
+}
+
+enum err_kind agg_state_read_seen(struct span *keys, struct span value, struct err *e)
+{
+    TRY(take_head(&value, seen_head, "keys of dedupe", e));
+    TRY(take_bytes(&value, keys, e));
+    return at_end(value, e);
 }
 
 enum err_kind agg_state_read_position(struct agg_position *out, struct span value,

@@ -5,6 +5,8 @@
  *      "s"             AGG_SHAPE_SCHEMA: the shape, once, before all else
  *      "p"             AGG_POSITION_SCHEMA: the position
  *      "r" row's key   AGG_ROW_SCHEMA: its cells; none: the row is gone
+ *      "w" next piece  AGG_SEEN_SCHEMA: what dedupe remembers of records before `next`,
+ *                      since the commit before; none: it no longer matters
  *
  * One partition of the changelog belongs to one partition of the input.  A transaction
  * writes the rows that changed and the position behind them; whoever reads it committed
@@ -35,6 +37,9 @@
     "\"null\",{\"type\":\"fixed\",\"name\":\"Whole\",\"size\":16},{\"type\":"          \
     "\"record\",\"name\":\"Real\",\"fields\":[{\"name\":\"sum\",\"type\":\"double\"}," \
     "{\"name\":\"rest\",\"type\":\"double\"}]},\"bytes\"]}]}}}]}"
+#define AGG_SEEN_SCHEMA                                                            \
+    "{\"type\":\"record\",\"name\":\"Seen\",\"namespace\":\"avrogate.aggregate\"," \
+    "\"fields\":[{\"name\":\"keys\",\"type\":\"bytes\"}]}"
 
 struct agg_position {
     int64_t next;      // the input's offset that comes
@@ -56,14 +61,22 @@ void agg_state_put_position(struct buf *out, const struct agg_position *p);
 void agg_state_put_shape(struct buf *out, const struct agg_shape *s);
 extern const struct span agg_state_position_key, agg_state_shape_key;
 
-enum agg_record { AGG_ROW, AGG_POSITION, AGG_SHAPE };
+/* Of many pieces of one commit the `piece`-th. */
+void agg_state_put_seen_key(struct buf *out, int64_t next, uint32_t piece);
+void agg_state_put_seen(struct buf *out, struct span keys);
 
-/* Which of the three a record of the changelog is. */
+enum agg_record { AGG_ROW, AGG_POSITION, AGG_SHAPE, AGG_SEEN };
+
+/* Which of the four a record of the changelog is. */
 enum err_kind agg_state_kind(enum agg_record *out, struct span key,
                              struct err *e) MUST_USE;
 /* The shape's text (agg_shape_read()), borrowed from the value. */
 enum err_kind agg_state_read_shape(struct span *text, struct span value,
                                    struct err *e) MUST_USE;
+/* The key's number; the value's keys, borrowed. */
+int64_t agg_state_seen_next(struct span key);
+enum err_kind agg_state_read_seen(struct span *keys, struct span value,
+                                  struct err *e) MUST_USE;
 enum err_kind agg_state_read_position(struct agg_position *out, struct span value,
                                       struct err *e) MUST_USE;
 /*

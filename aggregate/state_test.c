@@ -238,6 +238,9 @@ static void the_state_is_avro_that_others_can_read(void)
     buf_reset(&value);
     agg_state_put_shape(&value, agg_plan_shape(s.plan));
     check_avro(AGG_SHAPE_SCHEMA, buf_span(&value));
+    buf_reset(&value);
+    agg_state_put_seen(&value, span_str("keys"));
+    check_avro(AGG_SEEN_SCHEMA, buf_span(&value));
     buf_free(&value);
     shop_close(&s);
 }

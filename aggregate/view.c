@@ -74,6 +74,7 @@ enum err_kind agg_view_apply(struct agg_view *v, size_t partition, int64_t offse
     switch (kind) {
     case AGG_SHAPE: TRY(take_shape(v, p, value, e)); break;
     case AGG_POSITION: TRY(agg_state_read_position(&p->position, value, e)); break;
+    case AGG_SEEN: break; // its owner's
     case AGG_ROW: TRY(take_row(v, p, offset, key, value, e)); break;
     }
     p->offset = offset + 1;

@@ -520,19 +520,11 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* What a step remembers is not in the state: a restart would count otherwise. */
 static enum err_kind read_transform(struct engine *g, struct err *e)
 {
     if (g->s->transform.root == NULL)
         return ERR_OK;
-    TRY(transform_read(&g->transform, &g->s->transform, e));
-    const char *step = transform_remembers(g->transform);
-    if (step != NULL)
-        return err_set(e, ERR_INVALID,
-                       "transform %s: a restart would forget what it has seen, and "
-                       "count again; not before an aggregate",
-                       step);
-    return ERR_OK;
+    return transform_read(&g->transform, &g->s->transform, e);
 }
 
 static enum err_kind open_parts(struct engine *g, struct err *e)

@@ -252,6 +252,9 @@ static void open_sift(struct shard *s)
                              .unknown_ms = s->w.settings->unknown_ms,
                              .timeout_ms = s->w.settings->registry_timeout_ms,
                              .transform = s->w.transform};
+
+    s->memory = transform_memory_new(s->w.transform);
+    o.memory = s->memory;
     struct err e = {0};
 
     if (sift_open(&s->sift, s->w.rc, &o, &e) != ERR_OK)
@@ -357,6 +360,8 @@ void shard_close(struct shard *s)
         shard_parcel_free(p);
     queue_free(&s->parcels);
     sift_close(s->sift);
+    transform_memory_free(s->memory);
+    free(s->seen);
     where_free(s->where);
     arena_free(&s->letters_mem);
     arena_free(&s->shape_mem);

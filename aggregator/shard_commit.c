@@ -1,6 +1,7 @@
 /* A shard's transactions: the name, the changelog read and written. */
 #include "aggregator/shard_inside.h"
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -14,6 +15,7 @@
 #define CHUNK 1000     // records of the changelog made at a time
 #define FLUSH_AT 20000 // ... and sent before their reports are waited for
 #define RECORD_MOST (1 << 20)
+#define KEYS_OF_RECORD 10000 // of dedupe
 
 /* What became of the records of a transaction. */
 struct delivery {
@@ -101,6 +103,59 @@ static enum err_kind write_rows(struct writer *w, struct err *e)
     return ERR_OK;
 }
 
+static void add_seen(struct shard *s, int64_t next, uint32_t piece)
+{
+    if (s->n_seen == s->cap_seen) {
+        s->cap_seen = s->cap_seen == 0 ? 64 : s->cap_seen * 2;
+        s->seen = mem_grow(s->seen, s->cap_seen, sizeof *s->seen);
+    }
+    s->seen[s->n_seen++] = (struct shard_seen){next, piece};
+}
+
+/* The first that still matters; those before it have nothing a step looks back to. */
+static size_t first_seen(const struct shard *s)
+{
+    int64_t since = s->now.next - transform_memory_last(s->memory);
+    size_t i = 0;
+
+    while (i < s->n_seen && s->seen[i].next <= since)
+        i++;
+    return i;
+}
+
+/* What dedupe noted since the last commit, and that what is too old is gone.  When the
+ * transaction fails, all of this is read again. */
+static enum err_kind write_seen(struct writer *w, struct err *e)
+{
+    struct shard *s = w->s;
+    struct buf keys = BUF_INIT(RECORD_MOST);
+    struct transform_noted at = {0};
+    enum err_kind rc = ERR_OK;
+    size_t first = first_seen(s);
+
+    for (size_t i = 0; i < first && rc == ERR_OK; i++) {
+        agg_state_put_seen_key(&w->key, s->seen[i].next, s->seen[i].piece);
+        rc = write_record(w, true, e);
+    }
+    if (first > 0)
+        memmove(s->seen, s->seen + first, (s->n_seen - first) * sizeof *s->seen);
+    s->n_seen -= first;
+    for (uint32_t piece = 0;
+         rc == ERR_OK && transform_memory_noted(s->memory, s->partition, s->now.next,
+                                                KEYS_OF_RECORD, &at, &keys);
+         piece++) {
+        agg_state_put_seen_key(&w->key, s->now.next, piece);
+        agg_state_put_seen(&w->value, buf_span(&keys));
+        rc = buf_status(&keys, e);
+        if (rc == ERR_OK)
+            rc = write_record(w, false, e);
+        add_seen(s, s->now.next, piece);
+        buf_reset(&keys);
+    }
+    buf_free(&keys);
+    return rc;
+}
+
 static enum err_kind write_state(struct writer *w, struct err *e)
 {
     struct shard *s = w->s;
@@ -111,6 +166,8 @@ static enum err_kind write_state(struct writer *w, struct err *e)
         TRY(write_record(w, false, e));
     }
     TRY(write_rows(w, e));
+    if (s->memory != NULL)
+        TRY(write_seen(w, e));
     buf_put(&w->key, agg_state_position_key);
     agg_state_put_position(&w->value, &s->now);
     TRY(write_record(w, false, e));
@@ -196,6 +253,8 @@ enum err_kind shard_commit(struct shard *s, struct err *e)
     s->bytes_before = s->table.bytes;
     s->n_letters = 0;
     arena_reset(&s->letters_mem);
+    if (s->memory != NULL)
+        transform_memory_keep(s->memory, s->partition, s->now.next);
     note_commit(s);
     return ERR_OK;
 }
@@ -219,6 +278,9 @@ void shard_forget(struct shard *s)
     arena_reset(&s->letters_mem);
     s->now = AGG_NOWHERE;
     s->bytes_before = 0;
+    s->n_seen = 0;
+    if (s->memory != NULL)
+        transform_memory_stand(s->memory, s->partition, 0, 0);
 }
 
 static enum err_kind take_name(struct shard *s, struct err *e)
@@ -241,6 +303,19 @@ static enum err_kind read_shape(struct shard *s, struct span value, struct err *
     return ERR_OK;
 }
 
+/* Of a pipeline without such steps they are left alone. */
+static enum err_kind read_seen(struct shard *s, const struct kf_message *m,
+                               struct err *e)
+{
+    struct span keys;
+
+    if (s->memory == NULL || m->value.p == NULL)
+        return ERR_OK;
+    TRY(agg_state_read_seen(&keys, m->value, e));
+    add_seen(s, agg_state_seen_next(m->key), bytes_be32(m->key.p + 9));
+    return transform_memory_recall(s->memory, s->partition, keys, e);
+}
+
 static enum err_kind apply(struct shard *s, const struct kf_message *m, struct err *e)
 {
     enum agg_record kind;
@@ -251,6 +326,7 @@ static enum err_kind apply(struct shard *s, const struct kf_message *m, struct e
     case AGG_POSITION:
         s->has_position = true;
         return agg_state_read_position(&s->now, m->value, e);
+    case AGG_SEEN: return read_seen(s, m, e);
     case AGG_ROW:
         if (!s->has_table)
             return err_set(e, ERR_INVALID, "a row before the shape");
@@ -311,6 +387,8 @@ enum err_kind shard_come_up(struct shard *s, struct err *e)
     shard_forget(s);
     TRY(take_name(s, e));
     TRY(restore(s, e));
+    if (s->memory != NULL && s->has_position)
+        transform_memory_keep(s->memory, s->partition, s->now.next);
     s->commit_at_ms = clock_ms() + s->w.settings->commit_ms;
     s->bytes_before = s->table.bytes;
     log_event(LOG_INFO, "aggregate restored", LOG_S("job", s->w.settings->job),

@@ -199,7 +199,7 @@ static enum err_kind take_one(struct shard *s, const struct kf_message *m,
     bool holds = true;
 
     TRY(sift_find(s->sift, r, it, e));
-    if (it->fate == SIFT_FILTERED) {
+    if (it->fate == SIFT_FILTERED || it->fate == SIFT_REPEATED) {
         s->now.filtered++;
         return ERR_OK;
     }

@@ -9,6 +9,7 @@
 #include "aggregator/where.h"
 #include "kafka/transaction.h"
 #include "loaders/sift.h"
+#include "transform/memory.h"
 
 #include <stdatomic.h>
 
@@ -28,6 +29,12 @@ struct shard {
     char *id; // transactional
     struct kf_producer *producer;
     struct sift *sift;
+    struct transform_memory *memory; // of dedupes; NULL = there are none
+    struct shard_seen {              // what the changelog has of it, oldest first
+        int64_t next;
+        uint32_t piece;
+    } * seen;
+    size_t n_seen, cap_seen;
     struct agg_plan *plan;
     uint64_t plan_shape; // of the sift, that the plan was made for
     struct agg_taker taker;

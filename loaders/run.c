@@ -553,6 +553,7 @@ static void free_loader(struct loader *l)
     if (l->sink != NULL)
         l->sink->ops->close(l->sink);
     sift_close(l->sift);
+    transform_memory_free(l->memory);
     transform_free(l->transform);
     stage_schemas_close(l->schemas);
     run_rules_close(&l->rules);

@@ -11,6 +11,7 @@
 #include "loaders/sink.h"
 #include "loaders/source.h"
 #include "loaders/stage_schemas.h"
+#include "transform/memory.h"
 
 #include <pthread.h>
 
@@ -24,6 +25,7 @@ struct loader {
     // the pump's thread
     struct rc *rc;
     struct transform *transform; // NULL = none
+    struct transform_memory *memory; // of its dedupes; NULL = it has none
     struct quality *quality;     // NULL = none
     struct run_rules rules;
     unsigned envelope; // parts that files get

@@ -179,7 +179,9 @@ static enum err_kind open_registry(struct loader *l, struct err *e)
         TRY(transform_read(&l->transform, &l->s.transform, e));
     TRY(quality_read(&l->quality, &l->s.quality, e));
     run_rules_open(&l->rules, l->quality, clock_ms());
+    l->memory = transform_memory_new(l->transform);
     so.transform = l->transform;
+    so.memory = l->memory;
     so.quality = l->quality;
     if (l->schemas != NULL)
         so.schemas = stage_schemas_sift(l->schemas);
@@ -229,6 +231,7 @@ static enum err_kind open_files(struct loader *l, struct err *e)
         .topic = s->topic,
         .source = s->bootstrap,
         .quality = l->quality,
+        .dedupe = l->memory,
         .reject_limit = s->files_reject_limit,
         .reject_floor = s->files_reject_floor,
         .audit_url = s->audit_url,
@@ -291,6 +294,7 @@ static enum err_kind open_odbc(struct loader *l, struct err *e)
     struct odbc_options o = loader_odbc(&l->s);
 
     o.quality = l->quality;
+    o.memory = l->memory;
     if (l->s.odbc_tombstones == 1 && l->s.odbc_mode != APPLY_UPSERT)
         return err_set(e, ERR_INVALID,
                        "sink.odbc.tombstones delete: wanted mode upsert");
@@ -324,6 +328,7 @@ enum err_kind loader_open_sink(struct loader *l, struct err *e)
         .keys = {l->s.key.items, l->s.key.n, l->s.mode == MERGE_HISTORY},
         .deletes = l->s.tombstones == 1,
         .quality = l->quality,
+        .memory = l->memory,
         .quarantine = l->s.quarantine,
         .ids_keep_ms = l->s.ids_keep_ms,
         .allow_unsafe = l->s.allow_unsafe,

@@ -142,7 +142,7 @@ enum err_kind sift_open(struct sift **out, struct rc *rc, const struct sift_opti
     *s = (struct sift){.rc = rc, .o = *o, .resolved = BUF_INIT(TRANSFORM_BYTES)};
     rewrite_init(&s->rewrite, &s->resolved);
     if (o->transform != NULL)
-        s->run = transform_run_new();
+        s->run = transform_run_new(o->memory);
     if (o->quality != NULL)
         s->counts = s->unread = quality_counts(o->quality);
     if (open_shape(s, e) != ERR_OK) {
@@ -422,8 +422,6 @@ enum err_kind sift_prepare(struct sift *s, const struct batch *b, struct err *e)
 
     s->partition = b->partition;
     s->now = wall_ms() * 1000000;
-    if (s->run != NULL && b->n > 0)
-        transform_run_begin(s->run, b->partition, b->records[0].offset);
     for (size_t i = 0; i < b->n; i++) {
         const struct record *r = &b->records[i];
         struct err one = {0};

@@ -46,7 +46,8 @@ struct sift_options {
     bool keys;              // make ready for the keys of tombstones, too
     const struct sift_schemas *schemas; // instead of the registry, NULL = that
     const struct transform *transform;  // NULL = none; borrowed
-    struct quality *quality; // asked of what comes out; NULL = none; borrowed
+    struct transform_memory *memory; // of its dedupes; NULL = the sift's own; borrowed
+    struct quality *quality;         // asked of what comes out; NULL = none; borrowed
 };
 
 enum sift_fate {

@@ -356,7 +356,7 @@ static void close_sink(struct sink *s)
 
     for (struct files_range *r = f->ranges, *next; r != NULL; r = next) {
         next = r->link;
-        files_free_range(r);
+        files_free_range(f, r);
     }
     for (struct files_part *p = f->parts, *next; p != NULL; p = next) {
         next = p->link;

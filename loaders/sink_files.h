@@ -35,7 +35,8 @@ struct files_options { // all texts borrowed
     int64_t memory;
     const char *spool; // directory
     const char *job, *topic, *source;
-    struct quality *quality; // the sift's; NULL = no rules
+    struct quality *quality;         // the sift's; NULL = no rules
+    struct transform_memory *dedupe; // the sift's; NULL = no dedupe
     double reject_limit;
     int64_t reject_floor;
     const char *audit_url; // NULL = none

@@ -11,6 +11,7 @@
 #include "loaders/stage_envelope.h"
 #include "loaders/stage_window.h"
 #include "place/spool.h"
+#include "transform/memory.h"
 
 #define SPOOL_MEMORY (256 << 10) // of one file; the rest is on disk
 #define DIRS_MOST 256            // of one range: a batch of more is staged in parts
@@ -135,8 +136,8 @@ enum err_kind files_write(struct sink *s, const struct batch *b, struct sift *si
                           struct receipt *r, struct err *e);
 void files_free_schemas(struct files *f);
 void files_end_run(struct files_range *r, struct files_window *w);
-void files_forget(struct files_range *r); // what is gathered
-void files_free_range(struct files_range *r);
+void files_forget(const struct files *f, struct files_range *r); // what is gathered
+void files_free_range(const struct files *f, struct files_range *r);
 
 /* sink_files_schemas.c: what lies in _schemas/. */
 
@@ -162,16 +163,17 @@ enum err_kind files_stop(const struct files *f, const struct files_range *r,
                          struct err *e) MUST_USE;
 void files_open_rules(struct files *f, struct files_range *r);
 void files_free_rules(struct files_range *r);
-/* The range ends: what `unique` noted becomes a file of it. */
+/* The range ends: what `unique` and dedupe noted becomes a file of it. */
 enum err_kind files_note_seen(struct files *f, struct files_range *r,
                               struct err *e) MUST_USE;
-/* A partition is new here: what `unique` noted in the claims before `next`. */
+/* A partition is new here: what they noted in the claims before `next`. */
 enum err_kind files_recall(struct files *f, struct files_range *r, int64_t next,
                            struct err *e) MUST_USE;
 void files_begin_rules(struct files_range *r, const struct batch *b, struct sift *sift);
 void files_step_rules(struct files_range *r, const struct batch *b); // it is gathered
-void files_forget_rules(struct files_range *r);                      // what is gathered
-void files_keep_rules(struct files_range *r);                        // it is staged
+/* What is gathered; it is staged. */
+void files_forget_rules(const struct files *f, struct files_range *r);
+void files_keep_rules(const struct files *f, struct files_range *r);
 /* Fills r->results with what is gathered; how many. */
 size_t files_results(const struct files *f, const struct files_range *r);
 enum err_kind files_tell_rules(struct sink *s, const struct rule_result *results,

@@ -1,10 +1,12 @@
 /*
  * Quality rules of staged files: the quarantine is a file of JSON lines in the same
- * claim as the data, and the counts are the claim's.
+ * claim as the data, and the counts are the claim's.  What `unique` and dedupe remember
+ * is a file of it, too.
  */
 #include "loaders/sink_files_inside.h"
 
 #include "avro-core/to_json.h"
+#include "base/bytes.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -81,16 +83,68 @@ enum err_kind files_stop(const struct files *f, const struct files_range *r,
     return ERR_INTERNAL; // not a record to be set aside
 }
 
-/* --- what unique remembers --------------------------------------------------------
+/* --- what unique and dedupe remember ----------------------------------------------
  */
 #define SEEN_MOST ((size_t)1 << 30)
 #define CLAIM_LONG 2000000 // offsets that most claims stay below
+#define DEDUPE "/dedupe"   // its part of the file; no rule has such a name
+
+static void put_part(struct buf *out, const char *name, struct span bytes)
+{
+    buf_put_be32(out, (uint32_t)strlen(name));
+    buf_put_str(out, name);
+    buf_put_be32(out, (uint32_t)bytes.n);
+    buf_put(out, bytes);
+}
+
+static void pack_dedupe(const struct files *f, const struct files_range *r,
+                        struct buf *out)
+{
+    struct buf pieces = BUF_INIT(out->limit);
+    struct transform_noted at = {0};
+
+    while (transform_memory_noted(f->o.dedupe, r->partition, r->stage.last + 1,
+                                  SIZE_MAX, &at, &pieces))
+        continue;
+    if (pieces.n > 0)
+        put_part(out, DEDUPE, buf_span(&pieces));
+    out->over |= pieces.over;
+    buf_free(&pieces);
+}
+
+static bool take_part(struct span *s, struct span *out)
+{
+    uint32_t n = s->n < 4 ? 0 : bytes_be32(s->p);
+
+    if (s->n < 4 || n > s->n - 4)
+        return false;
+    *out = span_of(s->p + 4, n);
+    *s = span_skip(*s, 4 + (size_t)n);
+    return true;
+}
+
+static enum err_kind unpack_dedupe(const struct files *f, int32_t partition,
+                                   struct span packed, struct err *e)
+{
+    struct span name, pieces;
+
+    while (packed.n > 0) {
+        if (!take_part(&packed, &name) || !take_part(&packed, &pieces))
+            return err_set(e, ERR_INVALID, "what dedupe remembered is damaged");
+        if (span_eq(name, span_str(DEDUPE)))
+            TRY(transform_memory_recall(f->o.dedupe, partition, pieces, e));
+    }
+    return ERR_OK;
+}
 
 enum err_kind files_note_seen(struct files *f, struct files_range *r, struct err *e)
 {
     struct buf all = BUF_INIT(SEEN_MOST);
 
-    quality_pack(r->q, r->partition, &all);
+    if (r->q != NULL)
+        quality_pack(r->q, r->partition, &all);
+    if (f->o.dedupe != NULL)
+        pack_dedupe(f, r, &all);
     enum err_kind rc = buf_status(&all, e);
     if (rc == ERR_OK && all.n > 0) {
         struct files_window *w = files_lines(f, &r->seen, "_seen");
@@ -111,14 +165,16 @@ static enum err_kind recall_file(struct files *f, struct files_range *r,
 
     enum err_kind rc =
         place_read(f->place, file->final, 0, (size_t)file->bytes, &bytes, e);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK && r->q != NULL)
         rc = quality_unpack(r->q, r->partition, buf_span(&bytes), e);
+    if (rc == ERR_OK && f->o.dedupe != NULL)
+        rc = unpack_dedupe(f, r->partition, buf_span(&bytes), e);
     buf_free(&bytes);
     if (rc == ERR_INVALID)
         return err_prefix(e, "%.100s", file->final);
     if (rc != ERR_NOT_FOUND)
         return rc;
-    log_err(LOG_WARN, "what `unique` remembered is gone", e);
+    log_err(LOG_WARN, "what `unique` and dedupe remembered is gone", e);
     return ERR_OK;
 }
 
@@ -166,30 +222,36 @@ static enum err_kind recall_claims(struct files *f, struct files_range *r,
     return rc;
 }
 
-static int64_t longest(const struct quality *q)
+static int64_t longest(const struct files *f, const struct quality *q)
 {
-    int64_t most = 0;
+    int64_t most = f->o.dedupe == NULL ? 0 : transform_memory_last(f->o.dedupe);
 
-    for (size_t i = 0; i < quality_rules(q); i++)
+    for (size_t i = 0; q != NULL && i < quality_rules(q); i++)
         if (quality_rule(q, i)->remembers && quality_rule(q, i)->last > most)
             most = quality_rule(q, i)->last;
     return most;
 }
 
+static void stand(const struct files *f, const struct files_range *r, int64_t next)
+{
+    if (r->q != NULL)
+        quality_stand(r->q, r->partition, 0, next);
+    if (f->o.dedupe != NULL)
+        transform_memory_stand(f->o.dedupe, r->partition, 0, next);
+}
+
 enum err_kind files_recall(struct files *f, struct files_range *r, int64_t next,
                            struct err *e)
 {
-    int64_t from = next - longest(r->q), after = from - CLAIM_LONG, first = -1;
+    int64_t from = next - longest(f, r->q), after = from - CLAIM_LONG, first = -1;
 
-    if (r->q == NULL)
-        return ERR_OK;
-    quality_stand(r->q, r->partition, 0, next);
+    stand(f, r, next);
     if (from == next || next == 0)
         return ERR_OK;
     TRY(recall_claims(f, r, after, from, next, &first, e));
     if (after <= 0 || (first >= 0 && first <= from))
         return ERR_OK;
-    quality_stand(r->q, r->partition, 0, next); // the claim before is a long one
+    stand(f, r, next); // the claim before is a long one
     return recall_claims(f, r, 0, from, next, &first, e);
 }
 
@@ -230,16 +292,20 @@ void files_step_rules(struct files_range *r, const struct batch *b)
         quality_step(r->q, b->partition, b->next);
 }
 
-void files_forget_rules(struct files_range *r)
+void files_forget_rules(const struct files *f, struct files_range *r)
 {
+    if (f->o.dedupe != NULL)
+        transform_memory_undo(f->o.dedupe, r->partition);
     if (r->q == NULL)
         return;
     quality_undo(r->q, r->partition, r->stage.next);
     quality_zero(r->q, r->counts);
 }
 
-void files_keep_rules(struct files_range *r)
+void files_keep_rules(const struct files *f, struct files_range *r)
 {
+    if (f->o.dedupe != NULL)
+        transform_memory_keep(f->o.dedupe, r->partition, r->stage.last + 1);
     if (r->q == NULL)
         return;
     quality_keep(r->q, r->partition, r->stage.last + 1);

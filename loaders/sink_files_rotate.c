@@ -325,13 +325,13 @@ static void kept(struct files *f, struct files_range *r)
               LOG_I("partition", r->partition), LOG_I("first", r->stage.first),
               LOG_I("last", r->stage.last), LOG_I("rows", r->loaded),
               LOG_I("files", r->n_windows), LOG_END);
-    files_keep_rules(r);
+    files_keep_rules(f, r);
     report(r, false);
     leave_hint(f, r);
     stage_again(&r->stage);
     r->count++;
     tell_part(f, r);
-    files_forget(r);
+    files_forget(f, r);
 }
 
 static void lost(struct files *f, struct files_range *r)
@@ -341,7 +341,7 @@ static void lost(struct files *f, struct files_range *r)
               LOG_S("instance", r->theirs.instance), LOG_END);
     report(r, true);
     stage_again(&r->stage);
-    files_forget(r);
+    files_forget(f, r);
     r->end = -1; // nothing follows this: read again
     arena_free(&r->theirs_a);
 }
@@ -442,7 +442,7 @@ static void forget_gone(struct files *f)
 {
     for (struct files_range *r = f->ranges; r != NULL; r = r->link)
         if (r->stage.phase == STAGE_READY && holds(r) && is_gone(f, r)) {
-            files_forget(r);
+            files_forget(f, r);
             r->end = -1;
         }
 }

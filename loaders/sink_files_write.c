@@ -25,7 +25,7 @@ static void free_window(struct files_window *w)
     free(w);
 }
 
-void files_forget(struct files_range *r)
+void files_forget(const struct files *f, struct files_range *r)
 {
     for (size_t i = 0; i < r->n_windows; i++)
         free_window(r->windows[i]);
@@ -36,7 +36,7 @@ void files_forget(struct files_range *r)
     r->last = r->rejects = r->aside = r->seen = NULL;
     r->loaded = r->rejected = r->duplicate = r->filtered = r->bytes = 0;
     r->quarantined = 0;
-    files_forget_rules(r);
+    files_forget_rules(f, r);
     r->n_ids = r->runs = r->n_keys = 0;
     arena_reset(&r->keys_a);
     r->sealed = false;
@@ -44,9 +44,9 @@ void files_forget(struct files_range *r)
     buf_reset(&r->body);
 }
 
-void files_free_range(struct files_range *r)
+void files_free_range(const struct files *f, struct files_range *r)
 {
-    files_forget(r);
+    files_forget(f, r);
     free(r->windows);
     free(r->keys);
     arena_free(&r->keys_a);
@@ -88,7 +88,7 @@ static enum err_kind find_range(struct files *f, const struct batch *b,
     if (r->epoch != b->epoch) {
         TRY(files_recall(f, r, next, e));
         r->stage = (struct stage){.phase = STAGE_READY, .next = next};
-        files_forget(r);
+        files_forget(f, r);
         r->epoch = b->epoch;
         r->count = count;
         r->report.any = false;
@@ -391,9 +391,8 @@ static void note_batch(struct files_range *r, const struct batch *b)
  * claim to what follows; it will be read again. */
 static enum err_kind give_up(struct files *f, struct files_range *r, struct err *e)
 {
-    files_forget(r);
+    files_forget(f, r);
     r->end = -1; // nothing follows this
-    (void)f;
     if (e->kind == ERR_LIMIT || e->kind == ERR_INVALID)
         return e->kind; // a person must act
     log_err(LOG_WARN, "what was gathered is given up, and read again", e);

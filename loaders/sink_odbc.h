@@ -36,11 +36,12 @@ struct odbc_options {
     int64_t reject_floor, isolate;
     bool evolve;
     enum apply_mode mode;
-    struct table_keys keys;  // of every mode but append
-    struct quality *quality; // the sift's; NULL = no rules
-    const char *quarantine;  // its table; NULL = the target's name and "_quarantine"
-    int64_t ids_keep_ms;     // how long etl_seen remembers an id, 0 = ids do not matter
-    int64_t array; // most rows of one call; 1 where a driver cannot be trusted
+    struct table_keys keys;          // of every mode but append
+    struct quality *quality;         // the sift's; NULL = no rules
+    struct transform_memory *memory; // the sift's; NULL = no dedupe
+    const char *quarantine; // its table; NULL = the target's name and "_quarantine"
+    int64_t ids_keep_ms;    // how long etl_seen remembers an id, 0 = ids do not matter
+    int64_t array;          // most rows of one call; 1 where a driver cannot be trusted
     int64_t lock_timeout_ms, statement_timeout_ms;
 };
 

@@ -132,6 +132,12 @@ enum err_kind odbc_ledger_end(struct odbc_sink *s, const char *status, const cha
  * batch's transaction. */
 enum err_kind odbc_note_ids(struct odbc_sink *s, const struct batch *b,
                             struct err *e) MUST_USE;
+/* What dedupe remembers (dedupe.h): read before the records of a batch are sifted, where
+ * it must be; written in the batch's transaction. */
+enum err_kind odbc_begin_dedupe(struct odbc_sink *s, const struct batch *b,
+                                struct err *e) MUST_USE;
+enum err_kind odbc_write_dedupe(struct odbc_sink *s, const struct batch *b,
+                                struct err *e) MUST_USE;
 /* Forgets ids that are old enough; now and then, outside of a transaction. */
 void odbc_sweep_ids(struct odbc_sink *s);
 

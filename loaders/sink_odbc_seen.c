@@ -1,9 +1,10 @@
-/* Records that bear an id (repeats.h): asked of etl_seen, with what every database has.
- */
+/* What was seen before: records that bear an id (repeats.h), asked of etl_seen; keys of
+ * dedupe steps, kept in etl_dedupe.  With what every database has. */
 #include "loaders/sink_odbc_inside.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "loaders/dedupe.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -157,4 +158,66 @@ void odbc_sweep_ids(struct odbc_sink *s)
     dialect_put_ago(&s->sql, s->d, s->o.ids_keep_ms);
     if (odbc_run_buf(&s->db, &s->sql, NULL, &why) != ERR_OK)
         log_event(LOG_INFO, "old ids stay for now", LOG_S("why", why.msg), LOG_END);
+}
+
+/* --- dedupe ----------------------------------------------------------------------- */
+
+enum err_kind odbc_begin_dedupe(struct odbc_sink *s, const struct batch *b,
+                                struct err *e)
+{
+    struct odbc_answer a;
+    enum err_kind rc;
+
+    if (s->o.memory == NULL || dedupe_begin(s->o.memory, b))
+        return ERR_OK;
+    buf_reset(&s->sql);
+    buf_put_str(&s->sql, "SELECT keys FROM etl_dedupe WHERE");
+    odbc_put_where(&s->sql, s, b->topic, b->partition);
+    dedupe_put_before(&s->sql, b);
+    rc = odbc_connect(&s->db, e);
+    if (rc == ERR_OK)
+        rc = odbc_ask_buf(&s->db, &s->sql, &a, e);
+    if (rc != ERR_OK) {
+        transform_memory_stand(s->o.memory, b->partition, b->generation, -1);
+        return rc;
+    }
+    for (size_t i = 0; i < a.rows && rc == ERR_OK; i++)
+        rc = dedupe_take(s->o.memory, b, odbc_cell(&a, i, 0), e);
+    odbc_answer_free(&a);
+    return rc;
+}
+
+static enum err_kind write_rows(struct odbc_sink *s, struct dedupe_rows *r,
+                                struct err *e)
+{
+    struct buf sql = BUF_INIT(DEDUPE_SQL);
+    enum err_kind rc = ERR_OK;
+
+    while (rc == ERR_OK && dedupe_put_row(&sql, r)) {
+        rc = odbc_run_buf(&s->db, &sql, NULL, e);
+        buf_reset(&sql);
+    }
+    if (rc == ERR_OK) {
+        buf_put_str(&sql, "DELETE FROM etl_dedupe WHERE");
+        odbc_put_where(&sql, s, r->batch->topic, r->batch->partition);
+        dedupe_put_forgotten(&sql, r->memory, r->batch);
+        rc = odbc_run_buf(&s->db, &sql, NULL, e);
+    }
+    buf_free(&sql);
+    return rc;
+}
+
+enum err_kind odbc_write_dedupe(struct odbc_sink *s, const struct batch *b,
+                                struct err *e)
+{
+    if (s->o.memory == NULL)
+        return ERR_OK;
+    struct dedupe_rows r = {.memory = s->o.memory,
+                            .batch = b,
+                            .pipeline = literal(s, s->o.job),
+                            .topic = literal(s, b->topic)};
+    enum err_kind rc = write_rows(s, &r, e);
+    if (rc == ERR_INVALID || rc == ERR_LIMIT)
+        return e->kind = ERR_INTERNAL;
+    return rc;
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "loaders/dedupe.h"
 #include "loaders/etl_field.h"
 
 #include <inttypes.h>
@@ -577,6 +578,8 @@ static enum err_kind try(struct odbc_sink *s, const struct batch *b, struct sift
     start_over(s);
     if (s->o.ids_keep_ms > 0)
         repeats_find(&s->repeats, b);
+    // What the owners before us have committed no longer changes: we have the epoch.
+    TRY(odbc_begin_dedupe(s, b, e));
     bool inside = s->repeats.n > 0 || odbc_rules_remember(s);
     if (!inside) // before the row is locked: others wait for it
         TRY(encode_all(s, b, sift, e));
@@ -587,6 +590,7 @@ static enum err_kind try(struct odbc_sink *s, const struct batch *b, struct sift
     if (inside)
         TRY(encode_all(s, b, sift, e));
     TRY(load(s, b, e));
+    TRY(odbc_write_dedupe(s, b, e));
     return close_transaction(s, b, r, began_us, e);
 }
 
@@ -635,6 +639,8 @@ enum err_kind odbc_sink_write(struct sink *sink, const struct batch *b,
         odbc_keep_rules(s, b, r);
         s->n_attempts = 0;
         s->reshaped = false;
+        if (s->o.memory != NULL)
+            dedupe_keep(s->o.memory, b, r->again);
         s->run_rejected += r->rejected;
         return ERR_OK;
     }

@@ -11,8 +11,8 @@
  *      the ids of records that bear one, into etl_seen; those there are passed over
  *      COPY target, or COPY stage and merge.h's statement
  *                    (a row refused: back to a savepoint, and in halves)
- *      COPY quarantine, etl_rule_seen, etl_reject; UPDATE etl_offsets; INSERT etl_batch;
- *      INSERT etl_rule_result; UPDATE etl_log; COMMIT
+ *      COPY quarantine, etl_rule_seen, etl_reject; UPDATE etl_offsets; INSERT
+ * etl_batch; INSERT etl_rule_result; UPDATE etl_log; COMMIT
  *
  * An unknown outcome therefore needs no code of its own: the next try reads it.
  *
@@ -33,12 +33,13 @@ struct postgres_options {
     int64_t isolate;      // rows loaded one by one after the loader died
     bool evolve;          // create and alter the table
     enum merge_mode mode;
-    struct table_keys keys;  // of every mode but append
-    bool deletes;            // a tombstone removes the row of its key
-    struct quality *quality; // the sift's; NULL = no rules
-    const char *quarantine;  // its table; NULL = the target's name and "_quarantine"
-    int64_t ids_keep_ms;     // how long etl_seen remembers an id, 0 = ids do not matter
-    bool allow_unsafe;       // a server with fsync or synchronous_commit off
+    struct table_keys keys;          // of every mode but append
+    bool deletes;                    // a tombstone removes the row of its key
+    struct quality *quality;         // the sift's; NULL = no rules
+    struct transform_memory *memory; // the sift's; NULL = no dedupe
+    const char *quarantine; // its table; NULL = the target's name and "_quarantine"
+    int64_t ids_keep_ms;    // how long etl_seen remembers an id, 0 = ids do not matter
+    bool allow_unsafe;      // a server with fsync or synchronous_commit off
     int64_t lock_timeout_ms, statement_timeout_ms;
 };
 

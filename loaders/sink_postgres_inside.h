@@ -91,6 +91,12 @@ void postgres_put_seal(struct buf *sql, const struct postgres *p);
 
 /* Finds the records of `b` that were loaded before under the same id, and notes the ids
  * of the others; in the batch's transaction. */
+/* What dedupe remembers (dedupe.h), in the batch's transaction: read where it must be,
+ * before records are sifted; written behind them. */
+enum err_kind postgres_begin_dedupe(struct postgres *p, const struct batch *b,
+                                    struct err *e) MUST_USE;
+enum err_kind postgres_write_dedupe(struct postgres *p, const struct batch *b,
+                                    struct err *e) MUST_USE;
 enum err_kind postgres_note_ids(struct postgres *p, const struct batch *b,
                                 struct err *e) MUST_USE;
 /* Forgets ids that are old enough; now and then, in the batch's transaction. */

@@ -1,9 +1,12 @@
-/* Records that bear an id (repeats.h): asked of etl_seen. */
+/* What was seen before: records that bear an id (repeats.h), asked of etl_seen; keys of
+ * dedupe steps, kept in etl_dedupe. */
 #include "loaders/sink_postgres_inside.h"
 
 #include "base/clock.h"
+#include "loaders/dedupe.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #define IDS_AT_ONCE 5000      // of one statement
 #define SWEEP_EVERY_MS 600000 // and at the start
@@ -94,4 +97,75 @@ enum err_kind postgres_sweep_ids(struct postgres *p, struct err *e)
     TRY(pg_run(&p->pg, text, e));
     p->swept_ms = now;
     return ERR_OK;
+}
+
+/* --- dedupe ----------------------------------------------------------------------- */
+
+enum err_kind postgres_begin_dedupe(struct postgres *p, const struct batch *b,
+                                    struct err *e)
+{
+    PGresult *rows = NULL;
+    enum err_kind rc = ERR_OK;
+    const char *text;
+
+    if (p->o.memory == NULL || dedupe_begin(p->o.memory, b))
+        return ERR_OK;
+    buf_reset(&p->sql);
+    buf_put_str(&p->sql, "SELECT keys FROM etl_dedupe WHERE");
+    postgres_put_where(&p->sql, p, b->topic, b->partition);
+    dedupe_put_before(&p->sql, b);
+    rc = postgres_text(&p->sql, &text, e);
+    if (rc == ERR_OK)
+        rc = pg_ask(&p->pg, &rows, text, e);
+    if (rc != ERR_OK) {
+        transform_memory_stand(p->o.memory, b->partition, b->generation, -1);
+        return rc;
+    }
+    for (int i = 0; i < PQntuples(rows) && rc == ERR_OK; i++)
+        rc = dedupe_take(p->o.memory, b, PQgetvalue(rows, i, 0), e);
+    PQclear(rows);
+    return rc;
+}
+
+static char *literal(const char *text)
+{
+    struct buf sql = BUF_INIT(1 << 16);
+
+    etl_put_text(&sql, text);
+    buf_put_u8(&sql, 0);
+    return (char *)buf_take(&sql, &(size_t){0});
+}
+
+static enum err_kind write_rows(struct postgres *p, struct dedupe_rows *r,
+                                struct err *e)
+{
+    struct buf sql = BUF_INIT(DEDUPE_SQL);
+    enum err_kind rc = ERR_OK;
+
+    while (rc == ERR_OK && dedupe_put_row(&sql, r)) {
+        rc = pg_run_buf(&p->pg, &sql, e);
+        buf_reset(&sql);
+    }
+    if (rc == ERR_OK) {
+        buf_put_str(&sql, "DELETE FROM etl_dedupe WHERE");
+        postgres_put_where(&sql, p, r->batch->topic, r->batch->partition);
+        dedupe_put_forgotten(&sql, r->memory, r->batch);
+        rc = pg_run_buf(&p->pg, &sql, e);
+    }
+    buf_free(&sql);
+    return rc;
+}
+
+enum err_kind postgres_write_dedupe(struct postgres *p, const struct batch *b,
+                                    struct err *e)
+{
+    if (p->o.memory == NULL)
+        return ERR_OK;
+    char *job = literal(p->o.job), *topic = literal(b->topic);
+    struct dedupe_rows r = {
+        .memory = p->o.memory, .batch = b, .pipeline = job, .topic = topic};
+    enum err_kind rc = write_rows(p, &r, e);
+    free(job);
+    free(topic);
+    return rc == ERR_INVALID || rc == ERR_LIMIT ? (e->kind = ERR_INTERNAL) : rc;
 }

@@ -2,6 +2,7 @@
 #include "loaders/sink_postgres_inside.h"
 
 #include "base/clock.h"
+#include "loaders/dedupe.h"
 #include "loaders/etl_field.h"
 
 #include <inttypes.h>
@@ -705,7 +706,9 @@ static enum err_kind try(struct postgres *p, const struct batch *b, struct sift 
         return err_set(e, ERR_UNAVAILABLE, "the table was altered: looking again");
     }
     TRY(postgres_begin_rules(p, b, sift, e));
+    TRY(postgres_begin_dedupe(p, b, e));
     TRY(load(p, b, sift, e));
+    TRY(postgres_write_dedupe(p, b, e));
     TRY(postgres_sweep_ids(p, e));
     return close_transaction(p, b, r, began_us, e);
 }
@@ -740,6 +743,8 @@ enum err_kind postgres_write(struct sink *s, const struct batch *b, struct sift 
     enum err_kind rc = try(p, b, sift, r, e);
     if (rc == ERR_OK) {
         postgres_keep_rules(p, b, r);
+        if (p->o.memory != NULL)
+            dedupe_keep(p->o.memory, b, r->again);
         if (!r->again) {
             buf_reset(&p->attempts);
             p->n_attempts = 0;

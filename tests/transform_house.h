@@ -47,7 +47,7 @@ static inline enum err_kind transform_house_open(struct transform_house *h,
     TRY(transform_compile(&h->p, h->t, h->schema, &h->e));
     TRY(av_encoder_new(&h->encoder, h->schema, &o, &h->e));
     TRY(av_plan_new(&h->made, transform_schema(h->p), transform_schema(h->p), &h->e));
-    h->run = transform_run_new();
+    h->run = transform_run_new(NULL);
     return ERR_OK;
 }
 

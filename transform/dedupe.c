@@ -1,26 +1,26 @@
 /*
- * dedupe: of records with the same key, the first among the last so many keys of its
- * partition goes on.
- *
- * The keys are of one process and its time: docs/transforms.md says what that promises.
+ * dedupe: of records with the same key, those go on before which none did at the last
+ * so many offsets of the partition.  What went on stands in memory.h.
  */
+#include "transform/memory.h"
 #include "transform/transform_inside.h"
 #include "transform/window.h"
 
 #include <stdlib.h>
 
-#define LAST_MOST 10000000
+#define IDENTITY_MOST (1 << 16)
 #define LAST "100000"
 
 struct dedupe_given {
     const char *const *keys;
     size_t n;
-    size_t last;
+    int64_t last;
 };
 
 struct dedupe {
     const struct dedupe_given *given;
     size_t slot; // of the run's: which dedupe of the pipeline it is
+    const char *identity;
     struct {
         const struct av_node *type; // without its null
         enum tr_null null;
@@ -45,46 +45,46 @@ static enum err_kind read_dedupe(struct step *s, struct arena *a, struct err *e)
         return tr_given_refuse(key, e, "no field is named");
     const char *text = last != NULL ? last : LAST;
     long long n = strtoll(text, &end, 10);
-    if (*end != '\0' || text[0] < '1' || text[0] > '9' || n > LAST_MOST)
-        return tr_given_refuse(s->given, e, "last: \"%.40s\", wanted 1 to %d keys",
-                               text, LAST_MOST);
-    d->last = (size_t)n;
+    if (*end != '\0' || text[0] < '1' || text[0] > '9' || n > WINDOW_LAST_MOST)
+        return tr_given_refuse(s->given, e, "last: \"%.40s\", wanted 1 to %d offsets",
+                               text, WINDOW_LAST_MOST);
+    d->last = n;
     s->read = d;
     return ERR_OK;
 }
 
-struct window *tr_window_of(struct transform_run *r, size_t slot, size_t most)
+int64_t tr_looks_back(const struct transform *t)
 {
-    while (r->n_windows <= slot) {
-        r->windows = mem_grow(r->windows, r->n_windows + 1, sizeof *r->windows);
-        r->windows[r->n_windows++] = (struct tab){0};
-    }
-    struct window *w = tab_get_id(&r->windows[slot], r->origin->partition);
-    if (w == NULL) {
-        w = tr_window_new(most);
-        tab_put_id(&r->windows[slot], r->origin->partition, w);
-    }
-    return w;
+    int64_t most = 0;
+
+    for (size_t i = 0; i < t->n; i++)
+        if (t->steps[i].verb == &tr_verb_dedupe) {
+            const struct dedupe_given *d = t->steps[i].read;
+            most = d->last > most ? d->last : most;
+        }
+    return most;
 }
 
-void transform_run_begin(struct transform_run *r, int32_t partition, int64_t offset)
+/* The step's window; of the record before it mostly the same. */
+static struct window *window_of(struct transform_run *r, const struct dedupe *d)
 {
-    for (size_t i = 0; i < r->n_windows; i++) {
-        struct window *w = tab_get_id(&r->windows[i], partition);
-        if (w != NULL)
-            tr_window_kept(w, offset);
+    if (r->memory == NULL)
+        r->memory = r->own_memory = tr_memory_new(d->given->last);
+    if (r->n_windows <= d->slot) {
+        r->windows = mem_grow(r->windows, d->slot + 1, sizeof *r->windows);
+        while (r->n_windows <= d->slot)
+            r->windows[r->n_windows++] = (struct run_window){0};
     }
-}
-
-void tr_windows_free(struct transform_run *r)
-{
-    for (size_t i = 0; i < r->n_windows; i++) {
-        struct window *w;
-        for (size_t at = 0; (w = tab_each(&r->windows[i], &at, NULL)) != NULL;)
-            tr_window_free(w);
-        tab_free(&r->windows[i]);
+    struct run_window *w = &r->windows[d->slot];
+    uint64_t epoch = tr_memory_epoch(r->memory);
+    if (w->window == NULL || w->of != d->identity || w->epoch != epoch ||
+        w->partition != r->origin->partition) {
+        *w = (struct run_window){
+            tr_memory_window(r->memory, r->origin->partition, d->identity), d->identity,
+            epoch, r->origin->partition};
+        tr_window_last(w->window, d->given->last);
     }
-    free(r->windows);
+    return w->window;
 }
 
 /* A null is no key: what has none goes on. */
@@ -101,10 +101,35 @@ static enum err_kind run_dedupe(struct transform_run *r, const struct op *op,
             return ERR_OK;
         tr_put_key(&r->text, d->keys[i].type, value);
     }
-    struct window *w = tr_window_of(r, d->slot, d->given->last);
-    if (tr_window_has(w, buf_span(&r->text), r->origin->offset))
+    if (tr_window_has(window_of(r, d), buf_span(&r->text), r->origin->offset))
         out->fate = TRANSFORM_REPEATED;
     return ERR_OK;
+}
+
+/* What a key's bytes follow from, tr_put_key(). */
+static void put_type(struct buf *out, const struct av_node *n)
+{
+    buf_put_str(out, n->type == AV_INT ? "long" : av_type_name(n->type));
+    if (n->type == AV_FIXED)
+        buf_printf(out, "[%zu]", n->size);
+    if (n->logical != AV_PLAIN)
+        buf_printf(out, " %s", av_logical_name(n->logical));
+    if (n->logical == AV_DECIMAL) // of another scale the same bytes are another number
+        buf_printf(out, "(%d,%d)", n->precision, n->scale);
+}
+
+static const char *identity_of(const struct dedupe *d, struct arena *a)
+{
+    struct buf text = BUF_INIT(IDENTITY_MOST);
+
+    buf_printf(&text, "dedupe %zu:", d->slot + 1);
+    for (size_t i = 0; i < d->given->n; i++) {
+        buf_printf(&text, " %s ", d->given->keys[i]);
+        put_type(&text, d->keys[i].type);
+    }
+    const char *identity = arena_str(a, buf_span(&text));
+    buf_free(&text);
+    return identity;
 }
 
 static enum err_kind compile_dedupe(struct compiler *c, const struct step *s,
@@ -127,6 +152,7 @@ static enum err_kind compile_dedupe(struct compiler *c, const struct step *s,
         d->keys[i].null = n.null;
         d->keys[i].reg = col->reg;
     }
+    d->identity = identity_of(d, &c->p->arena);
     tr_add_op(c, run_dedupe, d);
     return ERR_OK;
 }

@@ -169,7 +169,7 @@ static void of_one_key_the_first_record_goes_on(void)
 
     CHECK_INT(transform_house_open(&h, shop,
                                    "transform:\n- dedupe: {key: [country, id], last: "
-                                   "2}\n- select: [id]\n"),
+                                   "5}\n- select: [id]\n"),
               ERR_OK);
     CHECK_STR(transform_house_says(&h, "{\"id\":1,\"country\":\"a\"}"), "{\"id\":1}");
     CHECK_STR(transform_house_says(&h, "{\"id\":1,\"country\":\"a\"}"), "repeated");
@@ -189,7 +189,7 @@ static void of_one_key_the_first_record_goes_on(void)
               "transform 1:dedupe: p.yaml:2:11: \"key\" is missing");
     CHECK_STR(
         says("- dedupe: {key: id, last: 0}\n", ""),
-        "transform 1:dedupe: p.yaml:2:11: last: \"0\", wanted 1 to 10000000 keys");
+        "transform 1:dedupe: p.yaml:2:11: last: \"0\", wanted 1 to 10000000 offsets");
 }
 
 int main(void)

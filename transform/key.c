@@ -30,7 +30,14 @@ static size_t size_of(const struct av_node *n)
     }
 }
 
-/* A varint may be longer than it must; all else has one form. */
+static void put_text(struct buf *out, struct span text)
+{
+    varint_append(out, (int64_t)text.n);
+    buf_put(out, text);
+}
+
+/* A varint may be longer than it must; all else has one form.  Symbols and branches by
+ * name: in another version of the schema they may have another number. */
 void tr_put_key(struct buf *out, const struct av_node *n, struct span value)
 {
     int64_t x = 0;
@@ -38,19 +45,23 @@ void tr_put_key(struct buf *out, const struct av_node *n, struct span value)
     switch (n->type) {
     case AV_INT:
     case AV_LONG:
-    case AV_ENUM:
         (void)!varint_take(&value, &x);
         varint_append(out, x);
+        break;
+    case AV_ENUM:
+        if (varint_take(&value, &x) && x >= 0 && (size_t)x < n->n_symbols)
+            put_text(out, n->symbols[x]);
         break;
     case AV_STRING:
     case AV_BYTES:
         (void)!varint_take(&value, &x);
-        varint_append(out, x);
-        buf_put(out, value);
+        put_text(out, value);
         break;
     case AV_UNION:
         (void)!varint_take(&value, &x);
-        varint_append(out, x);
+        buf_put_u8(out, (uint8_t)n->branches[x]->type);
+        put_text(out, n->branches[x]->name.space);
+        put_text(out, n->branches[x]->name.base);
         tr_put_key(out, n->branches[x], value);
         break;
     default: buf_put(out, span_of(value.p, size_of(n))); break;

@@ -104,14 +104,6 @@ enum err_kind transform_read(struct transform **out, const struct conf_tree *ste
     return ERR_OK;
 }
 
-const char *transform_remembers(const struct transform *t)
-{
-    for (size_t i = 0; i < t->n; i++)
-        if (t->steps[i].verb == &tr_verb_dedupe)
-            return t->steps[i].name;
-    return NULL;
-}
-
 void transform_free(struct transform *t)
 {
     if (t == NULL)

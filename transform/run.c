@@ -1,10 +1,11 @@
+#include "transform/memory.h"
 #include "transform/transform_inside.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-struct transform_run *transform_run_new(void)
+struct transform_run *transform_run_new(struct transform_memory *m)
 {
     struct transform_run *r = mem_alloc(sizeof *r);
 
@@ -12,6 +13,7 @@ struct transform_run *transform_run_new(void)
     r->record = BUF_INIT(TRANSFORM_BYTES);
     r->text = BUF_INIT(TRANSFORM_BYTES);
     r->cel = cel_run_new();
+    r->memory = m;
     return r;
 }
 
@@ -20,7 +22,8 @@ void transform_run_free(struct transform_run *r)
     if (r == NULL)
         return;
     cel_run_free(r->cel);
-    tr_windows_free(r);
+    transform_memory_free(r->own_memory);
+    free(r->windows);
     buf_free(&r->scratch);
     buf_free(&r->record);
     buf_free(&r->text);

@@ -11,7 +11,8 @@
  * copied as it lies.  docs/transforms.md has the steps, and what each promises.
  *
  * A transform and its programs are immutable: any number of threads may use them.  A
- * run belongs to one thread; it holds the memory, and the keys that dedupe has seen.
+ * run belongs to one thread; it holds the bytes, and what dedupe remembers, unless that
+ * is to outlive it (transform/memory.h).
  */
 #pragma once
 
@@ -25,6 +26,7 @@
 struct transform;
 struct transform_program;
 struct transform_run;
+struct transform_memory;
 
 /*
  * The steps as a pipeline file has them: a list.  Reads the files that lookups name.
@@ -35,10 +37,6 @@ struct transform_run;
 enum err_kind transform_read(struct transform **out, const struct conf_tree *steps,
                              struct err *e) MUST_USE;
 void transform_free(struct transform *t); // NULL is nothing
-/* Does a step remember records (dedupe)?  Its name; NULL: none does, and what comes out
- * follows from each record alone. */
-const char *transform_remembers(const struct transform *t);
-
 /* ERR_INVALID, ERR_LIMIT: this schema does not fit the steps, with the step's name.
  * Retains the schema, borrows `t`. */
 enum err_kind transform_compile(struct transform_program **out,
@@ -68,11 +66,10 @@ struct transform_result {
     char pointer[256]; // where, in the record as that step saw it; "" = at no field
 };
 
-struct transform_run *transform_run_new(void);
+/* `m` is where dedupe remembers (memory.h), borrowed; NULL: in the run, as long as it
+ * lives. */
+struct transform_run *transform_run_new(struct transform_memory *m);
 void transform_run_free(struct transform_run *r); // NULL is nothing
-/* A batch begins at this offset of the partition; those before it are done with, and
- * will not come again. */
-void transform_run_begin(struct transform_run *r, int32_t partition, int64_t offset);
 
 /*
  * One record: Avro binary of the program's reader.  ERR_INVALID, ERR_LIMIT: it cannot

@@ -80,7 +80,7 @@ static bool make(struct made *m, struct span yaml)
     struct av_schema *s = transform_schema(m->p);
     if (av_plan_new(&m->out, s, s, &e) != ERR_OK)
         abort(); // what comes out has a schema
-    m->run = transform_run_new();
+    m->run = transform_run_new(NULL);
     return true;
 }
 

@@ -217,11 +217,26 @@ struct transform_run {
     const struct view *in_record;  // what `record` holds, NULL = nothing yet
     const struct cel_rules *began; // cel_begin() was called for these
     struct cel_run *cel;
-    struct tab *windows; // of each dedupe, by partition (window.h); outlive programs
+    struct transform_memory *memory;     // of dedupes; outlives programs
+    struct transform_memory *own_memory; // NULL = it is borrowed
+    struct run_window {                  // of each dedupe, where its last record was
+        struct window *window;
+        const char *of; // identity
+        uint64_t epoch;
+        int32_t partition;
+    } * windows;
     size_t n_windows;
 };
 
-void tr_windows_free(struct transform_run *r);
+/* memory.c, dedupe.c */
+struct transform_memory *tr_memory_new(int64_t last);
+/* Windows that were asked for are gone when it is another. */
+uint64_t tr_memory_epoch(const struct transform_memory *m);
+/* The window of the step with this identity; made when it is not there. */
+struct window *tr_memory_window(struct transform_memory *m, int32_t partition,
+                                const char *identity);
+/* How many offsets, 0 = no step remembers anything. */
+int64_t tr_looks_back(const struct transform *t);
 
 struct span tr_register(const struct transform_run *r, size_t reg);
 /* A value is appended to r->scratch between these two. */

@@ -1,5 +1,6 @@
 #include "transform/window.h"
 
+#include "base/bytes.h"
 #include "base/mem.h"
 #include "base/tab.h"
 
@@ -17,7 +18,8 @@ struct entry {
 };
 
 struct window {
-    size_t most, cap_most; // of the window; and with what is kept behind it
+    int64_t last;
+    size_t cap_most; // of the ring
     uint64_t seeds[2];
     struct entry *ring;
     size_t cap, begin, n;
@@ -26,17 +28,22 @@ struct window {
     int64_t newest;
 };
 
-struct window *tr_window_new(size_t most)
+struct window *tr_window_new(void)
 {
     struct window *w = mem_alloc(sizeof *w);
 
-    assert(most > 0);
-    w->most = most;
-    w->cap_most = most + BEHIND_MOST;
+    tr_window_last(w, WINDOW_LAST_MOST);
     w->newest = INT64_MIN;
     if (getrandom(w->seeds, sizeof w->seeds, 0) != (ssize_t)sizeof w->seeds)
         abort();
     return w;
+}
+
+void tr_window_last(struct window *w, int64_t last)
+{
+    assert(last > 0);
+    w->last = last;
+    w->cap_most = (size_t)last + BEHIND_MOST;
 }
 
 void tr_window_free(struct window *w)
@@ -145,16 +152,28 @@ static void forget_newest(struct window *w)
         free_slot(w, at);
 }
 
-static void forget_from(struct window *w, int64_t offset)
+void tr_window_forget(struct window *w, int64_t offset)
 {
     while (w->n > 0 && entry_at(w, w->n - 1)->offset >= offset)
         forget_newest(w);
+    if (w->newest >= offset)
+        w->newest = offset - 1;
 }
 
-/* Is what the slot says among the last `most`? */
-static bool is_in(const struct window *w, uint32_t slot)
+static void add(struct window *w, const struct entry *entry)
 {
-    return slot != 0 && age_of(w, slot - 1) + w->most >= w->n;
+    struct entry e = *entry;
+
+    if (w->n == w->cap && w->cap < w->cap_most)
+        grow(w);
+    else if (w->n == w->cap)
+        drop_oldest(w);
+    assert(w->cap > 0); // `last` is
+    size_t place = (w->begin + w->n) % w->cap, at = find(w, &e);
+    e.before = w->slots[at];
+    w->ring[place] = e;
+    w->slots[at] = (uint32_t)place + 1;
+    w->n++;
 }
 
 bool tr_window_has(struct window *w, struct span key, int64_t offset)
@@ -163,25 +182,83 @@ bool tr_window_has(struct window *w, struct span key, int64_t offset)
                       0};
 
     if (offset <= w->newest)
-        forget_from(w, offset);
+        tr_window_forget(w, offset);
     w->newest = offset;
-    if (w->cap > 0 && is_in(w, w->slots[find(w, &e)]))
-        return true;
-    if (w->n == w->cap && w->cap < w->cap_most)
-        grow(w);
-    else if (w->n == w->cap)
-        drop_oldest(w);
-    assert(w->cap > 0); // `most` is
-    size_t place = (w->begin + w->n) % w->cap, at = find(w, &e);
-    e.before = w->slots[at];
-    w->ring[place] = e;
-    w->slots[at] = (uint32_t)place + 1;
-    w->n++;
+    if (w->cap > 0) {
+        uint32_t slot = w->slots[find(w, &e)];
+        if (slot != 0 && offset - w->ring[slot - 1].offset <= w->last)
+            return true;
+    }
+    add(w, &e);
     return false;
 }
 
 void tr_window_kept(struct window *w, int64_t offset)
 {
-    while (offset > w->newest && w->n > w->most)
+    while (w->n > 0 && offset - entry_at(w, 0)->offset > w->last)
         drop_oldest(w);
+}
+
+/* --- written down ----------------------------------------------------------------- */
+
+static uint64_t le64(const uint8_t *p)
+{
+    return bytes_le32(p) | (uint64_t)bytes_le32(p + 4) << 32;
+}
+
+void tr_window_put_seeds(const struct window *w, struct buf *out)
+{
+    buf_put_le(out, w->seeds[0], 8);
+    buf_put_le(out, w->seeds[1], 8);
+}
+
+bool tr_window_use_seeds(struct window *w, const uint8_t seeds[WINDOW_SEEDS])
+{
+    uint64_t a = le64(seeds), b = le64(seeds + 8);
+
+    if (w->n > 0)
+        return w->seeds[0] == a && w->seeds[1] == b;
+    w->seeds[0] = a;
+    w->seeds[1] = b;
+    return true;
+}
+
+size_t tr_window_count(const struct window *w)
+{
+    return w->n;
+}
+
+size_t tr_window_from(const struct window *w, int64_t offset)
+{
+    size_t low = 0, high = w->n;
+
+    while (low < high) {
+        size_t at = low + (high - low) / 2;
+        if (entry_at(w, at)->offset < offset)
+            low = at + 1;
+        else
+            high = at;
+    }
+    return low;
+}
+
+int64_t tr_window_put(const struct window *w, size_t i, struct buf *out)
+{
+    const struct entry *e = entry_at(w, i);
+
+    buf_put_le(out, e->a, 8);
+    buf_put_le(out, e->b, 8);
+    buf_put_le(out, (uint64_t)e->offset, 8);
+    return e->offset;
+}
+
+bool tr_window_take(struct window *w, const uint8_t entry[WINDOW_ENTRY])
+{
+    struct entry e = {le64(entry), le64(entry + 8), (int64_t)le64(entry + 16), 0};
+
+    if (e.offset < 0 || e.offset <= w->newest)
+        return false;
+    w->newest = e.offset;
+    add(w, &e);
+    return true;
 }

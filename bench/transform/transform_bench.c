@@ -133,7 +133,7 @@ static double with(const char *steps, long records)
     must(transform_read(&t, &tree, &e), &e);
     must(transform_compile(&p, t, schema, &e), &e);
     must(av_plan_new(&plan, transform_schema(p), transform_schema(p), &e), &e);
-    struct transform_run *run = transform_run_new();
+    struct transform_run *run = transform_run_new(NULL);
     double began = now();
     for (long i = 0; i < records; i++) {
         struct transform_origin o = {0, i, 1700000000000000000};

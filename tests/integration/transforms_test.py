@@ -6,7 +6,7 @@ Wants AVROGATE, AVROGATE_TEST_KAFKA, AVROGATE_TEST_PG; skipped (77) without them
 import atexit, datetime, glob, json, os, shutil, sqlite3, subprocess, sys, tempfile
 from decimal import Decimal
 
-from loader_world import AVROGATE, ROOT, SERVER, World, fastavro, make_database, psycopg2, run_all, same, wait
+from loader_world import AVROGATE, ROOT, SERVER, Wire, World, fastavro, make_database, psycopg2, run_all, same, wait
 
 sys.path.insert(1, os.path.join(ROOT, ".deps/pyarrow"))
 URL = make_database(SERVER, "avrogate_transforms")
@@ -197,35 +197,110 @@ def the_same_steps_make_the_same_in_parquet_from_the_stage_and_behind_odbc():
     db.close()
 
 
-def killed_in_the_middle_it_goes_on_where_it_stopped():
-    """kill -9 under dedupe and filter: each offset counts once, and no key is in the table twice but across a restart."""
-    w = World(URL, parts=1, schema=ORDER, transform=[{"filter": "quantity != 1"}, {"dedupe": {"key": "id"}}],
-              batch={"rows": 20, "age": "20ms"})
-    w.produce(0, 3000, lambda i: w.encode(order(i - i % 3)))  # each id three times, one behind the other
-    def batches():
-        try:
-            return w.one("SELECT count(*) FROM etl_batch WHERE pipeline = %s", w.name)
-        except psycopg2.Error:
-            return 0  # its tables are not there yet
+def rotating(i):
+    """Each block of 300 has 100 ids three times, 100 apart; they come again 600 later."""
+    return order(i // 300 % 2 * 100 + i % 100)
 
-    kills = 0
-    for enough in (10, 40, 70, 100):
-        p = w.start("--until-end", **w.static())
-        wait("%d batches" % enough, lambda: batches() >= enough or p.poll() is not None, step=0.01)
-        kills += p.poll() is None
-        p.kill()
-        p.wait()
-    same(w.finish(**w.static()), 0, "exit")
-    loaded, rejected, duplicate, filtered = w.ask(
-        "SELECT sum(rows_loaded)::bigint, sum(rows_rejected)::bigint, sum(rows_duplicate)::bigint, sum(rows_filtered)::bigint "
-        "FROM etl_batch WHERE pipeline = %s", w.name)[0]
-    kept = len([i for i in range(3000) if (i - i % 3) % 5 != 1])
-    same((loaded + duplicate, rejected, filtered), (kept, 0, 3000 - kept), "sums")
-    same(w.one("SELECT count(*) FROM " + w.name), loaded, "rows")
-    same(w.one("SELECT count(DISTINCT id) FROM " + w.name), kept // 3, "ids")
-    same(loaded - kept // 3 <= kills, True, "%d ids twice after %d kills" % (loaded - kept // 3, kills))
-    audited(w, loaded=loaded, duplicate=duplicate, filtered=filtered)
-    return "%d kills, %d of %d ids twice" % (kills, loaded - kept // 3, kept // 3)
+
+def rows_of_files(place):
+    rows = []
+    for name in glob.glob(place + "/*.avro"):
+        with open(name, "rb") as f:
+            rows += [r["id"] for r in fastavro.reader(f)]
+    return rows
+
+
+def rows_of_sqlite(file, sql, *args):
+    db = sqlite3.connect(file, timeout=10)
+    try:
+        return db.execute(sql, args).fetchall()
+    except sqlite3.OperationalError:
+        return []  # not there yet
+    finally:
+        db.close()
+
+
+def killed_in_the_middle_of_a_window_dedupe_remembers():
+    """kill -9, again and again, into each sink: what was before is known, and no record is its own repetition."""
+    dir, total, said = tempfile.mkdtemp(prefix="avrogate-dedupe-"), 1800, []
+    w = World(URL, parts=1, schema=ORDER, transform=[{"select": ["id"]}, {"filter": "id % 10 != 7"}, {"dedupe": {"key": "id", "last": 250}}],
+              batch={"rows": 20, "age": "20ms"})
+    w.produce(0, total, lambda i: w.encode(rotating(i)))
+
+    def batches():
+        return (w.one("SELECT to_regclass('etl_batch') IS NOT NULL") and
+                w.one("SELECT count(*) FROM etl_batch WHERE pipeline = %s", w.name))
+
+    file = dir + "/w.db"
+    sinks = [("postgres", {}, batches, lambda: [r[0] for r in w.ask("SELECT id FROM " + w.name)], (20, 45, 70)),
+             ("files", {"sink": {"files": {"place": "file://" + dir, "format": "ocf", "rotate": {"rows": 60}}}},
+              lambda: len(glob.glob(dir + "/_claims/*/00000/0*")), lambda: rows_of_files(dir), (2, 5))]
+    if os.path.exists("/etc/odbcinst.ini") and "[SQLite3]" in open("/etc/odbcinst.ini").read():
+        sinks.append(("odbc", {"sink": {"odbc": {"connection": "Driver=SQLite3;Timeout=20000;Database=" + file, "table": w.name}}},
+                      lambda: (rows_of_sqlite(file, "SELECT count(*) FROM etl_batch") or [(0,)])[0][0],
+                      lambda: [r[0] for r in rows_of_sqlite(file, "SELECT id FROM " + w.name)], (20, 45)))
+    for name, settings, done, rows, enough in sinks:
+        kills = 0
+        for n in enough:
+            p = w.start("--until-end", job=w.name + name * (name != "postgres"), **settings, **w.static(name))
+            wait("%d of %s" % (n, name), lambda: done() >= n or p.poll() is not None, step=0.01)
+            kills += p.poll() is None
+            p.kill()
+            p.wait()
+        same(w.finish(job=w.name + name * (name != "postgres"), **settings, **w.static(name)), 0, "exit with " + name)
+        same(sorted(rows()), sorted(i for i in range(200) if i % 10 != 7 for _ in range(3)), "ids in " + name)
+        said.append("%s %d" % (name, kills))
+    audited(w, loaded=540, duplicate=1080, filtered=180)
+    same(w.one("SELECT min(last_offset) >= %s - 250 AND count(*) > 0 FROM etl_dedupe WHERE pipeline = %s", total, w.name), True,
+         "only what will matter is kept")
+    shutil.rmtree(dir)
+    return "kills: " + ", ".join(said)
+
+
+def dedupe_remembers_whoever_has_the_partition():
+    """Partitions go from one instance to the other in the middle of a window; the last one stays alone."""
+    w = World(URL, parts=2, schema=ORDER, transform=[{"select": ["id"]}, {"dedupe": {"key": "id", "last": 125}}],
+              batch={"rows": 20, "age": "20ms"})
+
+    def feed(low, high):
+        for i in range(low, high):
+            w.producer.produce(w.name, w.encode(rotating(i)), partition=i % 2)
+        w.producer.flush()
+
+    def loaded(n):
+        wait("%d records" % n, lambda: w.one("SELECT to_regclass('etl_offsets') IS NOT NULL") and w.one(
+            "SELECT coalesce(sum(next_offset), 0) = %s FROM etl_offsets WHERE pipeline = %s", n, w.name))
+
+    feed(0, 380)
+    a = w.start()
+    loaded(380)
+    b = w.start()
+    wait("each has one", lambda: w.one("SELECT count(DISTINCT owner) FROM etl_offsets WHERE pipeline = %s AND NOT released", w.name) == 2)
+    feed(380, 770)
+    loaded(770)
+    w.stop(a)
+    feed(770, 1200)
+    loaded(1200)
+    w.stop(b)
+    want = sorted(i for i in range(200) for _ in range(2))
+    same(sorted(r[0] for r in w.ask("SELECT id FROM " + w.name)), want, "ids")
+    audited(w, loaded=400, duplicate=800)
+
+
+def a_commit_whose_answer_is_lost_is_remembered():
+    wire = Wire(URL)
+    w = World(URL, parts=1, schema=ORDER, transform=[{"select": ["id"]}, {"dedupe": {"key": "id", "last": 250}}],
+              batch={"rows": 50, "age": "20ms"}, sink__postgres__url=wire.url)
+    p = w.start()
+    for turn in range(4):
+        wire.cut = turn > 0
+        w.produce(turn * 150, turn * 150 + 150, lambda i: w.encode(rotating(i)))
+        wait("turn %d" % turn, lambda: w.rows() and w.ask(
+            "SELECT 1 FROM etl_offsets WHERE pipeline = %s AND next_offset = %s", w.name, turn * 150 + 150))
+    w.stop(p)
+    same(wire.cuts, 3, "answers lost")
+    same(sorted(r[0] for r in w.ask("SELECT id FROM " + w.name)), list(range(200)), "ids")
+    audited(w, loaded=200, duplicate=400)
 
 
 def staged_files_have_the_derived_schema():
@@ -280,7 +355,7 @@ def steps_that_cannot_be_are_said_at_the_start():
         same((p.returncode, why in p.stderr), (code, True), "%s: %s" % (steps, p.stderr[-300:]))
 
 
-run_all([every_step_at_once_and_nothing_is_guessed, the_same_steps_make_the_same_in_parquet_from_the_stage_and_behind_odbc, killed_in_the_middle_it_goes_on_where_it_stopped,
+run_all([every_step_at_once_and_nothing_is_guessed, the_same_steps_make_the_same_in_parquet_from_the_stage_and_behind_odbc, killed_in_the_middle_of_a_window_dedupe_remembers, dedupe_remembers_whoever_has_the_partition, a_commit_whose_answer_is_lost_is_remembered,
          staged_files_have_the_derived_schema, a_sample_shows_what_the_steps_make, steps_that_cannot_be_are_said_at_the_start,
          what_is_loaded_is_another_record, a_record_that_fails_is_set_aside_with_its_step,
          the_schema_grows_and_the_steps_with_it])
