@@ -91,6 +91,13 @@ int64_t place_timeout(const struct place *p)
     return p->s.timeout_ms > 0 ? p->s.timeout_ms : TIMEOUT_MS;
 }
 
+int64_t place_stall(const struct place *p)
+{
+    int64_t ms = place_timeout(p);
+
+    return ms < STALL_MS ? ms : STALL_MS;
+}
+
 int64_t place_deadline(const struct place *p, int64_t n)
 {
     return clock_ms() + place_timeout(p) + n / (SLOWEST / 1000);

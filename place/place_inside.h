@@ -10,7 +10,7 @@
 #define ENTRIES_MOST 1000000 // of one directory
 #define TIMEOUT_MS 30000
 #define SLOWEST (256 << 10) // bytes a second a transfer must reach in all
-#define STALL_MS 20000
+#define STALL_MS 20000      // without progress, at most
 
 struct place_list {
     struct arena *arena;
@@ -69,6 +69,7 @@ enum err_kind place_check_name(const char *name, struct err *e) MUST_USE;
 enum err_kind place_ticket_name(char out[PLACE_NAME + 1], struct span ticket,
                                 struct err *e) MUST_USE;
 int64_t place_timeout(const struct place *p);
+int64_t place_stall(const struct place *p);
 /* clock_ms() by which `n` bytes must be through. */
 int64_t place_deadline(const struct place *p, int64_t n);
 /* Appends the name with every part escaped for a URL. */

@@ -101,7 +101,7 @@ static enum err_kind send(struct s3 *s, const struct request *r, const char *url
                              .nfields = n,
                              .body = r->body,
                              .sign = &s->sign,
-                             .stall_ms = STALL_MS,
+                             .stall_ms = place_stall(&s->place),
                              .cancel = &s->place.cancelled,
                              .body_max = r->body_max,
                              .deadline_ms =

@@ -199,7 +199,7 @@ static enum err_kind put_data(struct hdfs *h, const char *url, const char *name,
                              .fields = &type,
                              .nfields = 1,
                              .source = &source,
-                             .stall_ms = STALL_MS,
+                             .stall_ms = place_stall(&h->place),
                              .cancel = &h->place.cancelled,
                              .deadline_ms = place_deadline(&h->place, bytes->n)};
     struct http_reply reply = {0};
@@ -319,7 +319,7 @@ static enum err_kind get_data(struct hdfs *h, const char *url, const char *name,
 {
     struct http_call call = {.method = HTTP_GET,
                              .url = url,
-                             .stall_ms = STALL_MS,
+                             .stall_ms = place_stall(&h->place),
                              .cancel = &h->place.cancelled,
                              .body_max = n + (64 << 10), // or an error of theirs
                              .deadline_ms = place_deadline(&h->place, (int64_t)n)};

@@ -22,9 +22,11 @@
 enum trouble {
     LOSE_ANSWER, // the server did it, and nobody hears
     LOSE_REQUEST,
-    CUT_ANSWER,  // half of it
-    CUT_REQUEST, // half of its body
-    SAY,         // `say` instead
+    CUT_ANSWER,    // half of it
+    CUT_REQUEST,   // half of its body
+    SAY,           // `say` instead
+    STALL_ANSWER,  // part of it, and then nothing, for as long as somebody waits
+    STALL_REQUEST, // the same of the request
 };
 
 static struct {
@@ -130,11 +132,30 @@ static inline void wire_rewrite(struct wire_message *m)
         memcpy(at, ours, strlen(ours));
 }
 
+/* Its beginning reaches the server, and no more.  Both lines stay open as long as this
+ * process: nobody is told anything. */
+static inline void wire_stall(int client, int which)
+{
+    char part[4096];
+    int up = wire_connect(wire.to[which]);
+    ssize_t n = read(client, part, sizeof part);
+
+    atomic_fetch_add(&wire.seen, 1);
+    atomic_fetch_add(&wire.met, 1);
+    if (n > 0)
+        wire_send(up, part, (size_t)n - (size_t)n / 4);
+}
+
 static inline void wire_exchange(int client, int which)
 {
     struct wire_message q = {0}, a = {0};
     int trouble = -1;
 
+    if (atomic_load(&wire.trouble) == STALL_REQUEST && atomic_load(&wire.armed) == 1) {
+        atomic_store(&wire.armed, 0);
+        wire_stall(client, which);
+        return;
+    }
     if (wire_read(client, &q, false, false)) {
         atomic_fetch_add(&wire.seen, 1);
         if (atomic_load(&wire.armed) > 0 && atomic_fetch_sub(&wire.armed, 1) == 1)
@@ -159,7 +180,8 @@ static inline void wire_exchange(int client, int which)
                 wire_rewrite(&a);
                 if (!head)
                     wire_one_connection(&a);
-                wire_send(client, a.p, trouble == CUT_ANSWER ? a.n - a.n / 4 - 1 : a.n);
+                bool part = trouble == CUT_ANSWER || trouble == STALL_ANSWER;
+                wire_send(client, a.p, part ? a.n - a.n / 4 - 1 : a.n);
             }
             close(up);
         }
@@ -168,6 +190,8 @@ static inline void wire_exchange(int client, int which)
     }
     free(q.p);
     free(a.p);
+    if (trouble == STALL_ANSWER)
+        return; // and says no more
     shutdown(client, SHUT_RDWR);
     close(client);
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """A loader whose packets to its database vanish: no answer, no reset (cable.py).  It notices in the time that its
-connection says, and what the server still holds for it, which noticed nothing, is taken from there."""
+connection says, and what the server still holds for it, which noticed nothing, is taken from there.  CABLE_ROUNDS: how often (1)."""
 from loader_world import *
 from cable import Cable
 
 URL = make_database(SERVER, "loader_cable")
+ROUNDS = int(os.environ.get("CABLE_ROUNDS", "1"))
 PORT = int(URL.rsplit(":", 1)[1].split("/")[0])
 SOON = "gssencmode=disable&tcp_user_timeout=1200&keepalives_idle=1&keepalives_interval=1&keepalives_count=1"
 
@@ -70,7 +71,7 @@ class Odbc(World):
 
 
 def pulled(to_server, what, where, held, world=Postgres):
-    """Pulled twice at that moment; `held`: the server is left with the position's row locked."""
+    """Pulled at that moment; `held`: the server is left with the position's row locked."""
     moment = Moment()
     cable = Cable(PORT, moment)
     w = world(cable)
@@ -79,7 +80,7 @@ def pulled(to_server, what, where, held, world=Postgres):
     w.wait_for(n)
     probed = seconds_until_probed(w)
     same(probed < 16, True, "seconds until the server looks whether we are there: %.0f" % probed)
-    for _ in range(2):
+    for _ in range(ROUNDS):
         moment.at(to_server, what, where)
         w.produce(n, n + 500)
         wait("it is pulled", lambda: cable.pulled, 10)

@@ -6,7 +6,8 @@
  *      AVROGATE_TEST_HDFS=127.0.0.1:19870,19864   NameNode and DataNode, both HTTP
  *                                                 (tests/services/hdfs.sh)
  *
- * Without one it is not asked, and that is said.
+ *
+ * Without one it is not asked, and that is said.  PLACE_LONG=1: half a minute more.
  */
 #include "place/place.h"
 #include "base/clock.h"
@@ -618,6 +619,55 @@ static void stages_once_whichever_request_is_cut(void)
     troubled(CUT_REQUEST, "request cut");
 }
 
+/* A server that takes the connection, and a part, and is neither gone nor there. */
+static void who_falls_silent_is_given_up(size_t size, const char *final)
+{
+    struct place_settings s = w.s;
+    struct span body = filled(size, 7);
+    struct buf ticket = BUF_INIT(4096), got = BUF_INIT(32 << 20);
+    struct place *p = NULL;
+    struct err e = {0};
+    bool is_s3 = s.s3.endpoint != NULL;
+    int met = atomic_load(&wire.met);
+
+    s.url = is_s3 ? w.url : w.wired_url;
+    s.s3.endpoint = is_s3 ? w.endpoint : NULL;
+    s.timeout_ms = 300;
+    CHECK_INT(place_open(&p, &s, &e), ERR_OK);
+
+    wire_arm(STALL_REQUEST, 2); // the data, behind the question who takes it
+    enum err_kind rc = put(p, "_tmp/silent", final, body, &ticket, &e);
+    CHECK_INT(rc, is_s3 ? ERR_OK : ERR_UNAVAILABLE); // a part is sent again as it is
+    place_close(p);
+    s.timeout_ms = 0; // whoever was left with half of it may take a while to see that
+    CHECK_INT(place_open(&p, &s, &e), ERR_OK);
+    if (rc != ERR_OK)
+        CHECK_INT(say(put(p, "_tmp/silent", final, body, &ticket, &e), &e), ERR_OK);
+    CHECK_INT(say(place_finish(p, buf_span(&ticket), final, (int64_t)size, &e), &e),
+              ERR_OK);
+    CHECK(holds(final, body));
+    place_close(p);
+
+    s.timeout_ms = 300;
+    CHECK_INT(place_open(&p, &s, &e), ERR_OK);
+    wire_arm(STALL_ANSWER, is_s3 ? 1 : 2);
+    CHECK_INT(place_read(p, final, 0, size, &got, &e), ERR_UNAVAILABLE);
+    CHECK_INT(got.n, 0); // all of it or nothing
+    CHECK_INT(say(place_read(p, final, 0, size, &got, &e), &e), ERR_OK);
+    CHECK(span_eq(buf_span(&got), body));
+    CHECK_INT(atomic_load(&wire.met) - met, 2);
+    buf_free(&ticket);
+    buf_free(&got);
+    place_close(p);
+}
+
+static void who_falls_silent_is_given_up_and_asked_again(void)
+{
+    who_falls_silent_is_given_up(2000, "silent.bin");
+    if (getenv("PLACE_LONG") != NULL) // more than the buffers of all sockets hold
+        who_falls_silent_is_given_up(16 << 20, "silent16.bin");
+}
+
 #define ANSWER(line, length, body)                                    \
     "HTTP/1.1 " line "\r\nContent-Length: " length "\r\nConnection: " \
     "close\r\n\r\n" body
@@ -777,6 +827,7 @@ static const struct {
     WIRED(stages_once_whichever_answer_is_cut),
     WIRED(stages_once_whichever_request_is_cut),
     WIRED(says_try_again_when_the_server_does),
+    WIRED(who_falls_silent_is_given_up_and_asked_again),
     WIRED(the_next_name_node_is_asked),
     WIRED(a_place_that_refuses_no_second_claim_is_refused),
 };
