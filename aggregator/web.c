@@ -85,11 +85,13 @@ static void get_ready(struct http_app *app, struct http_req *r)
 
 static void get_metrics(struct http_app *app, struct http_req *r)
 {
+    const struct web *w = (struct web *)app;
     struct buf body = BUF_INIT(16 << 20);
     struct engine_state st;
 
-    engine_state(((struct web *)app)->g, &st); // sets the gauges
+    engine_state(w->g, &st); // sets the gauges
     stats_print(&body);
+    http_server_metrics(w->server, &body);
     http_answer_take(r, 200, "text/plain; version=0.0.4", &body);
 }
 

@@ -155,21 +155,10 @@ static void put_gauge(struct buf *out, const char *name, const char *help, uint6
                (unsigned long long)v);
 }
 
-static void put_counter(struct buf *out, const char *name, const char *help, uint64_t v)
-{
-    buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n%s %llu\n", name, help, name,
-               name, (unsigned long long)v);
-}
-
 void count_print(struct buf *out, struct gateway *g)
 {
-    struct http_counters c;
-
-    http_server_counters(g->server, &c);
     stats_print(out);
-    put_gauge(out, "avrogate_http_connections", "open now", c.open);
-    put_gauge(out, "avrogate_http_requests_in_flight", "being handled now",
-              c.in_flight);
+    http_server_metrics(g->server, out);
     put_gauge(out, "avrogate_gateway_in_flight_requests", "from head to answer",
               shares_used(&g->shares, SHARE_REQUESTS));
     put_gauge(out, "avrogate_gateway_in_flight_records", "waiting for Kafka",
@@ -181,15 +170,4 @@ void count_print(struct buf *out, struct gateway *g)
               "of answers kept for keys that come again", replay_bytes(&g->replay));
     put_gauge(out, "avrogate_gateway_principals", "with something in flight",
               shares_accounts(&g->shares));
-    put_counter(out, "avrogate_http_requests_total", "answered", c.requests);
-    put_counter(out, "avrogate_http_malformed_total", "refused by the message rules",
-                c.malformed);
-    put_counter(out, "avrogate_http_bad_handshakes_total",
-                "TLS that was begun and came to nothing", c.bad_handshakes);
-    put_counter(out, "avrogate_http_late_requests_total",
-                "answered 504 by the deadline", c.late_request);
-    put_counter(out, "avrogate_http_client_gone_total",
-                "clients that left before the answer", c.gone);
-    put_counter(out, "avrogate_http_received_bytes_total", "of bodies", c.bytes_in);
-    put_counter(out, "avrogate_http_sent_bytes_total", "of answers", c.bytes_out);
 }

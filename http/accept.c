@@ -270,6 +270,6 @@ void accept_counts(const struct accepting *a, struct http_counters *out)
     struct accepting *b = (struct accepting *)(uintptr_t)a;
 
     out->accepted = atomic_load(&b->accepted);
-    out->over_cap = atomic_load(&b->over_cap);
+    out->over_cap += atomic_load(&b->over_cap); // the loops' are there
     out->over_ip_cap = atomic_load(&b->over_ip_cap);
 }

@@ -183,9 +183,13 @@ static bool admit(struct conn *c)
 
     if (is_always(k))
         return true;
-    if (l->draining || c->reserved) {
-        refuse_busy(c, l->draining ? "this server is shutting down"
-                                   : "too many connections are open");
+    if (l->draining) {
+        refuse_busy(c, "this server is shutting down");
+        return false;
+    }
+    if (c->reserved) {
+        loop_count(l, COUNT_OVER_CAP, 1);
+        refuse_busy(c, "too many connections are open");
         return false;
     }
     if (k->found != HTTP_FOUND)

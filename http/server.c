@@ -138,6 +138,7 @@ static uint64_t *shown_at(struct http_counters *out, enum count what)
     case COUNT_IN_FLIGHT: return &out->in_flight;
     case COUNT_REQUESTS: return &out->requests;
     case COUNT_MALFORMED: return &out->malformed;
+    case COUNT_OVER_CAP: return &out->over_cap;
     case COUNT_OVER_BODIES: return &out->over_bodies;
     case COUNT_OVER_QUEUE: return &out->over_queue;
     case COUNT_BAD_HANDSHAKE: return &out->bad_handshakes;

@@ -236,7 +236,7 @@ struct http_counters {       // since open, except where "now"
     uint64_t body_bytes;     // of bodies held now
     uint64_t queued;         // requests waiting for a worker now
     uint64_t accepted;       // connections
-    uint64_t over_cap;       // connections refused: total
+    uint64_t over_cap;       // connections refused: total, in the reserve or past it
     uint64_t over_ip_cap;    // connections refused: one address
     uint64_t requests;       // answered, by status below
     uint64_t by_class[6];    // [2] = 2xx
@@ -251,3 +251,5 @@ struct http_counters {       // since open, except where "now"
 
 /* A snapshot; any thread. */
 void http_server_counters(const struct http_server *s, struct http_counters *out);
+/* The same for /metrics, as avrogate_http_*: appended, in Prometheus' text format. */
+void http_server_metrics(const struct http_server *s, struct buf *out);

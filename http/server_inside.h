@@ -4,8 +4,9 @@
  *      server.c  opens, drains, closes         accept.c  the accept thread, caps
  *      loop.c    epoll, mail, the clock        conn.c    one connection's states
  *      request.c what becomes of a request     call.c    one request's memory
- *      answer.c  what handlers say to it       stream.c  bodies and answers piece by
- * piece work.c    threads for rows that wait    (parse, route, deadline, socket: pure)
+ *      answer.c  what handlers say to it       stream.c  bodies, answers in pieces
+ *      work.c    threads for rows that wait    metrics.c the counters as text
+ *      (parse, route, deadline, socket: pure)
  *
  * Who may touch what is said at each field.  A call goes from loop to handler and back
  * by mail; in between the loop keeps only the connection's side of it.
@@ -26,6 +27,7 @@ enum count {
     COUNT_REQUESTS,
     COUNT_CLASS, // and five more
     COUNT_MALFORMED = COUNT_CLASS + 6,
+    COUNT_OVER_CAP,
     COUNT_OVER_BODIES,
     COUNT_OVER_QUEUE,
     COUNT_BAD_HANDSHAKE,

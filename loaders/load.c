@@ -76,8 +76,8 @@ static void get_metrics(struct http_app *app, struct http_req *r)
 {
     struct buf body = BUF_INIT(16 << 20);
 
-    (void)app;
     stats_print(&body);
+    http_server_metrics(((struct web *)app)->server, &body);
     http_answer_take(r, 200, "text/plain; version=0.0.4", &body);
 }
 

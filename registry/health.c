@@ -177,11 +177,15 @@ static void set_gauges(struct reg_api *api)
 
 void get_metrics(struct http_app *app, struct http_req *r)
 {
+    const struct reg_api *api = (struct reg_api *)app;
+    const struct http_server *server = atomic_load(&api->server);
     struct buf out = BUF_INIT(METRICS_MOST);
 
     add_once();
     set_gauges((struct reg_api *)app);
     stats_print(&out);
+    if (server != NULL)
+        http_server_metrics(server, &out);
     if (out.over) {
         buf_free(&out);
         http_answer_error(r, 500, 500, "more than %d bytes of metrics", METRICS_MOST);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -32,6 +33,7 @@ struct program {
     struct http_done last; // spans not to be followed
     size_t ndone;
     bool closed_door;
+    sem_t gate; // one post lets one request through
 };
 
 static inline struct program *program_of(struct http_app *app)
@@ -97,6 +99,13 @@ static inline void sleep_a_little(struct http_app *app, struct http_req *r)
     say_pong(app, r);
 }
 
+static inline void wait_at_the_gate(struct http_app *app, struct http_req *r)
+{
+    while (sem_wait(&program_of(app)->gate) != 0)
+        ;
+    say_pong(app, r);
+}
+
 static const struct http_route routes[] = {
     {.method = HTTP_GET, .pattern = "/ping", .handler = say_pong},
     {.method = HTTP_GET,
@@ -113,6 +122,10 @@ static const struct http_route routes[] = {
     {.method = HTTP_GET,
      .pattern = "/slow",
      .handler = sleep_a_little,
+     .flags = HTTP_MAY_BLOCK},
+    {.method = HTTP_GET,
+     .pattern = "/gate",
+     .handler = wait_at_the_gate,
      .flags = HTTP_MAY_BLOCK},
     {.method = HTTP_POST,
      .pattern = "/work",
@@ -169,6 +182,7 @@ static inline void open_house(struct house *h)
                                  .done = note_done};
     pthread_mutex_init(&h->p.lock, NULL);
     pthread_cond_init(&h->p.more, NULL);
+    sem_init(&h->p.gate, 0, 0);
     if (http_server_open(&h->s, &settings, &h->p.app, &e) != ERR_OK) {
         printf("%s\n", e.msg);
         abort();
@@ -178,6 +192,7 @@ static inline void open_house(struct house *h)
 static inline void close_house(struct house *h)
 {
     http_server_close(h->s);
+    sem_destroy(&h->p.gate);
     pthread_cond_destroy(&h->p.more);
     pthread_mutex_destroy(&h->p.lock);
 }

@@ -59,6 +59,8 @@ def rows_are_served_by_page_and_by_key():
     same((about["rows"], about["records"], about["late"], about["fields"][2]),
          (21, 501, 0, {"name": "revenue", "function": "sum", "type": "decimal(2)"}), "about it")
     wait("ready", lambda: get(url + "/readyz")[0] == 200)
+    with urllib.request.urlopen(url + "/metrics") as r:
+        same("avrogate_http_requests_queued 0" in r.read().decode().splitlines(), True, "nothing waits for a worker")
     w.stop(p)
 
 

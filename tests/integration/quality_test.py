@@ -112,6 +112,8 @@ def what_the_rules_say_is_told_everywhere():
          [['avrogate_loader_rule_checked_total{job="%s",rule="known"}' % w.name, "3"]], "checked")
     same(metric("avrogate_loader_rule_failed_total"),
          [['avrogate_loader_rule_failed_total{job="%s",rule="known",severity="quarantine"}' % w.name, "1"]], "failed")
+    with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % port) as r:
+        same(b"\navrogate_http_connections " in r.read(), True, "its server's too")
     # while it runs: the intervals without a row
     wait("the rule of the interval has failed", lambda: w.ask(
         "SELECT 1 FROM etl_rule_result WHERE pipeline = %s AND rule = 'flow' AND failed >= 2 AND checked > failed", w.name))

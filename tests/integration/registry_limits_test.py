@@ -167,6 +167,8 @@ def too_many_connections():
         s, later, body = come("127.0.0.4")
         check("no seventh in all", (s, later, body.startswith(busy)), (503, True, True))
         check("but for health", come("127.0.0.5", b"/readyz")[0], 200)
+        said = r.ask("GET", "/metrics", address="127.0.0.6")[1]
+        check("and it is counted", [('avrogate_http_refused_total{of="connections",for="%s"} 1\n' % whom) in said for whom in ("one", "all")], [True] * 2)
         for s in held:
             s.close()
         until("when they are gone others come in", lambda: r.status("GET", "/subjects") == 200, 20)
