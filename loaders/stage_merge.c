@@ -80,6 +80,20 @@ static enum err_kind newest_behind(struct merging *m, const char *after, int64_t
     return rc;
 }
 
+/* The newest is never forgotten, so those before the one we know need no second look.
+ */
+static enum err_kind find_newest(struct merging *m, struct err *e)
+{
+    char name[STAGE_NAME];
+    int64_t newer;
+
+    if (m->newest >= 0)
+        swap_name(name, m->newest);
+    TRY(newest_behind(m, m->newest < 0 ? NULL : strrchr(name, '/') + 1, &newer, e));
+    m->newest = newer > m->newest ? newer : m->newest;
+    return ERR_OK;
+}
+
 static enum err_kind read_claim(struct merging *m, int64_t seq, struct err *e)
 {
     char name[STAGE_NAME];
@@ -101,7 +115,7 @@ static enum err_kind look(struct merging *m, bool *open, struct err *e)
 
     forget(m);
     *open = false;
-    TRY(newest_behind(m, NULL, &m->newest, e));
+    TRY(find_newest(m, e));
     if (m->newest < 0)
         return ERR_OK;
     TRY(is_done(m, m->newest, &done, e));
@@ -398,6 +412,7 @@ enum err_kind stage_merge(const struct merge_options *o, struct merge_sums *sums
         av_schema_release(s);
     tab_free(&m.schemas);
     arena_free(&m.plan);
+    tab_free(&m.settled);
     arena_free(&m.kept);
     free(m.shown);
     buf_free(&m.ticket);

@@ -8,6 +8,12 @@
 #include "loaders/stage_merge.h"
 #include "place/spool.h"
 
+struct merge_dir { // one that is still to be looked through
+    const char *name;
+    int depth;
+    struct merge_dir *next;
+};
+
 struct merging {
     const struct merge_options *o;
     struct merge_sums *sums;
@@ -23,12 +29,17 @@ struct merging {
     struct spool *spool; // the output's bytes, NULL = not made
     char final[STAGE_NAME];
     char sha256[SPOOL_SHA];
-    bool probed;         // the place refuses what exists
-    int64_t newest;      // claim of a merge, -1 = none
-    bool ours;           // the swap is this call's
-    const char **shown;  // dry run: inputs told already
-    size_t n_shown, cap; // of shown
-    struct arena kept;   // what shown points into
+    bool probed;            // the place refuses what exists
+    int64_t newest;         // claim of a merge, -1 = none
+    bool ours;              // the swap is this call's
+    bool walked;            // `dirs` has begun
+    struct merge_dir *dirs; // in their order; what was left behind is not looked at
+                            // again: a run's requests grow with the files, not with
+                            // files times directories
+    struct tab settled;     // claims whose files have their names all; by the claim's
+    const char **shown;     // dry run: inputs told already
+    size_t n_shown, cap;    // of shown
+    struct arena kept;      // of what shown, dirs and settled have
 };
 
 /* True for a directory a backup can go to: merges pass over it. */

@@ -105,6 +105,18 @@ static bool names(const struct stage_claim *c, const struct swap_input *in)
     return false;
 }
 
+/* A file that has its name keeps it, or was taken on by somebody who had seen to the
+ * others: a claim of many files is asked for them once. */
+static enum err_kind finish_once(struct merging *m, const char *claim,
+                                 const struct stage_claim *c, struct err *e)
+{
+    if (tab_get(&m->settled, span_str(claim)) != NULL)
+        return ERR_OK;
+    TRY(files_finish(m->o->place, c, e));
+    (void)tab_put(&m->settled, span_str(claim), m);
+    return ERR_OK;
+}
+
 /* The other files of the claim may not have their names yet: once we say `.done`, no
  * loader looks after them. */
 static enum err_kind settle_claim(struct merging *m, struct candidate *f, struct err *e)
@@ -120,7 +132,7 @@ static enum err_kind settle_claim(struct merging *m, struct candidate *f, struct
         f->ranges[f->n_ranges++] = (struct swap_range){c.partition, c.first, c.first};
     }
     if (f->counts && !m->o->dry_run)
-        rc = files_finish(m->o->place, &c, e);
+        rc = finish_once(m, f->in.claim, &c, e);
     arena_free(&a);
     f->counts = f->counts && rc == ERR_OK; // a file is gone: not ours to hide
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;
@@ -365,31 +377,70 @@ static bool is_passed_over(const char *dir, const struct place_entry *one)
            (dir[0] == '\0' && one->dir && merge_is_backup(one->name));
 }
 
-static enum err_kind walk(struct planning *p, const char *dir, int depth, struct err *e)
+static void push_dir(struct merging *m, struct merge_dir **at, const char *dir,
+                     const char *name, int depth)
+{
+    struct merge_dir *d = arena_alloc(&m->kept, sizeof *d);
+
+    d->name = (const char *)arena_printf(&m->kept, "%s%s%s%c", dir,
+                                         dir[0] == '\0' ? "" : "/", name, 0)
+                  .p;
+    d->depth = depth;
+    d->next = *at;
+    *at = d;
+}
+
+/* Nothing is left to do here: on to what lies below, then to what is beside. */
+static void leave_dir(struct merging *m, const struct place_entry *all, size_t n)
+{
+    const struct merge_dir *d = m->dirs;
+    struct merge_dir **at = &m->dirs;
+
+    m->dirs = d->next;
+    for (size_t i = 0; i < n && d->depth < DEPTH_MOST; i++)
+        if (all[i].dir && !is_passed_over(d->name, &all[i])) {
+            push_dir(m, at, d->name, all[i].name, d->depth + 1);
+            at = &(*at)->next;
+        }
+}
+
+static enum err_kind look_through(struct planning *p, const char *dir, struct err *e)
 {
     struct merging *m = p->m;
     struct place_entry *all;
     size_t n;
 
     TRY(place_list(m->o->place, dir, NULL, &m->plan, &all, &n, e));
-    for (int dirs = 0; dirs < 2; dirs++) { // its own files, then what lies below
-        for (size_t i = 0; i < n && p->chosen == NULL; i++) {
-            if (all[i].dir != dirs || is_passed_over(dir, &all[i]))
-                continue;
-            struct span full = arena_printf(&m->plan, "%s%s%s%c", dir,
-                                            dir[0] == '\0' ? "" : "/", all[i].name, 0);
-            const char *name = (const char *)full.p;
-            if (!dirs)
-                TRY(take_file(p, &all[i], name, e));
-            else if (depth < DEPTH_MOST)
-                TRY(walk(p, name, depth + 1, e));
-        }
-        if (!dirs && m->o->into == NULL && p->chosen == NULL) {
-            choose_rest(p);
-            if (p->chosen == NULL)
-                free_groups(p);
-        }
+    for (size_t i = 0; i < n && p->chosen == NULL; i++) {
+        if (all[i].dir || is_passed_over(dir, &all[i]))
+            continue;
+        struct span full = arena_printf(&m->plan, "%s%s%s%c", dir,
+                                        dir[0] == '\0' ? "" : "/", all[i].name, 0);
+        TRY(take_file(p, &all[i], (const char *)full.p, e));
     }
+    if (m->o->into == NULL && p->chosen == NULL) {
+        choose_rest(p);
+        if (p->chosen == NULL)
+            free_groups(p);
+    }
+    if (p->chosen == NULL)
+        leave_dir(m, all, n);
+    return ERR_OK;
+}
+
+/* From where the plan before stopped; with `into`, whose one group is of all
+ * directories, from the beginning. */
+static enum err_kind walk(struct planning *p, struct err *e)
+{
+    struct merging *m = p->m;
+
+    if (m->o->into != NULL)
+        m->dirs = NULL;
+    if (!m->walked || m->o->into != NULL)
+        push_dir(m, &m->dirs, "", m->o->dir, 0);
+    m->walked = true;
+    while (m->dirs != NULL && p->chosen == NULL)
+        TRY(look_through(p, m->dirs->name, e));
     return ERR_OK;
 }
 
@@ -489,7 +540,7 @@ enum err_kind merge_plan(struct merging *m, struct err *e)
 {
     struct planning p = {.m = m};
 
-    enum err_kind rc = walk(&p, m->o->dir, 0, e);
+    enum err_kind rc = walk(&p, e);
     if (rc == ERR_OK)
         rc = check_into(&p, e);
     if (rc == ERR_OK && p.chosen == NULL)
