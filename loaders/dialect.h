@@ -45,13 +45,17 @@ struct dialect_type {
     /* Where a value can be made only in a SELECT: its type in the stage, and the
      * expression of the column {c} there.  NULL = the same everywhere. */
     const char *stage, *from_stage;
+    /* Of the column {c}, what is equal where the value is the same, to the last byte;
+     * NULL = the column. */
+    const char *same;
 };
 
 enum apply_mode {
     APPLY_APPEND,
-    APPLY_IGNORE, // the first record of a key is the row
-    APPLY_UPSERT, // the last
-    APPLY_MIRROR, // ... and where that is a tombstone, there is no row
+    APPLY_IGNORE,  // the first record of a key is the row
+    APPLY_UPSERT,  // the last
+    APPLY_HISTORY, // each change is a row with its time span
+    APPLY_MIRROR,  // upsert, and where the last is a tombstone, there is no row
 };
 
 struct dialect {
@@ -99,6 +103,12 @@ struct dialect {
     /* APPLY_MIRROR, where put_apply cannot delete; NULL = it does. */
     void (*put_delete)(struct buf *sql, const struct dialect *d, const struct table *t,
                        const char *quoted, const char *stage);
+    /* APPLY_HISTORY: ends rows that hold no more (dialect_sql.h). */
+    void (*put_close)(struct buf *sql, const struct dialect *d, const struct table *t,
+                      const char *quoted, const char *stage);
+    /* ... and what a table for it is made with: {i} the index, {p} the table's schema
+     * and a dot, {n} its name, {t} both, {k} its key.  NULL = there are no such. */
+    const char *index[2];
     const char *merge_hint, *merge_end;
 
     /* By which the database takes in staged files itself; NULL = it cannot. */

@@ -2,24 +2,26 @@
 
 #include "base/json.h"
 #include "loaders/bound.h"
+#include "loaders/dialect_inside.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static void put_column(struct buf *sql, const struct dialect *d, const struct column *c)
+void dialect_put_column(struct buf *sql, const struct dialect *d,
+                        const struct column *c)
 {
     dialect_put_name(sql, d, span_str(c->name));
 }
 
-static const struct dialect_type *type_of(const struct dialect *d,
-                                          const struct column *c)
+const struct dialect_type *dialect_type_of(const struct dialect *d,
+                                           const struct column *c)
 {
     return &d->types[dialect_kind(d, c)];
 }
 
-static void put_typed(struct buf *sql, const struct column *c, const char *template,
-                      const char *name)
+void dialect_put_typed(struct buf *sql, const struct column *c, const char *template,
+                       const char *name)
 {
     char ps[40];
 
@@ -28,8 +30,8 @@ static void put_typed(struct buf *sql, const struct column *c, const char *templ
 }
 
 /* "a", "b": of all columns, or of the keys alone. */
-static void put_columns(struct buf *sql, const struct dialect *d, const struct table *t,
-                        const char *prefix, bool keys)
+void dialect_put_columns(struct buf *sql, const struct dialect *d,
+                         const struct table *t, const char *prefix, bool keys)
 {
     bool first = true;
 
@@ -38,7 +40,7 @@ static void put_columns(struct buf *sql, const struct dialect *d, const struct t
             continue;
         buf_put_str(sql, first ? "" : ", ");
         buf_put_str(sql, prefix);
-        put_column(sql, d, &t->columns[i]);
+        dialect_put_column(sql, d, &t->columns[i]);
         first = false;
     }
 }
@@ -54,21 +56,21 @@ static bool has_keys(const struct table *t)
 /* --- tables ----------------------------------------------------------------------- */
 
 void dialect_put_create(struct buf *sql, const struct dialect *d, const struct table *t,
-                        const char *quoted)
+                        const char *quoted, bool primary)
 {
     buf_printf(sql, "CREATE TABLE %s (", quoted);
     for (size_t i = 0; i < t->n; i++) {
         const struct column *c = &t->columns[i];
         buf_put_str(sql, i == 0 ? "\n    " : ",\n    ");
-        put_column(sql, d, c);
+        dialect_put_column(sql, d, c);
         buf_put_u8(sql, ' ');
         dialect_put_type(sql, d, c);
         if (c->key || (!c->nullable && !d->loose))
             buf_put_str(sql, " NOT NULL");
     }
-    if (has_keys(t)) {
+    if (primary && has_keys(t)) {
         buf_put_str(sql, ",\n    PRIMARY KEY (");
-        put_columns(sql, d, t, "", true);
+        dialect_put_columns(sql, d, t, "", true);
         buf_put_u8(sql, ')');
     }
     buf_put_str(sql, "\n)");
@@ -163,7 +165,7 @@ static bool put_default(struct buf *sql, const struct dialect *d,
                         const struct column *c)
 {
     if (c->field == NULL || c->field->fallback == NULL ||
-        (c->form == FORM_JSONB && type_of(d, c)->from_stage != NULL))
+        (c->form == FORM_JSONB && dialect_type_of(d, c)->from_stage != NULL))
         return false;
     const struct json *j = c->field->fallback;
     struct span avro = c->field->fallback_avro;
@@ -190,7 +192,7 @@ void dialect_put_add(struct buf *sql, const struct dialect *d, const char *quote
                      const struct column *c)
 {
     buf_printf(sql, "ALTER TABLE %s %s ", quoted, d->add);
-    put_column(sql, d, c);
+    dialect_put_column(sql, d, c);
     buf_put_u8(sql, ' ');
     dialect_put_type(sql, d, c);
     size_t before = sql->n;
@@ -207,7 +209,7 @@ void dialect_put_alter(struct buf *sql, const struct dialect *d, const char *quo
 {
     struct buf name = BUF_INIT(500), type = BUF_INIT(500);
 
-    put_column(&name, d, c);
+    dialect_put_column(&name, d, c);
     buf_put_u8(&name, 0);
     if (c->node != NULL)
         dialect_put_type(&type, d, c);
@@ -223,11 +225,12 @@ void dialect_put_alter(struct buf *sql, const struct dialect *d, const char *quo
 const struct stage_column stage_columns[] = {
     {STAGE_SEQ, KIND_LONG, FORM_INT8},
     {STAGE_OP, KIND_INT, FORM_INT4},
+    {STAGE_AT, KIND_INSTANT, FORM_TIMESTAMP},
 };
 
 size_t stage_extra(enum apply_mode mode)
 {
-    return mode == APPLY_MIRROR ? 2 : 1;
+    return mode == APPLY_HISTORY ? 3 : mode == APPLY_MIRROR ? 2 : 1;
 }
 
 void dialect_put_stage(struct buf *sql, const struct dialect *d, enum apply_mode mode,
@@ -235,16 +238,20 @@ void dialect_put_stage(struct buf *sql, const struct dialect *d, enum apply_mode
 {
     buf_printf(sql, "%s %s (", d->stage_make, stage);
     for (size_t i = 0; i < t->n; i++) {
-        const struct dialect_type *type = type_of(d, &t->columns[i]);
-        put_column(sql, d, &t->columns[i]);
+        const struct dialect_type *type = dialect_type_of(d, &t->columns[i]);
+        dialect_put_column(sql, d, &t->columns[i]);
         buf_put_u8(sql, ' ');
-        put_typed(sql, &t->columns[i], type->stage == NULL ? type->sql : type->stage,
-                  "");
+        dialect_put_typed(sql, &t->columns[i],
+                          type->stage == NULL ? type->sql : type->stage, "");
         buf_put_str(sql, ", ");
     }
-    for (size_t i = 0; i < stage_extra(mode); i++)
+    for (size_t i = 0; i < stage_extra(mode); i++) {
+        const struct dialect_type *type = &d->types[stage_columns[i].kind];
         buf_printf(sql, "%s%s %s", i == 0 ? "" : ", ", stage_columns[i].name,
-                   d->types[stage_columns[i].kind].sql);
+                   type->stage == NULL ? type->sql : type->stage);
+    }
+    if (mode == APPLY_HISTORY)
+        dialect_put_stage_spans(sql, d);
     buf_printf(sql, ")%s", d->stage_end);
 }
 
@@ -254,7 +261,7 @@ void dialect_put_insert(struct buf *sql, const struct dialect *d, const struct t
                         const char *into, size_t extra, size_t rows)
 {
     buf_printf(sql, "INSERT INTO %s (", into);
-    put_columns(sql, d, t, "", false);
+    dialect_put_columns(sql, d, t, "", false);
     for (size_t i = 0; i < extra; i++)
         buf_printf(sql, ", %s", stage_columns[i].name);
     buf_put_str(sql, ") VALUES ");
@@ -262,7 +269,8 @@ void dialect_put_insert(struct buf *sql, const struct dialect *d, const struct t
         buf_put_str(sql, r == 0 ? "(" : ", (");
         for (size_t i = 0; i < t->n; i++) {
             buf_put_str(sql, i == 0 ? "" : ", ");
-            put_typed(sql, &t->columns[i], type_of(d, &t->columns[i])->marker, "");
+            dialect_put_typed(sql, &t->columns[i],
+                              dialect_type_of(d, &t->columns[i])->marker, "");
         }
         for (size_t i = 0; i < extra; i++)
             buf_printf(sql, ", %s", d->types[stage_columns[i].kind].marker);
@@ -274,7 +282,7 @@ void dialect_put_probe(struct buf *sql, const struct dialect *d, const struct ta
                        const char *quoted)
 {
     buf_put_str(sql, "SELECT ");
-    put_columns(sql, d, t, "", false);
+    dialect_put_columns(sql, d, t, "", false);
     buf_printf(sql, " FROM %s WHERE 1 = 0", quoted);
 }
 
@@ -283,13 +291,13 @@ static void put_distinct(struct buf *sql, const struct dialect *d,
                          const struct table *t, const char *stage, bool last)
 {
     buf_put_str(sql, "(SELECT s.*, ROW_NUMBER() OVER (PARTITION BY ");
-    put_columns(sql, d, t, "s.", true);
+    dialect_put_columns(sql, d, t, "s.", true);
     buf_printf(sql, " ORDER BY s." STAGE_SEQ "%s) AS avrogate_rank FROM %s s) s",
                last ? " DESC" : "", stage);
 }
 
-static void put_same_key(struct buf *sql, const struct dialect *d,
-                         const struct table *t)
+void dialect_put_same_key(struct buf *sql, const struct dialect *d,
+                          const struct table *t)
 {
     bool first = true;
 
@@ -297,9 +305,9 @@ static void put_same_key(struct buf *sql, const struct dialect *d,
         if (!t->columns[i].key)
             continue;
         buf_put_str(sql, first ? "t." : " AND t.");
-        put_column(sql, d, &t->columns[i]);
+        dialect_put_column(sql, d, &t->columns[i]);
         buf_put_str(sql, " = s.");
-        put_column(sql, d, &t->columns[i]);
+        dialect_put_column(sql, d, &t->columns[i]);
         first = false;
     }
 }
@@ -309,33 +317,42 @@ void dialect_put_count(struct buf *sql, const struct dialect *d, enum apply_mode
 {
     const struct column *key = t->columns;
 
+    if (mode == APPLY_HISTORY) {
+        dialect_put_spans_count(sql, stage);
+        return;
+    }
     while (!key->key)
         key++;
     buf_put_str(sql, "SELECT COUNT(*), COUNT(t.");
-    put_column(sql, d, key);
+    dialect_put_column(sql, d, key);
     buf_put_str(sql, mode == APPLY_MIRROR ? "), COUNT(CASE WHEN s." STAGE_OP
                                             " = 0 THEN 1 END) FROM "
                                           : "), COUNT(*) FROM ");
     put_distinct(sql, d, t, stage, true);
     buf_printf(sql, " LEFT JOIN %s t ON ", quoted);
-    put_same_key(sql, d, t);
+    dialect_put_same_key(sql, d, t);
     buf_put_str(sql, " WHERE s.avrogate_rank = 1");
 }
 
-/* s."a", or what makes it of its type. */
+void dialect_put_staged(struct buf *sql, const struct dialect *d,
+                        const struct column *c)
+{
+    const struct dialect_type *type = dialect_type_of(d, c);
+    struct buf name = BUF_INIT(500);
+
+    buf_put_str(&name, "s.");
+    dialect_put_column(&name, d, c);
+    buf_put_u8(&name, 0);
+    dialect_put_typed(sql, c, type->from_stage == NULL ? "{c}" : type->from_stage,
+                      (const char *)name.p);
+    buf_free(&name);
+}
+
 static void put_staged(struct buf *sql, const struct dialect *d, const struct table *t)
 {
     for (size_t i = 0; i < t->n; i++) {
-        const struct dialect_type *type = type_of(d, &t->columns[i]);
-        struct buf name = BUF_INIT(500);
-        buf_put_str(&name, "s.");
-        put_column(&name, d, &t->columns[i]);
-        buf_put_u8(&name, 0);
         buf_put_str(sql, i == 0 ? "" : ", ");
-        put_typed(sql, &t->columns[i],
-                  type->from_stage == NULL ? "{c}" : type->from_stage,
-                  (const char *)name.p);
-        buf_free(&name);
+        dialect_put_staged(sql, d, &t->columns[i]);
     }
 }
 
@@ -343,7 +360,7 @@ static void put_append(struct buf *sql, const struct dialect *d, const struct ta
                        const char *quoted, const char *stage)
 {
     buf_printf(sql, "INSERT INTO %s (", quoted);
-    put_columns(sql, d, t, "", false);
+    dialect_put_columns(sql, d, t, "", false);
     buf_put_str(sql, ") SELECT ");
     put_staged(sql, d, t);
     buf_printf(sql, " FROM %s s", stage);
@@ -359,9 +376,9 @@ static bool put_sets(struct buf *sql, const struct dialect *d, const struct tabl
         if (t->columns[i].key)
             continue;
         buf_put_str(sql, any ? ", " : "");
-        put_column(sql, d, &t->columns[i]);
+        dialect_put_column(sql, d, &t->columns[i]);
         buf_printf(sql, " = %s", from);
-        put_column(sql, d, &t->columns[i]);
+        dialect_put_column(sql, d, &t->columns[i]);
         any = true;
     }
     return any;
@@ -376,7 +393,7 @@ void dialect_conflict_apply(struct buf *sql, const struct dialect *d,
         return;
     }
     buf_printf(sql, "INSERT INTO %s (", quoted);
-    put_columns(sql, d, t, "", false);
+    dialect_put_columns(sql, d, t, "", false);
     buf_put_str(sql, ") SELECT ");
     put_staged(sql, d, t);
     buf_put_str(sql, " FROM ");
@@ -384,7 +401,7 @@ void dialect_conflict_apply(struct buf *sql, const struct dialect *d,
     buf_put_str(sql, " WHERE s.avrogate_rank = 1");
     buf_put_str(sql, mode == APPLY_MIRROR ? " AND s." STAGE_OP " = 0" : "");
     buf_put_str(sql, " ON CONFLICT (");
-    put_columns(sql, d, t, "", true);
+    dialect_put_columns(sql, d, t, "", true);
     buf_put_str(sql, ") DO ");
     size_t before = sql->n;
     buf_put_str(sql, "UPDATE SET ");
@@ -399,9 +416,9 @@ void dialect_conflict_delete(struct buf *sql, const struct dialect *d,
                              const char *stage)
 {
     buf_printf(sql, "DELETE FROM %s WHERE (", quoted);
-    put_columns(sql, d, t, "", true);
+    dialect_put_columns(sql, d, t, "", true);
     buf_put_str(sql, ") IN (SELECT "); // of rows: by the key's index
-    put_columns(sql, d, t, "s.", true);
+    dialect_put_columns(sql, d, t, "s.", true);
     buf_put_str(sql, " FROM ");
     put_distinct(sql, d, t, stage, true);
     buf_put_str(sql, " WHERE s.avrogate_rank = 1 AND s." STAGE_OP " = 1)");
@@ -429,31 +446,23 @@ void dialect_merge_apply(struct buf *sql, const struct dialect *d, enum apply_mo
     }
     buf_printf(sql, "MERGE INTO %s%s AS t USING (SELECT ", quoted, d->merge_hint);
     for (size_t i = 0; i < t->n; i++) { // a converted column keeps its name
-        const struct dialect_type *type = type_of(d, &t->columns[i]);
-        struct buf name = BUF_INIT(500);
-        buf_put_str(&name, "s.");
-        put_column(&name, d, &t->columns[i]);
-        buf_put_u8(&name, 0);
         buf_put_str(sql, i == 0 ? "" : ", ");
-        put_typed(sql, &t->columns[i],
-                  type->from_stage == NULL ? "{c}" : type->from_stage,
-                  (const char *)name.p);
+        dialect_put_staged(sql, d, &t->columns[i]);
         buf_put_str(sql, " AS ");
-        put_column(sql, d, &t->columns[i]);
-        buf_free(&name);
+        dialect_put_column(sql, d, &t->columns[i]);
     }
     if (mode == APPLY_MIRROR)
         buf_put_str(sql, ", s." STAGE_OP " AS " STAGE_OP);
     buf_put_str(sql, " FROM ");
     put_distinct(sql, d, t, stage, mode != APPLY_IGNORE);
     buf_put_str(sql, " WHERE s.avrogate_rank = 1) AS s ON (");
-    put_same_key(sql, d, t);
+    dialect_put_same_key(sql, d, t);
     buf_put_u8(sql, ')');
     put_matched(sql, d, mode, t);
     buf_put_str(sql, " THEN INSERT (");
-    put_columns(sql, d, t, "", false);
+    dialect_put_columns(sql, d, t, "", false);
     buf_put_str(sql, ") VALUES (");
-    put_columns(sql, d, t, "s.", false);
+    dialect_put_columns(sql, d, t, "s.", false);
     buf_printf(sql, ")%s", d->merge_end);
 }
 

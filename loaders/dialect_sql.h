@@ -10,6 +10,12 @@
  * the first (APPLY_IGNORE), by the column avrogate_seq that the stage has behind the
  * target's; what a tombstone's key names has 1 in avrogate_op (APPLY_MIRROR).
  *
+ * A history (APPLY_HISTORY, what it promises is in merge.h) is three statements, for
+ * what PostgreSQL does in one has no other words that all know: the changes are worked
+ * out into rows of the stage itself, which say of a record by its avrogate_seq that its
+ * span begins, when and until when (avrogate_op 2, or 3 where it is a deletion); then
+ * rows that hold no more are ended, and the new ones come.
+ *
  * Pure: it writes SQL.
  */
 #pragma once
@@ -18,6 +24,7 @@
 
 #define STAGE_SEQ "avrogate_seq"
 #define STAGE_OP "avrogate_op"
+#define STAGE_AT "avrogate_at"
 
 struct stage_column { // behind the target's columns
     const char *name;
@@ -27,8 +34,13 @@ struct stage_column { // behind the target's columns
 extern const struct stage_column stage_columns[];
 size_t stage_extra(enum apply_mode mode); // how many of them there are
 
+/* `primary`: the key is its primary key. */
 void dialect_put_create(struct buf *sql, const struct dialect *d, const struct table *t,
-                        const char *quoted);
+                        const char *quoted, bool primary);
+/* The i-th index of a history's table ("schema.t"), of which `t` are the record's
+ * columns; false past the last. */
+bool dialect_put_index(struct buf *sql, const struct dialect *d, size_t i,
+                       const struct table *t, const char *table);
 /* One column more, with the field's default for the rows that are there. */
 void dialect_put_add(struct buf *sql, const struct dialect *d, const char *quoted,
                      const struct column *c);
@@ -50,14 +62,26 @@ void dialect_put_probe(struct buf *sql, const struct dialect *d, const struct ta
 void dialect_put_count(struct buf *sql, const struct dialect *d, enum apply_mode mode,
                        const struct table *t, const char *quoted, const char *stage);
 
-/* put_apply, put_delete and put_once of the two families.  `keys`: the first so many
- * columns are the key. */
+/* A history: works out what changes; puts in what is new, once d->put_close() has ended
+ * what is over. */
+void dialect_put_spans(struct buf *sql, const struct dialect *d, const struct table *t,
+                       const char *quoted, const char *stage);
+void dialect_put_begun(struct buf *sql, const struct dialect *d, const struct table *t,
+                       const char *quoted, const char *stage);
+
+/* put_apply, put_delete, put_close and put_once of the two families.  `keys`: the first
+ * so many columns are the key. */
 void dialect_conflict_apply(struct buf *sql, const struct dialect *d,
                             enum apply_mode mode, const struct table *t,
                             const char *quoted, const char *stage);
 void dialect_conflict_delete(struct buf *sql, const struct dialect *d,
                              const struct table *t, const char *quoted,
                              const char *stage);
+void dialect_conflict_close(struct buf *sql, const struct dialect *d,
+                            const struct table *t, const char *quoted,
+                            const char *stage);
+void dialect_merge_close(struct buf *sql, const struct dialect *d,
+                         const struct table *t, const char *quoted, const char *stage);
 void dialect_merge_apply(struct buf *sql, const struct dialect *d, enum apply_mode mode,
                          const struct table *t, const char *quoted, const char *stage);
 void dialect_conflict_once(struct buf *sql, const struct dialect *d, const char *table,

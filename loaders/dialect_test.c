@@ -124,7 +124,7 @@ static void a_table_is_made_in_each_ones_types(void)
 
     for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
         struct buf sql = BUF_INIT(10000);
-        dialect_put_create(&sql, dialect_named(want[i].dialect), &t, "t");
+        dialect_put_create(&sql, dialect_named(want[i].dialect), &t, "t", true);
         CHECK_STR(text(&sql), want[i].sql);
         buf_free(&sql);
     }
@@ -262,6 +262,47 @@ static void keys_alone_leave_nothing_to_update(void)
     table_free(&t);
 }
 
+static void a_history_is_worked_out_in_its_stage(void)
+{
+    struct table t = table_of(price, "shop");
+    struct buf sql = BUF_INIT(20000);
+    const struct dialect *d = dialect_named("snowflake");
+
+    dialect_put_stage(&sql, d, APPLY_HISTORY, &t, "s");
+    CHECK(strstr(text(&sql), "avrogate_at VARCHAR, avrogate_from TIMESTAMP_TZ(6), "
+                             "avrogate_to TIMESTAMP_TZ(6), avrogate_ends ") != NULL);
+    buf_reset(&sql);
+    dialect_put_spans(&sql, d, &t, "t", "s");
+    CHECK(strstr(text(&sql), "CAST(s.avrogate_at AS TIMESTAMP_TZ(6)) FROM s s") !=
+          NULL);
+    CHECK(strstr(text(&sql),
+                 "TO_JSON(l.\"tags\") = LAG(TO_JSON(l.\"tags\")) OVER "
+                 "(PARTITION BY l.\"shop\" ORDER BY l.avrogate_seq)") != NULL);
+    CHECK(strstr(text(&sql), "CAST(NULL AS NUMBER(9,2)), -2, 1, MAX(t.valid_to)") !=
+          NULL);
+    CHECK(strstr(text(&sql), "LAG(l.\"shop\")") == NULL); // a key is the same
+    buf_reset(&sql);
+    d = dialect_named("sqlserver");
+    d->put_close(&sql, d, &t, "t", "#s");
+    CHECK(strstr(text(&sql), "MERGE INTO t WITH (HOLDLOCK) AS t USING (SELECT "
+                             "s.[shop] AS [shop], s.avrogate_since") != NULL);
+    CHECK(strstr(text(&sql), "ON (t.is_current = 1 AND t.[shop] = s.[shop]) WHEN "
+                             "MATCHED THEN UPDATE SET valid_to = s.avrogate_since, "
+                             "is_current = 0;") != NULL);
+    buf_reset(&sql);
+    CHECK(dialect_put_index(&sql, d, 0, &t, "db.dbo.t"));
+    CHECK_STR(text(&sql), "CREATE UNIQUE INDEX [t_current] ON [db].[dbo].[t] ([shop]) "
+                          "WHERE is_current = 1");
+    buf_reset(&sql);
+    CHECK(dialect_put_index(&sql, dialect_named("sqlite"), 1, &t, "main.t"));
+    CHECK_STR(text(&sql), "CREATE INDEX \"main\".\"t_past\" ON \"t\" (\"shop\", "
+                          "valid_from)");
+    CHECK(!dialect_put_index(&sql, d, 2, &t, "t"));
+    CHECK(!dialect_put_index(&sql, dialect_named("snowflake"), 0, &t, "t"));
+    buf_free(&sql);
+    table_free(&t);
+}
+
 static void what_rules_said_is_added_or_set(void)
 {
     const struct rule_result r = {
@@ -292,7 +333,7 @@ static void a_quarantine_has_the_records_columns_and_its_own(void)
     struct err e = {0};
 
     CHECK_INT(table_append(&t, quarantine_columns, QUARANTINE_EXTRA, "x", &e), ERR_OK);
-    dialect_put_create(&sql, dialect_named("sqlserver"), &t, "t");
+    dialect_put_create(&sql, dialect_named("sqlserver"), &t, "t", true);
     CHECK(strstr(text(&sql),
                  "[sum] decimal(9,2) NOT NULL,\n    [_errors] nvarchar(max),\n    "
                  "[_topic] nvarchar(max),\n    [_partition] int,\n    [_offset] "
@@ -316,6 +357,7 @@ int main(void)
     RUN(what_cannot_be_bound_is_made_from_the_stage);
     RUN(a_tombstone_deletes_what_it_alone_names);
     RUN(keys_alone_leave_nothing_to_update);
+    RUN(a_history_is_worked_out_in_its_stage);
     RUN(what_rules_said_is_added_or_set);
     RUN(a_quarantine_has_the_records_columns_and_its_own);
     return REPORT();

@@ -267,6 +267,8 @@ bool loader_is_odbc(const struct loader_settings *s)
 
 struct odbc_options loader_odbc(const struct loader_settings *s)
 {
+    bool deletes = s->odbc_tombstones == 1;
+
     return (struct odbc_options){
         .connection = s->odbc_connection,
         .dsn = s->odbc_dsn,
@@ -279,8 +281,10 @@ struct odbc_options loader_odbc(const struct loader_settings *s)
         .reject_floor = s->odbc_reject_floor,
         .isolate = s->batch_rows < 10000 ? s->batch_rows : 10000,
         .evolve = s->odbc_evolve,
-        .mode = s->odbc_tombstones == 1 ? APPLY_MIRROR : (enum apply_mode)s->odbc_mode,
-        .keys = {s->odbc_key.items, s->odbc_key.n, false},
+        .mode = deletes && s->odbc_mode == APPLY_UPSERT ? APPLY_MIRROR
+                                                        : (enum apply_mode)s->odbc_mode,
+        .deletes = deletes,
+        .keys = {s->odbc_key.items, s->odbc_key.n, s->odbc_mode == APPLY_HISTORY},
         .quarantine = s->odbc_quarantine,
         .ids_keep_ms = s->odbc_ids_keep_ms,
         .array = s->odbc_array,
@@ -295,9 +299,9 @@ static enum err_kind open_odbc(struct loader *l, struct err *e)
 
     o.quality = l->quality;
     o.memory = l->memory;
-    if (l->s.odbc_tombstones == 1 && l->s.odbc_mode != APPLY_UPSERT)
+    if (o.deletes && o.mode != APPLY_MIRROR && o.mode != APPLY_HISTORY)
         return err_set(e, ERR_INVALID,
-                       "sink.odbc.tombstones delete: wanted mode upsert");
+                       "sink.odbc.tombstones delete: wanted mode upsert or history");
     return odbc_sink_open(&l->sink, &o, e);
 }
 

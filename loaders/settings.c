@@ -129,14 +129,15 @@ const struct conf_row loader_rows[] = {
     {"sink.odbc.table", CONF_TEXT, AT(odbc_table),
      .help = "table, schema.table or database.schema.table"},
     {"sink.odbc.mode", CONF_CHOICE, AT(odbc_mode), .fallback = "append",
-     .choices = "append|insert_ignore|upsert",
-     .help = "what becomes of a record: a row each; the first or the last of a key"},
+     .choices = "append|insert_ignore|upsert|history",
+     .help = "what becomes of a record: a row each; the first or the last of a key; "
+             "each change of a key with its time span"},
     {"sink.odbc.key", CONF_LIST, AT(odbc_key), .max = 16, .argument = "FIELD",
      .help = "fields that make a row the same row, for every mode but append"},
     {"sink.odbc.tombstones", CONF_CHOICE, AT(odbc_tombstones), .fallback = "reject",
      .choices = "reject|delete",
      .help = "a record without a value is set aside, or deletes the row of its key "
-             "(upsert)"},
+             "(upsert; in a history it ends it)"},
     {"sink.odbc.idempotency_keep", CONF_DURATION, AT(odbc_ids_keep_ms),
      .fallback = "7d", .min = 0, .max = DAY_MS * 365,
      .help = "how long the ids of records sent with an Idempotency-Key are remembered, "

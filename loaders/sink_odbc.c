@@ -579,6 +579,7 @@ static void close_sink(struct sink *sink)
     deletion_free(&s->deletion);
     arena_free(&s->arena);
     buf_free(&s->connection);
+    buf_free(&s->spans);
     buf_free(&s->remove);
     buf_free(&s->count);
     buf_free(&s->sql);
@@ -691,6 +692,7 @@ enum err_kind odbc_sink_open(struct sink **out, const struct odbc_options *o,
                             .connection = BUF_INIT(64 << 10),
                             .to = new_way(),
                             .aside = new_way(),
+                            .spans = BUF_INIT(4 << 20),
                             .remove = BUF_INIT(4 << 20),
                             .count = BUF_INIT(4 << 20),
                             .sql = BUF_INIT(8 << 20),

@@ -36,6 +36,7 @@ struct odbc_options {
     int64_t reject_floor, isolate;
     bool evolve;
     enum apply_mode mode;
+    bool deletes; // a tombstone removes the row of its key: APPLY_MIRROR, _HISTORY
     struct table_keys keys;          // of every mode but append
     struct quality *quality;         // the sift's; NULL = no rules
     struct transform_memory *memory; // the sift's; NULL = no dedupe

@@ -27,7 +27,7 @@ struct odbc_reject { // a record of the batch at hand that is set aside
 struct odbc_way {       // how rows get into a table
     struct buf quoted;  // its name
     struct table table; // of the record's columns; n 0 = not shaped yet
-    size_t own;         // columns of ours behind them, in table.columns, too
+    size_t own;         // columns of ours behind them that are bound, too
     char stage[40];     // "" = rows go straight to the table
     uint64_t stage_of;  // the connection that has it
     size_t extra;       // columns that are bound behind the table's
@@ -59,7 +59,7 @@ struct odbc_sink {
     bool stale;    // a statement no longer fits: look again
     bool reshaped; // ... and that was just done
     unsigned stages;
-    struct buf remove, count; // statements about the target; n 0 = none
+    struct buf spans, remove, count; // statements about the target; n 0 = none
     struct deletion deletion;
     struct bound rejects_bound, noted_bound;
 
@@ -144,7 +144,9 @@ void odbc_sweep_ids(struct odbc_sink *s);
 enum err_kind odbc_sink_shape(struct sink *s, struct av_schema *reader, struct err *e);
 /* Makes the stages where this connection has none yet; outside of a transaction. */
 enum err_kind odbc_need_stages(struct odbc_sink *s, struct err *e) MUST_USE;
-/* From the stage to the target; empty, it only asks whether that can be done. */
+/* From the stage to the target; empty, it only asks whether that can be done.  Of a
+ * history odbc_work_out() says first what changes. */
+enum err_kind odbc_work_out(struct odbc_sink *s, struct err *e) MUST_USE;
 enum err_kind odbc_apply_stage(struct odbc_sink *s, struct err *e) MUST_USE;
 
 /* What is set aside of the batch (sink_odbc_reject.c). */
@@ -154,6 +156,9 @@ enum err_kind odbc_check_limit(const struct odbc_sink *s, const struct batch *b,
                                struct err *e) MUST_USE;
 enum err_kind odbc_write_rejects(struct odbc_sink *s, const struct batch *b,
                                  struct err *e) MUST_USE;
+
+/* A field; false, and nothing is appended, when no database here holds the time. */
+bool odbc_put_time(struct buf *out, const struct dialect *d, int64_t ms);
 
 struct ledger_column { // of rows that go to a table of the ledger
     const char *name;
@@ -192,7 +197,7 @@ bool odbc_has_aside(const struct odbc_sink *s);
 enum err_kind odbc_put_rows(struct odbc_sink *s, struct odbc_way *w,
                             const uint8_t *rows, const struct bound_row *index,
                             size_t n, int64_t *hint, struct err *e) MUST_USE;
-/* With the columns of ours; for as long as the way stays. */
+/* With the columns of ours that are bound; for as long as the way stays. */
 struct table odbc_way_all(const struct odbc_way *w);
 enum err_kind odbc_sink_write(struct sink *s, const struct batch *b, struct sift *sift,
                               struct receipt *r, struct err *e);

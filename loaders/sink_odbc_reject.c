@@ -116,13 +116,17 @@ enum err_kind odbc_put_ledger_rows(struct odbc_sink *s, struct bound *bound,
     return rc;
 }
 
-/* A time no database here holds is none. */
-static void put_time_or_null(struct buf *out, const struct dialect *d, int64_t ms)
+bool odbc_put_time(struct buf *out, const struct dialect *d, int64_t ms)
 {
     struct err ignored = {0};
     int64_t most = (d->year_max - 1970) * INT64_C(365) * 86400000;
 
-    if (ms < 0 || ms > most || copy_timestamp(out, ms, 1000, &ignored) != ERR_OK)
+    return ms >= 0 && ms <= most && copy_timestamp(out, ms, 1000, &ignored) == ERR_OK;
+}
+
+static void put_time_or_null(struct buf *out, const struct dialect *d, int64_t ms)
+{
+    if (!odbc_put_time(out, d, ms))
         copy_null(out);
 }
 

@@ -42,6 +42,22 @@ struct table odbc_way_all(const struct odbc_way *w)
     return all;
 }
 
+static bool is_aside(const struct odbc_sink *s, const struct odbc_way *w)
+{
+    return w == &s->aside;
+}
+
+static bool is_history(const struct odbc_sink *s, const struct odbc_way *w)
+{
+    return w == &s->to && s->o.mode == APPLY_HISTORY;
+}
+
+/* Columns of ours behind a record's. */
+static size_t own_columns(const struct odbc_sink *s, const struct odbc_way *w)
+{
+    return is_aside(s, w) ? QUARANTINE_EXTRA : is_history(s, w) ? HISTORY_COLUMNS : 0;
+}
+
 /* --- what there is ---------------------------------------------------------------- */
 
 struct there { // the table as it is
@@ -216,8 +232,14 @@ static enum err_kind fit(struct steps *st, struct table *t, const struct there *
 
     for (size_t i = 0; i < t->n; i++) {
         const struct odbc_column *h = find(t->columns[i].name, has);
+        bool spans = is_history(s, st->w) && i >= t->n - HISTORY_COLUMNS;
         if (h != NULL) {
             TRY(fit_column(st, &t->columns[i], h, e));
+        } else if (spans) { // of the rows that are there nobody knows since when
+            return err_set(e, ERR_INVALID,
+                           "table %s has no column %s, which a history needs: "
+                           "valid_from, valid_to and is_current",
+                           target(st), t->columns[i].name);
         } else if (s->o.evolve) {
             dialect_put_add(&st->text, s->d, target(st), &t->columns[i]);
             end_step(st);
@@ -252,6 +274,16 @@ static enum err_kind check_names(const struct dialect *d, const struct table *t,
     return ERR_OK;
 }
 
+static void put_indexes(struct steps *st, const struct table *all)
+{
+    struct table t = *all;
+
+    t.n -= own_columns(st->s, st->w);
+    for (size_t i = 0; dialect_put_index(&st->text, st->s->d, i, &t, st->s->o.table);
+         i++)
+        end_step(st);
+}
+
 static enum err_kind plan(struct steps *st, struct table *t, const struct there *has,
                           struct err *e)
 {
@@ -263,15 +295,12 @@ static enum err_kind plan(struct steps *st, struct table *t, const struct there 
     if (has->is) {
         TRY(fit(st, t, has, e));
     } else {
-        dialect_put_create(&st->text, s->d, t, target(st));
+        dialect_put_create(&st->text, s->d, t, target(st), !is_history(s, st->w));
         end_step(st);
+        if (is_history(s, st->w))
+            put_indexes(st, t);
     }
     return buf_status(&st->text, e);
-}
-
-static bool is_aside(const struct odbc_sink *s, const struct odbc_way *w)
-{
-    return w == &s->aside;
 }
 
 /* The columns' forms and keys are the Postgres sink's; the words are the dialect's. */
@@ -290,9 +319,10 @@ static enum err_kind make_table(const struct steps *st, struct av_schema *reader
         t->columns[i].item = NULL; // an SQL array, which ODBC has no parameters for
         t->columns[i].form = FORM_JSONB;
     }
-    if (!is_aside(st->s, st->w))
-        return ERR_OK;
-    rc = table_append(t, quarantine_columns, QUARANTINE_EXTRA, "the quarantine", e);
+    if (is_aside(st->s, st->w))
+        rc = table_append(t, quarantine_columns, QUARANTINE_EXTRA, "the quarantine", e);
+    else if (is_history(st->s, st->w))
+        rc = table_append(t, history_columns, HISTORY_COLUMNS, "a history", e);
     if (rc != ERR_OK)
         table_free(t);
     return rc;
@@ -355,7 +385,10 @@ static void compose_way(struct odbc_sink *s, struct odbc_way *w, enum apply_mode
         return;
     dialect_put_stage(&w->make, s->d, mode, &t, w->stage);
     put_text(&w->make);
-    s->d->put_apply(&w->apply, s->d, mode, &t, name_of(w), w->stage);
+    if (mode == APPLY_HISTORY)
+        dialect_put_begun(&w->apply, s->d, &t, name_of(w), w->stage);
+    else
+        s->d->put_apply(&w->apply, s->d, mode, &t, name_of(w), w->stage);
     put_text(&w->apply);
 }
 
@@ -365,30 +398,39 @@ static void compose(struct odbc_sink *s)
 
     compose_way(s, w, s->o.mode);
     s->rows.extra = (uint16_t)w->extra;
+    buf_reset(&s->spans);
     buf_reset(&s->remove);
     buf_reset(&s->count);
     if (s->o.mode == APPLY_APPEND)
         return;
     dialect_put_count(&s->count, s->d, s->o.mode, &w->table, name_of(w), w->stage);
     put_text(&s->count);
+    if (s->o.mode == APPLY_HISTORY) {
+        dialect_put_spans(&s->spans, s->d, &w->table, name_of(w), w->stage);
+        put_text(&s->spans);
+        s->d->put_close(&s->remove, s->d, &w->table, name_of(w), w->stage);
+        put_text(&s->remove);
+    }
     if (s->o.mode != APPLY_MIRROR || s->d->put_delete == NULL)
         return;
     s->d->put_delete(&s->remove, s->d, &w->table, name_of(w), w->stage);
     put_text(&s->remove);
 }
 
-static void adopt_way(struct odbc_way *w, const struct table *t, size_t own)
+/* Of the columns of ours `bound` are handed over, the others are the statements'. */
+static void adopt_way(struct odbc_sink *s, struct odbc_way *w, const struct table *t,
+                      size_t bound)
 {
     if (w->table.n > 0)
         table_free(&w->table);
     w->table = *t;
-    w->own = own;
-    w->table.n -= own;
+    w->table.n -= own_columns(s, w);
+    w->own = bound;
 }
 
 static void adopt(struct odbc_sink *s, const struct table *t)
 {
-    adopt_way(&s->to, t, 0);
+    adopt_way(s, &s->to, t, 0);
     s->stale = false;
     rows_use(&s->rows, &s->to.table);
     deletion_use(&s->deletion, &s->to.table);
@@ -397,7 +439,7 @@ static void adopt(struct odbc_sink *s, const struct table *t)
 
 static void adopt_aside(struct odbc_sink *s, const struct table *t)
 {
-    adopt_way(&s->aside, t, QUARANTINE_EXTRA);
+    adopt_way(s, &s->aside, t, QUARANTINE_EXTRA);
     compose_way(s, &s->aside, APPLY_APPEND);
     // the columns of ours come behind a decoded row, and then what a stage has
     s->aside_rows.extra = (uint16_t)(QUARANTINE_EXTRA + s->aside.extra);
@@ -420,6 +462,12 @@ enum err_kind odbc_need_stages(struct odbc_sink *s, struct err *e)
     return need_stage(s, &s->aside, e);
 }
 
+enum err_kind odbc_work_out(struct odbc_sink *s, struct err *e)
+{
+    return s->spans.n > 0 ? odbc_run(&s->db, (const char *)s->spans.p, NULL, e)
+                          : ERR_OK;
+}
+
 enum err_kind odbc_apply_stage(struct odbc_sink *s, struct err *e)
 {
     if (s->remove.n > 0)
@@ -433,7 +481,7 @@ static enum err_kind try_apply(struct odbc_sink *s, struct err *e)
     if (s->to.stage[0] == '\0')
         return ERR_OK;
     TRY(need_stage(s, &s->to, e));
-    if (odbc_apply_stage(s, e) == ERR_OK)
+    if (odbc_work_out(s, e) == ERR_OK && odbc_apply_stage(s, e) == ERR_OK)
         return ERR_OK;
     return err_prefix(e, "%s cannot be merged into", name_of(&s->to));
 }
@@ -557,7 +605,8 @@ enum err_kind odbc_sink_plan(struct sink *sink, struct av_schema *reader,
     }
     put_comment(ddl, "stage", &s->to.make);
     put_comment(ddl, "rows", &s->to.insert);
-    put_comment(ddl, "tombstones", &s->remove);
+    put_comment(ddl, "changes", &s->spans);
+    put_comment(ddl, s->o.mode == APPLY_HISTORY ? "ends" : "tombstones", &s->remove);
     put_comment(ddl, "apply", &s->to.apply);
     put_comment(ddl, "quarantine", &s->aside.insert);
     return ERR_OK;

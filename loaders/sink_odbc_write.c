@@ -63,7 +63,7 @@ static void add_row(struct odbc_sink *s, size_t at, size_t record, int32_t id)
 
 static bool is_deletion(const struct odbc_sink *s, const struct record *rec)
 {
-    return s->o.mode == APPLY_MIRROR && rec->value.p == NULL;
+    return s->o.deletes && rec->value.p == NULL;
 }
 
 static void note_id(int32_t *ids, size_t *n, int32_t id)
@@ -84,6 +84,8 @@ static void put_extra(struct odbc_sink *s, const struct record *rec)
         copy_int8(&s->rows.out, rec->offset);
     if (s->to.extra > 1)
         (void)!copy_int4(&s->rows.out, is_deletion(s, rec), &never);
+    if (s->to.extra > 2 && !odbc_put_time(&s->rows.out, s->d, rec->timestamp_ms))
+        (void)!odbc_put_time(&s->rows.out, s->d, wall_ms());
 }
 
 static enum err_kind check_row(struct odbc_sink *s, size_t at, const struct record *rec,
@@ -256,6 +258,7 @@ static enum err_kind apply(struct odbc_sink *s, size_t staged, struct err *e)
         s->grown += (int64_t)staged;
         return ERR_OK;
     }
+    TRY(odbc_work_out(s, e));
     TRY(odbc_ask(&s->db, (const char *)s->count.p, &a, e));
     int64_t keys = odbc_number(&a, 0), there = odbc_number(&a, 1);
     int64_t stay = odbc_number(&a, 2);

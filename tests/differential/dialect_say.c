@@ -54,11 +54,27 @@ static void say(const struct dialect *d, const char *what)
     buf_reset(&sql);
 }
 
+/* All but what puts in the new rows, which is left to be said. */
+static void say_history(const struct dialect *d, const struct table *t,
+                        const char *stage)
+{
+    dialect_put_create(&sql, d, t, "staging.t", false);
+    say(d, "create_aside");
+    for (size_t i = 0; dialect_put_index(&sql, d, i, t, "staging.t"); i++)
+        say(d, "index");
+    dialect_put_spans(&sql, d, t, "staging.t", stage);
+    say(d, "spans");
+    d->put_close(&sql, d, t, "staging.t", stage);
+    say(d, "close");
+    dialect_put_begun(&sql, d, t, "staging.t", stage);
+}
+
 static void say_table(const struct dialect *d, struct table *t)
 {
-    static const char *const modes[] = {"append", "insert_ignore", "upsert", "mirror"};
+    static const char *const modes[] = {"append", "insert_ignore", "upsert", "history",
+                                        "mirror"};
 
-    dialect_put_create(&sql, d, t, "staging.t");
+    dialect_put_create(&sql, d, t, "staging.t", true);
     say(d, "create");
     for (size_t i = 0; i < t->n; i++) {
         dialect_put_add(&sql, d, "staging.t", &t->columns[i]);
@@ -78,7 +94,10 @@ static void say_table(const struct dialect *d, struct table *t)
         say(d, "stage");
         dialect_put_insert(&sql, d, t, stage, stage_extra(mode), 1);
         say(d, "insert");
-        d->put_apply(&sql, d, mode, t, "staging.t", stage);
+        if (mode == APPLY_HISTORY)
+            say_history(d, t, stage);
+        else
+            d->put_apply(&sql, d, mode, t, "staging.t", stage);
         say(d, modes[mode]);
         if (mode == APPLY_APPEND)
             continue;
@@ -162,7 +181,7 @@ static void say_aside(const struct dialect *d, const struct table *with_key)
         t.columns[i].key = false;
     if (table_append(&t, quarantine_columns, QUARANTINE_EXTRA, "", &e) != ERR_OK)
         abort();
-    dialect_put_create(&sql, d, &t, "staging.q");
+    dialect_put_create(&sql, d, &t, "staging.q", true);
     say(d, "create_aside");
     dialect_put_add(&sql, d, "staging.q", &t.columns[t.n - QUARANTINE_EXTRA]);
     say(d, "add");

@@ -10,11 +10,13 @@ from sqlglot import exp
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 READS = {"postgres": "postgres", "sqlite": "sqlite", "sqlserver": "tsql", "snowflake": "snowflake", "generic": "trino"}
 WANTED = {"create": exp.Create, "add": exp.Alter, "widen": exp.Alter, "relax": exp.Alter, "stage": exp.Create, "insert": exp.Insert,
-          "count": exp.Select, "append": exp.Insert, "ledger": exp.Create, "literals": exp.Insert, "delete": exp.Delete, "update": exp.Update, "create_aside": exp.Create, "audit": exp.Select, "copy_into": exp.Copy}
+          "count": exp.Select, "append": exp.Insert, "ledger": exp.Create, "literals": exp.Insert, "delete": exp.Delete, "update": exp.Update, "create_aside": exp.Create,
+          "index": exp.Create, "spans": exp.Insert, "history": exp.Insert, "audit": exp.Select, "copy_into": exp.Copy}
 # session settings and transactions' words: sqlglot keeps them as they are, or refuses them
 UNREAD = {"greet", "end_session", "savepoint"}
 # words that it has not heard of, all of them in their manuals: "ALTER TABLE (Transact-SQL)", DEFAULT .. WITH VALUES; SQL:2003, 11.3
-UNKNOWN = [(" WITH VALUES", ""), ("CREATE LOCAL TEMPORARY", "CREATE TEMPORARY"), (" ON COMMIT PRESERVE ROWS", "")]
+# "CREATE INDEX" of sqlite.org has a schema before the index's name
+UNKNOWN = [('INDEX "staging".', "INDEX "), (" WITH VALUES", ""), ("CREATE LOCAL TEMPORARY", "CREATE TEMPORARY"), (" ON COMMIT PRESERVE ROWS", "")]
 said, failed = collections.Counter(), 0
 
 
@@ -31,13 +33,16 @@ def check(dialect, what, sql):
     wanted = WANTED.get(what)
     if what in ("insert_ignore", "upsert", "mirror", "once"):
         wanted = exp.Insert if dialect in ("postgres", "sqlite") else exp.Merge
+    if what == "close":
+        wanted = exp.Update if dialect in ("postgres", "sqlite") else exp.Merge
     if not isinstance(tree, wanted):
         raise ValueError("a %s, wanted %s" % (type(tree).__name__, wanted.__name__))
     if list(tree.find_all(exp.Command)):
         raise ValueError("a part that the parser does not know")
     if wanted is exp.Merge:
         kinds = {(bool(w.args["matched"]), type(w.args["then"]).__name__) for w in tree.find_all(exp.When)}
-        full = {"upsert": {(True, "Update"), (False, "Insert")}, "mirror": {(True, "Var"), (True, "Update"), (False, "Insert")}}
+        full = {"upsert": {(True, "Update"), (False, "Insert")}, "mirror": {(True, "Var"), (True, "Update"), (False, "Insert")},
+                "close": {(True, "Update")}}
         full = full.get(what, {(False, "Insert")})
         if kinds != full:
             raise ValueError("branches %s, wanted %s" % (kinds, full))
@@ -61,7 +66,9 @@ def check(dialect, what, sql):
             raise ValueError("options %s" % options)
     if what == "create" and tree.find(exp.PrimaryKey) is None:
         raise ValueError("no primary key")
-    if what == "create_aside" and (tree.find(exp.PrimaryKey) or {c.name.lower() for c in tree.find_all(exp.ColumnDef)} <
+    if what == "spans" and (len(list(tree.find_all(exp.Union))) != 2 or len({str(w.args["partition_by"][0].name) for w in tree.find_all(exp.Window)}) != 1):
+        raise ValueError("not past, present and batch, by key")
+    if what == "create_aside" and (tree.find(exp.PrimaryKey) or "_errors" in sql.lower() and {c.name.lower() for c in tree.find_all(exp.ColumnDef)} <
                                    {"_errors", "_topic", "_partition", "_offset", "_run_id", "_quarantined", "shop", "tags"}):
         raise ValueError("a key, or not its columns")
     again = sqlglot.parse_one(tree.sql(dialect=READS[dialect]), read=READS[dialect])

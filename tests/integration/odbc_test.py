@@ -185,6 +185,79 @@ def keys_keep_the_last_or_the_first_record():
         w.contiguous()
 
 
+DATED = {"type": "record", "name": "Dated", "fields": KEYED["fields"] + [
+    {"name": "note", "type": "string"}, {"name": "tags", "type": {"type": "map", "values": "int"}},
+    {"name": "cost", "type": ["null", {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}]}]}
+
+
+def spans_of(ops):
+    """{key: [(value, from, to)]}: by the records' order; time never goes back."""
+    lines = {}
+    for key, value, at in ops:
+        line = lines.setdefault(key, [])
+        if (line[-1][0] if line else None) == value:
+            continue
+        at = max([at] + [x[1] for x in line])
+        if line and line[-1][0]:
+            line[-1] = (line[-1][0], line[-1][1], at)
+        line.append((value, at, None))
+    return {k: [x for x in line if x[0]] for k, line in lines.items() if any(x[0] for x in line)}
+
+
+def a_history_has_every_change_with_its_span():
+    def at(to):
+        w = Table(to, schema=DATED, sink__odbc__mode="history", sink__odbc__key=["shop", "item"], sink__odbc__tombstones="delete",
+                  sink__odbc__reject_limit=100, batch__age="30ms", config={"retention.ms": "-1"})
+        id, schema = w.registry.register(w.name + "-key", KEY)
+        ordered = Producer({"bootstrap.servers": KAFKA, "enable.idempotence": True, "log_level": 0})
+        ops, bad, base = [], 0, 1_700_000_000_000
+        for kill in (True, False):
+            if not kill and to != "sqlite":  # what a constraint refuses is found by halves, and its neighbours stay in order
+                w.ask("ALTER TABLE %s ADD CHECK (price < 100)" % w.name)
+            for _ in range(300):
+                key, when = ("s%d'" % random.randrange(4), random.randrange(6)), base + random.randrange(100000)
+                value = (random.choice([None, 1.5]), random.choice(["a", "a ", "A"]), random.choice(["{}", '{"k":1}']),
+                         random.choice([None, decimal.Decimal("7.50")]))
+                refused = not kill and to != "sqlite" and random.random() < 0.02
+                gone = not refused and random.random() < 0.15
+                record = {"shop": key[0], "item": key[1], "price": 500.0 if refused else value[0], "note": value[1],
+                          "tags": json.loads(value[2]), "cost": value[3]}
+                ordered.produce(w.name, None if gone else w.encode(record), framed(id, schema, {"shop": key[0], "item": key[1], "who": ""}),
+                                partition=int(key[0][1]) % 2, timestamp=when)
+                bad += refused
+                if not refused:
+                    ops.append((key, None if gone else value, when))
+            ordered.flush()
+            if kill:
+                p = w.start(batch__rows=17, **w.static())
+                wait("first rows", w.rows)
+                time.sleep(random.random() * 0.2)
+                p.kill()
+                p.wait()
+            else:
+                same(w.finish(batch__rows=60, **w.static()), 0, "exit")
+        got = {}
+        ms = lambda x: x if x is None else round((datetime.datetime.fromisoformat(x) if isinstance(x, str) else x).timestamp() * 1000)
+        for shop, item, price, note, tags, cost, since, until, current in w.ask(
+                "SELECT shop, item, price, note, tags, cost, valid_from, valid_to, is_current FROM " + w.name):
+            same(bool(current), until is None, "is_current")
+            tags = json.dumps(tags if isinstance(tags, dict) else json.loads(tags), separators=(",", ":"))
+            got.setdefault((shop, item), []).append(((price, note, tags, cost and decimal.Decimal(cost)), ms(since), ms(until)))
+        order = lambda spans: sorted(spans, key=lambda x: (x[1], x[2] or 1 << 60, repr(x[0])))
+        same({k: order(v) for k, v in got.items()}, {k: order(v) for k, v in spans_of(ops).items()}, "spans in " + to)
+        total, loaded, duplicate, rejected = w.counts()
+        same((total, loaded + duplicate, rejected), (600, 600 - bad, bad), "audit of " + to)
+        w.contiguous()  # and rows_added is the table's count
+        if to == "generic":
+            return
+        index = "SELECT count(*) FROM " + ("sqlite_master WHERE type = 'index' AND tbl_name" if to == "sqlite" else "pg_indexes WHERE tablename") + " = %s"
+        same(w.one(index, w.name), 2, "indexes of " + to)
+        w.ask("ALTER TABLE %s RENAME COLUMN valid_to TO until" % w.name)
+        p = subprocess.run([AVROGATE, "load", "-c", w.pipeline(), "--plan"], capture_output=True, text=True, timeout=30)
+        same((p.returncode, "no column valid_to, which a history needs" in p.stderr), (1, True), "without its columns: " + p.stderr)
+    each(at, "sqlite", "postgres", "generic")
+
+
 READING = {"type": "record", "name": "Reading", "fields": [
     {"name": "id", "type": "long"}, {"name": "city", "type": ["null", "string"]}, {"name": "temp", "type": ["null", "double"]},
     {"name": "tags", "type": {"type": "map", "values": "int"}}]}
@@ -639,7 +712,7 @@ def the_plan_is_shown_and_wrong_settings_are_said():
         same(w.rows(), 0, "nothing was made")
     w = Table("sqlite")
     for settings, words in [({"sink__odbc__dialect": "klingon"}, "wanted auto, postgres"), ({"sink__odbc__mode": "upsert"}, "wants sink.odbc.key"),
-                            ({"sink__odbc__tombstones": "delete"}, "wanted mode upsert"), ({"sink__odbc__key": ["id"]}, "mode append has no use"), ({"sink__odbc__dsn": "x"}, "wanted one of them"),
+                            ({"sink__odbc__tombstones": "delete"}, "wanted mode upsert or history"), ({"sink__odbc__key": ["id"]}, "mode append has no use"), ({"sink__odbc__dsn": "x"}, "wanted one of them"),
                             ({"audit__url": URL}, "own database alone")]:
         p = load(w, **settings)
         same((p.returncode, words in p.stderr), (2, True), p.stderr)
@@ -653,7 +726,7 @@ def the_plan_is_shown_and_wrong_settings_are_said():
 
 if __name__ == "__main__":
     run_all([killed_again_and_again_loses_and_doubles_nothing, keys_keep_the_last_or_the_first_record,
-             rules_keep_their_word_killed_in_the_middle,
+             a_history_has_every_change_with_its_span, rules_keep_their_word_killed_in_the_middle,
              tombstones_whose_key_names_no_row_are_set_aside,
              a_record_sent_twice_under_one_id_is_one_row,
              a_person_pauses_resumes_and_resets_it, what_runs_did_is_told_by_odbc,
