@@ -530,13 +530,7 @@ static enum err_kind read_transform(struct engine *g, struct err *e)
 static enum err_kind open_parts(struct engine *g, struct err *e)
 {
     const struct aggregator_settings *s = g->s;
-    struct agg_asked asked = {.keys = &s->key,
-                              .columns = &s->columns,
-                              .time_field = s->time_field,
-                              .window_ms = s->window_ms,
-                              .grace_ms = s->grace_ms,
-                              .keep_ms = s->keep_ms,
-                              .ahead_ms = s->ahead_ms};
+    struct agg_asked asked = aggregator_asked(s);
     struct rc_options o = {.urls = s->registry.items,
                            .n_urls = s->registry.n,
                            .login = s->login,

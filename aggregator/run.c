@@ -5,6 +5,7 @@
 #include "aggregator/out_kafka.h"
 #include "aggregator/out_postgres.h"
 #include "aggregator/reset.h"
+#include "aggregator/sample.h"
 #include "aggregator/web.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -34,6 +35,7 @@ static const struct conf_program program = {
         "told to stop; 1 stopped by something that a person must mend;\n2 wrong "
         "settings.\n\nTo count anew: `avrogate aggregate reset --help`.",
     .examples =
+        "  avrogate aggregate -c invoices.yaml --sample 1000\n"
         "  avrogate aggregate -c invoices.yaml --print 5s\n"
         "  avrogate aggregate -c invoices.yaml --until-end --print 1h\n"
         "  avrogate aggregate -c invoices.yaml --listen 127.0.0.1:9470\n"
@@ -285,6 +287,19 @@ static int run(const struct aggregator_settings *s, const sigset_t *signals,
     return why[0] != '\0' ? 1 : 0;
 }
 
+static int show_sample(const struct aggregator_settings *s, struct err *e)
+{
+    struct buf text = BUF_INIT((size_t)1 << 30);
+
+    enum err_kind rc = aggregator_sample(s, &text, e);
+    if (rc == ERR_OK)
+        fwrite(text.p, 1, text.n, stdout);
+    else
+        fprintf(stderr, "avrogate aggregate: %s\n", e->msg);
+    buf_free(&text);
+    return rc == ERR_OK ? 0 : 1;
+}
+
 static int complain(struct conf *conf, const struct err *e)
 {
     fprintf(stderr, "avrogate aggregate: %s\n", e->msg);
@@ -322,7 +337,7 @@ int cmd_aggregate(int argc, char **argv)
         sigaddset(&signals, SIGINT);
         pthread_sigmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
-        code = run(&s, &signals, &e);
+        code = s.sample > 0 ? show_sample(&s, &e) : run(&s, &signals, &e);
         if (code == 2)
             return complain(&conf, &e);
     }

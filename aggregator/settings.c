@@ -84,6 +84,11 @@ const struct conf_row aggregator_rows[] = {
      .max = INT64_C(1) << 40, .help = "at most so many of its rows; 0 = all"},
     {"for", CONF_DURATION, AT(for_ms), .fallback = "0", .min = 0, .max = DAY_MS * 365,
      .help = "run for so long, then end; 0 = until told to stop"},
+    {"sample", CONF_INT, AT(sample), .flag = "sample", .fallback = "0", .min = 0,
+     .max = 1000000,
+     .help =
+         "show the table that so many of the topic's last records would make, write "
+         "nothing, and end"},
     {"until_end", CONF_BOOL, AT(until_end), .flag = "until-end",
      .help = "end when everything on the topic at the start is counted"},
     {"listen", CONF_TEXT, AT(listen), .argument = "HOST:PORT",
@@ -95,6 +100,17 @@ const struct conf_row aggregator_rows[] = {
 
 /* --- what follows from them --------------------------------------------------------
  */
+
+struct agg_asked aggregator_asked(const struct aggregator_settings *s)
+{
+    return (struct agg_asked){.keys = &s->key,
+                              .columns = &s->columns,
+                              .time_field = s->time_field,
+                              .window_ms = s->window_ms,
+                              .grace_ms = s->grace_ms,
+                              .keep_ms = s->keep_ms,
+                              .ahead_ms = s->ahead_ms};
+}
 
 char *aggregator_changelog(const struct aggregator_settings *s)
 {

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "aggregate/spec.h"
 #include "base/conf.h"
 #include "kafka/client.h"
 #include "registry-client/login.h"
@@ -35,12 +36,14 @@ struct aggregator_settings { // filled by the rows of aggregator_rows
     const char *audit_url;
 
     int64_t print_ms, print_rows;
-    int64_t for_ms;
+    int64_t for_ms, sample; // records; 0 = count
     bool until_end;
     const char *listen, *log_level;
 };
 
 extern const struct conf_row aggregator_rows[];
+
+struct agg_asked aggregator_asked(const struct aggregator_settings *s); // borrows
 
 /* What is not given has a name made of another's; the caller frees it. */
 char *aggregator_changelog(const struct aggregator_settings *s); // JOB-changelog

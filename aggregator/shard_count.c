@@ -79,6 +79,11 @@ static void set_aside(struct shard *s, const struct kf_message *m,
                       const struct sifted *it, const struct err *why)
 {
     s->now.rejected++;
+    if (s->told != NULL) {
+        buf_printf(s->told, "%s/%" PRId32 "@%" PRId64 " set aside (%s): %s\n",
+                   s->w.settings->topic, m->partition, m->offset, it->stage, why->msg);
+        return;
+    }
     log_event(s->now.rejected <= 10 ? LOG_WARN : LOG_DEBUG, "record set aside",
               LOG_S("job", s->w.settings->job), LOG_I("partition", m->partition),
               LOG_I("offset", m->offset), LOG_S("stage", it->stage),

@@ -47,6 +47,7 @@ struct shard {
     struct agg_shape shape;
     struct arena shape_mem;
     struct agg_position now; // beyond the last commit
+    struct buf *told;        // what is set aside, for people; NULL = it is logged
     struct arena letters_mem;
     struct kf_record *letters; // set aside, until the commit
     size_t n_letters, cap_letters;

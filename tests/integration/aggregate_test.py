@@ -214,6 +214,32 @@ def killed_in_the_middle_of_a_window_dedupe_remembers():
     group.close()
 
 
+def a_sample_shows_the_table_and_writes_nothing():
+    w = Invoices(parts=2, transform=[{"filter": "pieces != 7"}, {"dedupe": {"key": ["customer", "pieces"]}}, {"rename": {"total": "sum"}}],
+                 aggregate={"key": ["customer"], "columns": {"n": "count", "revenue": "sum(sum)"}}, dead_letters="dead")
+    w.more["dead_letters"] = w.name + ".dlq"
+    sample = lambda n: subprocess.run([AVROGATE, "aggregate", "-c", w.file(), "--sample", str(n)], capture_output=True, text=True, timeout=60)
+    same(sample(5).stdout, "the topic is empty\n", "of nothing")
+    for i in range(4):  # 1: a, 2: b, 3: a, 4: b
+        w.invoice("ab"[i % 2], 100 * i, i, partition=i % 2)
+    w.invoice("a", 10 ** 6, 2, partition=0)  # as the third
+    w.invoice("b", 10 ** 6, 7, partition=1)
+    w.producer.produce(w.name, b"rubbish", partition=1)
+    w.producer.flush()
+    before = set(w.admin.list_topics(timeout=10).topics)
+    p = sample(6)
+    same((p.returncode, p.stderr if p.returncode else ""), (0, ""), "exit")
+    same(p.stdout.replace(w.name, "t").splitlines(), [
+        "t/1@3 set aside (frame): frame starts with 0x72, not 0x00",
+        "+--------+-+-------+", "|customer|n|revenue|", "+--------+-+-------+", "|a       |2|   2.00|", "|b       |1|   3.00|", "+--------+-+-------+",
+        "6 records of t (0@0-2, 1@1-3): 3 counted, 0 late, 2 filtered, 1 set aside.  Nothing was written."], "sample")
+    same(set(w.admin.list_topics(timeout=10).topics) - before, set(), "topics made")
+    same([g.group_id for g in w.admin.list_consumer_groups().result().valid if g.group_id == w.name], [], "groups made")
+    w.more["aggregate"] = {"key": ["customer"], "columns": {"n": "sum(nobody)"}}
+    p = sample(6)
+    same((p.returncode, "nobody" in p.stderr), (1, True), "what does not fit: " + p.stderr)
+
+
 def transforms_that_do_not_fit_stop_the_run():
     w = Invoices(parts=1)
     w.invoice("a", 100)
