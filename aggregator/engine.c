@@ -49,8 +49,9 @@ struct engine {
     struct kf_admin *admin;
     struct kf_consumer *consumer;
     int64_t began_ms, grumbled_ms, looked_ms;
-    int64_t troubled_ms; // of the last trouble, 0 = none that still counts
-    bool was_given;      // partitions, at least once
+    int64_t clock_zero_ms; // the wall clock's, when clock_ms() was 0, as of began_ms
+    int64_t troubled_ms;   // of the last trouble, 0 = none that still counts
+    bool was_given;        // partitions, at least once
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -121,6 +122,8 @@ static bool is_over(const struct engine *g)
 
 static enum err_kind prepare(struct engine *g, struct err *e)
 {
+    struct conf_pair stamped = AGGREGATOR_STAMPED;
+    struct conf_pairs config = {&stamped, 1};
     int32_t n;
 
     if (g->admin == NULL)
@@ -129,7 +132,7 @@ static enum err_kind prepare(struct engine *g, struct err *e)
     if (g->s->dead_letters != NULL) {
         int32_t letters;
         TRY(kf_topic_create(g->admin, g->s->dead_letters, n, (int16_t)g->s->replication,
-                            NULL, ASK_MS, e));
+                            &config, ASK_MS, e));
         TRY(kf_topic_partitions(g->admin, g->s->dead_letters, &letters, ASK_MS, e));
     }
     TRY(aggregator_make_changelog(g->admin, g->s, g->changelog, n, ASK_MS, e));
@@ -183,7 +186,8 @@ static struct hand *add_hand(struct engine *g, int32_t partition)
                             .changelog = g->changelog,
                             .transform = g->transform,
                             .rc = g->rc,
-                            .consumer = g->consumer};
+                            .consumer = g->consumer,
+                            .clock_zero_ms = g->clock_zero_ms};
     struct hand *h = mem_alloc(sizeof *h);
 
     h->partition = partition;
@@ -570,6 +574,7 @@ enum err_kind engine_open(struct engine **out, const struct aggregator_settings 
     g->s = s;
     g->group.ops = &ops;
     g->began_ms = clock_ms();
+    g->clock_zero_ms = wall_ms() - g->began_ms;
     g->group_name = aggregator_group(s);
     g->subject = aggregator_subject(s);
     g->changelog = aggregator_changelog(s);

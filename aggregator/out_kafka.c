@@ -263,8 +263,9 @@ static enum err_kind ask_positions(struct published *p, int64_t *positions, size
 
 static enum err_kind make_topic(struct published *p, size_t n, struct err *e)
 {
-    struct conf_pair compact = {"cleanup.policy", "compact", false};
-    struct conf_pairs config = {&compact, 1};
+    struct conf_pair items[] = {{"cleanup.policy", "compact", false},
+                                AGGREGATOR_STAMPED};
+    struct conf_pairs config = {items, sizeof items / sizeof *items};
     struct kf_admin *admin;
 
     TRY(kf_admin_open(&admin, p->s->bootstrap, &p->s->kafka, e));

@@ -161,6 +161,7 @@ enum err_kind aggregator_make_changelog(struct kf_admin *a,
                                         int timeout_ms, struct err *e)
 {
     struct conf_pair items[] = {{"cleanup.policy", "compact", false},
+                                AGGREGATOR_STAMPED,
                                 {"segment.bytes", "67108864", false},
                                 {"min.cleanable.dirty.ratio", "0.3", false}};
     struct conf_pairs config = {items, sizeof items / sizeof *items};

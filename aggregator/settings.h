@@ -52,6 +52,14 @@ char *aggregator_subject(const struct aggregator_settings *s);   // TOPIC-value
 /* Whose the partition is: the transactional.id of its writer; the caller frees it. */
 char *aggregator_name(const struct aggregator_settings *s, int32_t partition);
 
+/* A struct conf_pair of every topic that is made here: the brokers stamp its records.
+ * From whose clock is an hour ahead they would take none
+ * (message.timestamp.after.max.ms), and the table would stand still. */
+#define AGGREGATOR_STAMPED                               \
+    {                                                    \
+        "message.timestamp.type", "LogAppendTime", false \
+    }
+
 /* The changelog of a topic of so many partitions, made when it is not there.
  * ERR_INVALID: it is there, and cannot be used. */
 enum err_kind aggregator_make_changelog(struct kf_admin *a,

@@ -31,6 +31,7 @@ struct shard_world { // what all shards share; borrowed
     const struct transform *transform; // NULL = none
     struct rc *rc;
     struct kf_consumer *consumer; // for its membership in the group
+    int64_t clock_zero_ms;        // what the wall clock said when clock_ms() was 0
 };
 
 enum shard_phase {

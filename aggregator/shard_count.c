@@ -191,9 +191,19 @@ static enum err_kind prepare(struct shard *s, const struct batch *b, struct err 
     }
 }
 
-struct moment {
-    int64_t ms, ns; // the wall clock's, once a parcel
+struct moment { // once a parcel
+    int64_t ns; // the wall clock's
+    int64_t ms; // the latest that it can be
 };
+
+/* A clock that was set back makes no record one of the future: by the steady clock it
+ * is as late as it would have been. */
+static struct moment moment_now(const struct shard *s)
+{
+    int64_t wall = wall_ms(), steady = s->w.clock_zero_ms + clock_ms();
+
+    return (struct moment){.ns = wall * 1000000, .ms = wall > steady ? wall : steady};
+}
 
 /* `it` says at what it failed. */
 static enum err_kind take_one(struct shard *s, const struct kf_message *m,
@@ -228,9 +238,8 @@ static enum err_kind take_one(struct shard *s, const struct kf_message *m,
 
 static void count_all(struct shard *s, const struct parcel *p)
 {
-    struct moment now = {.ms = wall_ms()};
+    struct moment now = moment_now(s);
 
-    now.ns = now.ms * 1000000;
     for (size_t i = 0; i < p->n; i++) {
         struct sifted it;
         struct err e;

@@ -35,9 +35,9 @@ class Invoices(World):
         self.files.append(f.name)
         return f.name
 
-    def start(self, *args, out=None, **more):
+    def start(self, *args, out=None, env=None, **more):
         with self.log() as log:
-            p = subprocess.Popen([AVROGATE, "aggregate", "-c", self.file(**more), *args], stderr=log, stdout=out or log, text=True)
+            p = subprocess.Popen([AVROGATE, "aggregate", "-c", self.file(**more), *args], stderr=log, stdout=out or log, text=True, env=env)
         self.procs.append(p)
         return p
 
