@@ -10,7 +10,7 @@ from sqlglot import exp
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 READS = {"postgres": "postgres", "sqlite": "sqlite", "sqlserver": "tsql", "snowflake": "snowflake", "generic": "trino"}
 WANTED = {"create": exp.Create, "add": exp.Alter, "widen": exp.Alter, "relax": exp.Alter, "stage": exp.Create, "insert": exp.Insert,
-          "count": exp.Select, "append": exp.Insert, "ledger": exp.Create, "literals": exp.Insert, "delete": exp.Delete, "update": exp.Update, "create_aside": exp.Create,
+          "count": exp.Select, "append": exp.Insert, "ledger": exp.Create, "literals": exp.Insert, "delete": exp.Delete, "ago": exp.Delete, "update": exp.Update, "create_aside": exp.Create,
           "index": exp.Create, "spans": exp.Insert, "history": exp.Insert, "audit": exp.Select, "copy_into": exp.Copy}
 # session settings and transactions' words: sqlglot keeps them as they are, or refuses them
 UNREAD = {"greet", "end_session", "savepoint"}
