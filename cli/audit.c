@@ -84,7 +84,8 @@ static const char runs_sql[] =
     "program" OF_RUNS;
 
 static const char phases_sql[] =
-    "SELECT p.start_time{seconds}, p.end_time{seconds}, p.job_name, p.number, p.phase, "
+    "SELECT p.start_time{seconds}, p.end_time{seconds}, p.job_name, p.{number}, "
+    "p.phase, "
     "p.status, p.rows_in, p.rows_out, p.files_in, p.files_out, p.bytes_in, "
     "p.bytes_out, p.run_id, p.load_run, p.error_message FROM etl_phase p LEFT JOIN "
     "etl_log l ON l.run_id = p.run_id WHERE 1 = 1{of_phases} ORDER BY p.start_time "
@@ -177,8 +178,8 @@ static enum err_kind do_rules(struct audit *a, struct err *e)
 
 bool audit_say(struct buf *sql, const struct audit *a, size_t i)
 {
-    static const char *const all[] = {runs_table_sql, runs_sql, failures_sql,
-                                      rejects_sql, rules_sql};
+    static const char *const all[] = {runs_table_sql, runs_sql,  failures_sql,
+                                      rejects_sql,    rules_sql, phases_sql};
 
     if (i >= sizeof all / sizeof all[0])
         return audit_verify_say(sql, a, i - sizeof all / sizeof all[0]);

@@ -26,7 +26,7 @@ static const struct filter {
 #define FILTERS (sizeof filters / sizeof filters[0])
 
 /* Columns whose names are reserved somewhere; those that are not the tables' own. */
-static const char *const ledger_names[] = {"at", "partition", "rule"};
+static const char *const ledger_names[] = {"at", "partition", "rule", "number"};
 static const char *const other_names[] = {"offset", "column", "constraint"};
 
 /* Lists are text where the migrations were not (migrate.h). */

@@ -153,7 +153,8 @@ static enum err_kind open_ledger(struct control *c, struct err *e)
                        l->bootstrap == NULL ? "source.kafka.bootstrap"
                                             : "source.kafka.topic");
     if (l->phases.n > 0)
-        l->url = NULL; // of the phase load, which is a job of its own
+        // of the phase load, which is a job of its own
+        l->url = l->odbc_connection = l->odbc_dsn = NULL;
     if ((l->place != NULL) + (l->url != NULL) + loader_is_odbc(l) != 1)
         return err_set(e, ERR_INVALID,
                        "wanted one sink: sink.postgres.url, sink.files.place, or "

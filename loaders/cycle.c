@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "loaders/etl_phase.h"
 #include "loaders/migrate.h"
+#include "loaders/sink_odbc_phase.h"
 #include "loaders/stage_clean.h"
 #include "loaders/stage_merge.h"
 
@@ -19,9 +20,11 @@ struct cycle {
     struct run run;
     bool has_run, is_open; // a loader's row is ours to go on with; we hold it open
     bool told, unopened;   // its settings are wrong
-    char load_job[CYCLE_JOB], load_run[RUN_ID];
-    struct pg warehouse; // asked by clean how far the load is
-    struct place *place; // of the phase at hand
+    struct sink *odbc;     // the audit, where the load's database keeps it; NULL = `pg`
+    char load_job[CYCLE_JOB], load_run[RUN_ID], collect_run[RUN_ID];
+    struct pg warehouse;  // asked by clean how far the load is ...
+    struct sink *by_odbc; // ... or this; NULL = that
+    struct place *place;  // of the phase at hand
     atomic_bool stop;
 };
 
@@ -35,9 +38,16 @@ static enum err_kind greet(struct pg *pg, struct err *e)
     return run_lock(pg, &c->run, e);
 }
 
+static bool has_audit(const struct cycle *c)
+{
+    return c->s->audit_url != NULL || c->odbc != NULL;
+}
+
 /* The row is the collecting loader's where there was one, else one of our own. */
 static enum err_kind open_run(struct cycle *c, struct err *e)
 {
+    if (c->odbc != NULL)
+        return c->odbc->ops->begin(c->odbc, e);
     TRY(migrate(&c->pg, e));
     return c->has_run ? run_reopen(&c->pg, &c->run, e) : run_begin(&c->pg, &c->run, e);
 }
@@ -52,16 +62,22 @@ static enum err_kind begin_phase(struct cycle *c, const struct saying *x, struct
     if (!c->is_open)
         TRY(open_run(c, e));
     c->is_open = true;
+    if (c->odbc != NULL)
+        return odbc_phase_begin(c->odbc, x->phase, e);
     return phase_begin(&c->pg, &c->run, x->phase, e);
 }
 
 static enum err_kind end_phase(struct cycle *c, const struct saying *x, struct err *e)
 {
+    if (c->odbc != NULL)
+        return odbc_phase_end(c->odbc, x->phase, x->status, x->why, e);
     return phase_end(&c->pg, &c->run, x->phase, x->status, x->why, e);
 }
 
 static enum err_kind end_run(struct cycle *c, const struct saying *x, struct err *e)
 {
+    if (c->odbc != NULL)
+        return c->odbc->ops->end(c->odbc, x->status, x->why, e);
     return run_end(&c->pg, &c->run, x->status, x->why, e);
 }
 
@@ -76,7 +92,7 @@ static void tell(struct cycle *c,
     struct err e = {0};
     bool grumbled = false;
 
-    while (c->s->audit_url != NULL && what(c, x, &e) != ERR_OK) {
+    while (has_audit(c) && what(c, x, &e) != ERR_OK) {
         if (!grumbled || e.kind != ERR_UNAVAILABLE)
             log_err(LOG_WARN, "the audit waits", &e);
         grumbled = true;
@@ -146,11 +162,12 @@ static enum err_kind collect(struct cycle *c, struct etl_phase *row, struct err 
     struct loader_settings s = *c->s;
     struct loader_state last = {0};
 
-    s.url = NULL;
+    s.url = s.odbc_connection = s.odbc_dsn = NULL;
     c->unopened = true;
-    TRY(c->h->load(c->h->arg, &s, &last, c->run.id, &c->told, e));
+    TRY(c->h->load(c->h->arg, &s, &last, c->odbc != NULL ? c->collect_run : c->run.id,
+                   &c->told, e));
     c->unopened = false;
-    c->has_run = true;
+    c->has_run = c->odbc == NULL;
     row->rows_in =
         last.loaded + last.rejected + last.duplicate + last.filtered + last.quarantined;
     row->rows_out = last.loaded;
@@ -232,8 +249,8 @@ struct loader_settings cycle_load(const struct loader_settings *s, char job[CYCL
     l.stage.hdfs_user = s->hdfs_user;
     l.stage.hdfs_token = s->hdfs_token;
     l.stage.hdfs_redirects = s->hdfs_redirects;
-    if (l.audit_url != NULL && strcmp(l.audit_url, s->url) == 0)
-        l.audit_url = NULL; // a copy of itself
+    if (l.audit_url != NULL && (s->url == NULL || strcmp(l.audit_url, s->url) == 0))
+        l.audit_url = NULL; // a copy of itself; by ODBC there is none
     return l;
 }
 
@@ -256,6 +273,8 @@ static enum err_kind ask_loaded(void *arg, const char *topic, int32_t partition,
 {
     struct cycle *c = arg;
 
+    if (c->by_odbc != NULL)
+        return odbc_ask_loaded(c->by_odbc, c->load_job, topic, partition, next, e);
     return clean_ask_loaded(&c->warehouse, c->load_job, topic, partition, next, e);
 }
 
@@ -267,6 +286,14 @@ static bool has_phase(const struct loader_settings *s, const char *name)
     return false;
 }
 
+static enum err_kind open_by_odbc(struct cycle *c, struct err *e)
+{
+    const struct odbc_options o = loader_odbc(c->s);
+
+    return loader_is_odbc(c->s) ? odbc_phases_open(&c->by_odbc, &o, &c->run, e)
+                                : ERR_OK;
+}
+
 static enum err_kind clean_files(struct cycle *c, struct etl_phase *row, struct err *e)
 {
     const struct clean_options o = {.place = c->place,
@@ -276,12 +303,17 @@ static enum err_kind clean_files(struct cycle *c, struct etl_phase *row, struct 
                                         has_phase(c->s, "load") ? ask_loaded : NULL,
                                     .stop = &c->stop,
                                     .arg = c};
-    struct clean_sums sums;
+    struct clean_sums sums = {0};
 
     snprintf(c->load_job, sizeof c->load_job, "%.250s/load", c->s->job);
     pg_init(&c->warehouse, c->s->url != NULL ? c->s->url : "", "avrogate clean");
-    enum err_kind rc = stage_clean(&o, &sums, e);
+    enum err_kind rc = open_by_odbc(c, e);
+    if (rc == ERR_OK)
+        rc = stage_clean(&o, &sums, e);
     pg_close(&c->warehouse);
+    if (c->by_odbc != NULL)
+        c->by_odbc->ops->close(c->by_odbc);
+    c->by_odbc = NULL;
     row->rows_in = sums.rows;
     row->files_in = sums.files + sums.merged;
     row->bytes_in = sums.bytes + sums.merged_bytes;
@@ -339,12 +371,16 @@ static enum err_kind check_names(const struct conf_list *phases, struct err *e)
 /* The warehouse has its own audit; without another it is the files' too. */
 static enum err_kind check_load(struct loader_settings *s, struct err *e)
 {
-    if (has_phase(s, "load") && (s->url == NULL || s->table == NULL))
+    bool odbc = loader_is_odbc(s), load = has_phase(s, "load");
+
+    if (load && !odbc && (s->url == NULL || s->table == NULL))
         return err_set(e, ERR_INVALID,
-                       "phases: load wants sink.postgres.url and sink.postgres.table");
-    if (!has_phase(s, "load") && s->url != NULL)
+                       "phases: load wants sink.postgres.url and sink.postgres.table, "
+                       "or sink.odbc");
+    if ((load && odbc && s->url != NULL) || (!load && (odbc || s->url != NULL)))
         return err_set(e, ERR_INVALID,
-                       "wanted one sink, or the phase load, which sink.postgres is of");
+                       "wanted one sink, or the phase load, which sink.postgres or "
+                       "sink.odbc is of");
     if (has_phase(s, "clean") && !has_phase(s, "load") && s->clean_older_ms == 0)
         return err_set(e, ERR_INVALID,
                        "phases: clean without load wants clean.older: how old what it "
@@ -392,7 +428,7 @@ static enum err_kind run_phase(struct cycle *c, size_t i, struct cycle_end *end,
     struct saying x = {.phase = &row};
     int64_t began_ms = clock_ms();
 
-    if (!way->is_run)
+    if (!way->is_run || c->odbc != NULL)
         tell(c, begin_phase, &x);
     enum err_kind rc = way->run(c, &row, e);
     row.ms = clock_ms() - began_ms;
@@ -403,6 +439,16 @@ static enum err_kind run_phase(struct cycle *c, size_t i, struct cycle_end *end,
     if (!c->unopened)
         tell(c, end_phase, &x);
     return rc;
+}
+
+/* Without another audit the load's database keeps it. */
+static enum err_kind open_audit(struct cycle *c, struct err *e)
+{
+    const struct odbc_options o = loader_odbc(c->s);
+
+    return loader_is_odbc(c->s) && c->s->audit_url == NULL
+               ? odbc_phases_open(&c->odbc, &o, &c->run, e)
+               : ERR_OK;
 }
 
 enum err_kind cycle_run(const struct loader_settings *s, const struct cycle_hands *h,
@@ -418,6 +464,7 @@ enum err_kind cycle_run(const struct loader_settings *s, const struct cycle_hand
     c.run.target = s->place;
     pg_init(&c.pg, s->audit_url != NULL ? s->audit_url : "", "avrogate phases");
     c.pg.greet = greet;
+    TRY(open_audit(&c, e));
     for (size_t i = 0; i < s->phases.n && rc == ERR_OK && !c.told; i++)
         rc = run_phase(&c, i, end, e);
     struct saying x = {.status = status_of(&c, rc),
@@ -427,6 +474,8 @@ enum err_kind cycle_run(const struct loader_settings *s, const struct cycle_hand
     if (c.is_open)
         tell(&c, end_run, &x);
     pg_close(&c.pg);
+    if (c.odbc != NULL)
+        c.odbc->ops->close(c.odbc);
     end->told = c.told;
     end->failed = rc != ERR_OK && !c.told;
     return c.unopened ? rc : ERR_OK;

@@ -9,7 +9,8 @@
  *      collect   the topic into files, as a run without phases; ends by --for, or
  *                --until-end
  *      merge     small files into large ones, stage_merge.h
- *      load      what is claimed into Postgres, as job JOB/load, source_stage.h
+ *      load      what is claimed into Postgres, or by ODBC, as job JOB/load,
+ *                source_stage.h
  *      clean     what was loaded away, stage_clean.h
  *
  * A run is one row of etl_log, the collecting loader's, which is held open until the

@@ -656,6 +656,22 @@ static const struct ledger {
       {"piece", KIND_INT, KEY},
       {"last_offset", KIND_LONG, ALWAYS},
       {"keys", KIND_TEXT, ALWAYS}}},
+    {"etl_phase",
+     {{"run_id", KIND_UUID, KEY},
+      {"number", KIND_INT, KEY},
+      {"job_name", KIND_NAME, ALWAYS},
+      {"phase", KIND_NAME, ALWAYS},
+      {"start_time", KIND_INSTANT, ALWAYS},
+      {"end_time", KIND_INSTANT, MAYBE},
+      {"status", KIND_NAME, ALWAYS},
+      {"rows_in", KIND_LONG, ALWAYS},
+      {"rows_out", KIND_LONG, ALWAYS},
+      {"files_in", KIND_LONG, ALWAYS},
+      {"files_out", KIND_LONG, ALWAYS},
+      {"bytes_in", KIND_LONG, ALWAYS},
+      {"bytes_out", KIND_LONG, ALWAYS},
+      {"load_run", KIND_UUID, MAYBE},
+      {"error_message", KIND_TEXT, MAYBE}}},
     {"etl_pause",
      {{"pipeline", KIND_NAME, KEY},
       {"since", KIND_INSTANT, ALWAYS},
@@ -683,8 +699,8 @@ static const struct ledger {
 };
 
 /* Words that are reserved somewhere (SQL:2003: PARTITION, AT; Transact-SQL: RULE;
- * MySQL: KEYS). */
-static const char *const reserved[] = {"partition", "rule", "at", "keys"};
+ * MySQL: KEYS; Oracle: NUMBER). */
+static const char *const reserved[] = {"partition", "rule", "at", "keys", "number"};
 
 void dialect_put_ledger_name(struct buf *sql, const struct dialect *d, const char *name)
 {

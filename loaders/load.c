@@ -324,7 +324,7 @@ static int show_plan(struct loader_settings *s, struct err *e)
     enum err_kind rc = cycle_check(s, e);
     if (rc != ERR_OK)
         return 2;
-    if (s->phases.n > 0 && s->url != NULL)
+    if (s->phases.n > 0 && (s->url != NULL || loader_is_odbc(s)))
         *s = cycle_load(s, job); // the table is the load's
     rc = loader_plan(s, &statements, e);
     if (rc == ERR_OK && statements.n == 0)

@@ -154,9 +154,25 @@ enum err_kind odbc_ledger_need(struct odbc_sink *s, struct err *e)
 /* --- runs that are over, and did not say so ----------------------------------------
  */
 
+static enum err_kind mark_phases(struct odbc_sink *s, const char *run, struct err *e)
+{
+    struct buf sql = BUF_INIT(4000);
+
+    buf_printf(&sql,
+               "UPDATE etl_phase SET status = 'interrupted', end_time = %s, "
+               "error_message = 'the process ended without saying why' WHERE run_id = "
+               "'%s' AND status = 'running'",
+               s->d->now, run);
+    enum err_kind rc = odbc_run_buf(&s->ledger, &sql, NULL, e);
+    buf_free(&sql);
+    return rc;
+}
+
 static enum err_kind mark(struct odbc_sink *s, const char *run, struct err *e)
 {
     struct buf sql = BUF_INIT(4000);
+
+    TRY(mark_phases(s, run, e)); // first, or it would be looked for no more
 
     buf_printf(&sql,
                "UPDATE etl_log SET status = 'interrupted', end_time = CASE WHEN "

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Runs in phases: collected from real Kafka, merged, and again; each run one row of etl_log with its phases."""
-import random, signal
+import random, re, signal
 from stage_world import *
 
 URL = make_database(SERVER, "cycle")
@@ -85,6 +85,52 @@ def killed_in_any_phase_each_row_is_loaded_once():
     return "%d runs" % len(w.runs())
 
 
+def a_load_by_odbc_keeps_the_runs_phases_too():
+    """Collected, merged, loaded and cleaned with a database behind a driver, killed at some moment; who asks is told there."""
+    try:
+        drivers = open("/etc/odbcinst.ini").read()
+    except OSError:
+        drivers = ""
+    if "[SQLite3]" not in drivers or "[PostgreSQL Unicode]" not in drivers:
+        return "no drivers"
+    by_odbc = make_database(SERVER, "cycle_odbc")
+    user, password, host, port, database = re.match(r"postgresql://([^:]+):([^@]+)@([^:]+):(\d+)/(.+)", by_odbc).groups()
+
+    def at(connection):
+        w = Stage(format="ocf", parts=2, phases=["collect", "merge", "load", "clean"], rotate__rows=100, batch__rows=50)
+        to = {"connection": connection.replace("FILE", os.path.join(tempfile.mkdtemp(), "w.db")), "table": w.name}
+
+        def told(what, job=w.name):
+            p = subprocess.run([AVROGATE, "audit", what, "--job", job, "--json"], capture_output=True, text=True, timeout=60,
+                               env=dict(os.environ, AVROGATE_AUDIT_CONNECTION=to["connection"]))
+            same(p.returncode, 0, "audit %s says\n%s%s" % (what, p.stdout, p.stderr))
+            return [json.loads(line) for line in p.stdout.splitlines()]
+        w.produce(0, 1000)
+        p = w.start("--until-end", **w.static(), odbc=to)
+        time.sleep(0.3 + random.random() * 1.5)
+        p.send_signal(signal.SIGKILL)
+        p.wait()
+        for i in range(2):
+            w.produce(1000 * i + 1000, 1000 * i + 2000)
+            same(w.finish(**w.static(), odbc=to), 0, "exit")
+        same(held(w)[0], [], "files that are left")
+        last = told("phases")[:4]
+        same([(r["number"], r["phase"], r["status"], r["rows_in"], r["rows_out"]) for r in last],
+             [(4, "clean", "success", 1000, 0), (3, "load", "success", 1000, 1000), (2, "merge", "success", 1000, 1000),
+              (1, "collect", "success", 1000, 1000)], "phases")
+        same({r["status"] for r in told("phases")} <= {"success", "interrupted"}, True, "nothing runs any more")
+        loads = {r["run_id"]: r["records_processed"] for r in told("runs", w.name + "/load")}
+        same((loads[last[1]["load_run"]], sum(loads.values())), (1000, 3000), "the loads' own runs")
+        same({r["status"] for r in told("runs")[:2]}, {"success"}, "runs")
+        for job in (w.name, w.name + "/load"):
+            same([r for r in told("verify", job) if r["ok"] is False], [], "verify of " + job)
+        w.close()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(at, ["Driver=SQLite3;Database=FILE",
+                           "Driver={PostgreSQL Unicode};Servername=%s;Port=%s;Database=%s;UID=%s;PWD=%s;SSLmode=disable" %
+                           (host, port, database, user, password)]))
+
+
 def it_repeats_until_it_is_told_to_stop():
     w = world(format="ocf", parts=2, phases=["collect", "merge"], every="500ms")
     p = w.start()
@@ -137,7 +183,8 @@ def a_phase_that_fails_is_the_runs_failure():
 def wrong_settings_stop_the_start():
     for wrong, why in (({"phases": ["merge", "collect"]}, "comes first"), ({"phases": ["collect", "sing"]}, "wanted"),
                        ({"phases": ["merge", "merge"]}, "twice"), ({"phases": ["collect", "merge"], "merge": {"to": "xls"}}, "xls"),
-                       ({"phases": ["collect", "load"]}, "sink.postgres.url"), ({"phases": ["collect", "clean"]}, "clean.older"),
+                       ({"phases": ["collect", "load"]}, "sink.postgres.url"),
+                       ({"phases": ["collect", "merge"], "odbc": {"connection": "DSN=x", "table": "t"}}, "sink.odbc is of"), ({"phases": ["collect", "clean"]}, "clean.older"),
                        ({"phases": ["collect", "merge"], "merge": {"into": "a.csv"}, "every": "5m"}, "merge.backup")):
         w = world(format="ocf", **wrong)
         r = subprocess.run([AVROGATE, "load", "-c", w.pipeline()], capture_output=True, text=True, timeout=60)
@@ -145,6 +192,6 @@ def wrong_settings_stop_the_start():
         w.close()
 
 
-run_all([a_run_is_one_row_with_its_phases, collected_merged_loaded_cleaned_and_again,
+run_all([a_run_is_one_row_with_its_phases, a_load_by_odbc_keeps_the_runs_phases_too, collected_merged_loaded_cleaned_and_again,
          killed_in_any_phase_each_row_is_loaded_once, it_repeats_until_it_is_told_to_stop, killed_anywhere_the_next_run_does_what_is_left,
          a_phase_that_fails_is_the_runs_failure, wrong_settings_stop_the_start], workers=7)

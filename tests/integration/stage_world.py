@@ -116,7 +116,7 @@ class Stage(World):
     def pipeline(self, **more):
         files = {"place": self.place.url, "format": self.format}
         conf = {**self.place.settings, **self.stage_settings, **more}
-        other = {"postgres": conf.pop("postgres")} if "postgres" in conf else {}
+        other = {k: conf.pop(k) for k in ("postgres", "odbc") if k in conf}
         for key in [k for k in conf if not k.startswith(("sink__", "kafka", "source__", "batch__", "audit", "etl_log",
                                                          "until", "for", "memory", "job", "log_level", "phases", "merge", "clean",
                                                          "every", "quality"))]:
