@@ -13,6 +13,7 @@
 #include <time.h>
 
 #define POLLS 500       // messages between two looks at everything else
+#define TURNS 8         // ... and of these to fill the memory
 #define POLL_MS 20      // a wait for a message
 #define ASK_MS 5000     // a question to the brokers
 #define REACHED_MS 200  // between two looks at whether the end is loaded
@@ -513,9 +514,13 @@ static void meet_trouble(struct kafka_source *k, const struct err *e)
     grumble(k, e);
 }
 
+/* So many messages, or so many bytes, as throttle() is not asked meanwhile: of large
+ * ones a few are all that may be held. */
 static void poll_some(struct kafka_source *k)
 {
-    for (int i = 0; i < POLLS; i++) {
+    int64_t bytes = 0, most = k->o.memory / TURNS;
+
+    for (int i = 0; i < POLLS && bytes <= most; i++) {
         struct kf_message m;
         struct kf_end end = {0};
         struct err e = {0};
@@ -526,6 +531,7 @@ static void poll_some(struct kafka_source *k)
             return;
         }
         if (got) {
+            bytes += (int64_t)(m.key.n + m.value.n);
             gather(k, &m);
             kf_message_free(&m);
             continue;

@@ -182,7 +182,8 @@ def what_is_read_ahead_of_a_server_that_is_away_is_bounded():
     c = psycopg2.connect(URL)
     with c, c.cursor() as q:
         q.execute("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE" % w.name)
-        w.produce(1000, 100000)
+        w.produce(1000, 1040, lambda i: w.encode({"id": i, "station": "x" * 800000, "at": 0}))  # a few fill the memory
+        w.produce(1040, 100000)
         wait("it has read ahead", lambda: held() > 1 << 20)
         most = 0
         for _ in range(20):
