@@ -53,7 +53,9 @@ static enum err_kind look(struct postgres *p, const char *at, PGresult **out,
         "SELECT a.attname, format_type(u.oid, NULL), u.typmod, a.attnotnull, "
         "a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL, "
         "a.attgenerated <> '' OR a.attidentity = 'a', u.typtype = 'e', CASE "
-        "t.typtype WHEN 'd' THEN format_type(t.oid, NULL) END FROM pg_attribute a "
+        "t.typtype WHEN 'd' THEN format_type(t.oid, NULL) END, EXISTS (SELECT FROM "
+        "pg_trigger g WHERE g.tgrelid = a.attrelid AND g.tgtype & 7 = 7) FROM "
+        "pg_attribute a "
         "JOIN pg_type t ON t.oid = a.atttypid CROSS JOIN LATERAL (");
     put_under(&p->sql);
     buf_printf(&p->sql,
@@ -103,6 +105,7 @@ static enum err_kind read_columns(const PGresult *r, struct table_has *has,
             .generated = truth(r, i, 5),
             .is_enum = truth(r, i, 6),
             .domain = PQgetisnull(r, i, 7) ? NULL : PQgetvalue(r, i, 7),
+            .filled = truth(r, i, 8), // row, before, insert
         };
     return ERR_OK;
 }

@@ -518,16 +518,26 @@ static bool is_of_history(const char *name)
 }
 
 /* A column the schema has not (any more) stays; rows without it must be allowed. */
-static void release_others(const struct table *t, const struct table_has *has, size_t n,
-                           const char *quoted, bool history, struct buf *ddl)
+static enum err_kind release_others(const struct table *t, const struct table_has *has,
+                                    size_t n, const char *quoted, bool evolve,
+                                    bool history, struct buf *ddl, struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
         if (!has[i].not_null || has[i].has_default || has[i].generated ||
             is_used(t, has[i].name) || (history && is_of_history(has[i].name)))
             continue;
+        if (!evolve && has[i].filled)
+            continue;
+        if (!evolve)
+            return err_set(
+                e, ERR_INVALID,
+                "column %s.%s is NOT NULL and has no default, and the schema "
+                "has no such field (and evolve is off)",
+                quoted, has[i].name);
         put_alter(ddl, quoted, "ALTER COLUMN", has[i].name);
         buf_put_str(ddl, " DROP NOT NULL;\n");
     }
+    return ERR_OK;
 }
 
 static enum err_kind check_history(const struct table_has *has, size_t n_has,
@@ -571,9 +581,7 @@ static enum err_kind fit(struct table *t, const struct table_has *has, size_t n_
                            "table %s has no column %s (and evolve is off)", quoted,
                            c->name);
     }
-    if (evolve)
-        release_others(t, has, n_has, quoted, history, ddl);
-    return ERR_OK;
+    return release_others(t, has, n_has, quoted, evolve, history, ddl, e);
 }
 
 static enum err_kind check_names(const struct table *t, struct err *e)

@@ -73,6 +73,7 @@ struct table_has {
     int typmod;       // -1 = none
     bool not_null, has_default, generated, is_enum;
     const char *domain; // its name, `type` and `typmod` being what is under it; or NULL
+    bool filled;        // maybe, by a trigger before each row
 };
 
 /* What makes a row the same row: fields of the record that are never null, and no JSON.
@@ -105,8 +106,8 @@ struct own_column {
 extern const struct own_column history_columns[];
 #define HISTORY_COLUMNS 3 // valid_from, valid_to, is_current
 
-/* Puts such columns behind the record's.  ERR_INVALID: a field has one of the names, and
- * the table is as it was. */
+/* Puts such columns behind the record's.  ERR_INVALID: a field has one of the names,
+ * and the table is as it was. */
 enum err_kind table_append(struct table *t, const struct own_column *own, size_t n,
                            const char *whose, struct err *e) MUST_USE;
 

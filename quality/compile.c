@@ -2,6 +2,7 @@
 #include "quality/quality_inside.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define PATH_MOST 16 // fields inside each other
 
@@ -246,6 +247,10 @@ static enum err_kind put_literal(struct buf *out, const struct path *p, const ch
 static enum err_kind put_range(struct buf *out, const struct rule *r,
                                const struct path *p, struct err *e)
 {
+    if (r->min != NULL && r->max != NULL && literal_of(p->node) == NUMBER &&
+        strtod(r->min, NULL) > strtod(r->max, NULL))
+        return err_set(e, ERR_INVALID, "range: min %.60s is more than max %.60s",
+                       r->min, r->max);
     if (r->min != NULL) {
         buf_printf(out, "message.%s >= ", p->text);
         TRY(put_literal(out, p, r->min, e));

@@ -311,7 +311,11 @@ static enum err_kind read_rows(struct reading *r, const struct yaml *y, struct e
     show(r, "rows from %s to %s", u->min != NULL ? u->min : "0",
          u->max != NULL ? u->max : "any");
     TRY(read_bound("min", u->min, &u->least_rows, e));
-    return read_bound("max", u->max, &u->most_rows, e);
+    TRY(read_bound("max", u->max, &u->most_rows, e));
+    if (u->max != NULL && u->least_rows > u->most_rows)
+        return err_set(e, ERR_INVALID, "rows: min %s is more than max %s", u->min,
+                       u->max);
+    return ERR_OK;
 }
 
 static const struct {
