@@ -24,7 +24,7 @@ static int complete(int argc, char **argv);
 static const struct command commands[] = {
     {"registry", "the schema registry", cmd_registry},
     {"gateway", "the validation gateway: HTTP in, Kafka out", cmd_gateway},
-    {"load", "a loader: Kafka to Postgres, exactly once", cmd_load},
+    {"load", "a loader: Kafka to Postgres, files, ODBC; exactly once", cmd_load},
     {"aggregate", "running aggregates of a topic by key: printed, served, written",
      cmd_aggregate},
     {"produce", "a CSV or NDJSON file into a topic, each row checked", cmd_produce},

@@ -24,7 +24,9 @@ static const struct conf_program program = {
     .about =
         "Loads a topic of framed Avro into a PostgreSQL table, each record exactly "
         "once, and\nwrites what it did into etl_log, etl_batch and etl_reject in "
-        "the same transactions.\n\nExit status: 0 loaded, or told to stop; 1 "
+        "the same transactions.\nOr into files (Parquet, Avro, JSON lines, CSV) in a "
+        "directory, on HDFS or S3, and\nfrom such files on into a table; or behind "
+        "ODBC.\n\nExit status: 0 loaded, or told to stop; 1 "
         "stopped by something that a person must mend\n(said on stderr and in "
         "etl_log.error_message); 2 wrong settings.\n\nAbout a job, running or not: "
         "`avrogate load status|pause|resume|reset --help`.",
@@ -43,7 +45,12 @@ static const struct conf_program program = {
         "    source: {kafka: {bootstrap: \"127.0.0.1:9092\", topic: weather, "
         "group: weather-load}}\n"
         "    sink: {postgres: {url: \"${WAREHOUSE_URL}\", table: weather, mode: "
-        "append}}\n",
+        "append}}\n"
+        "  into files:\n"
+        "    sink: {files: {place: \"file:///var/stage/weather\", format: parquet, "
+        "rotate: {age: 60s}}}\n"
+        "  and on from there, without registry:\n"
+        "    source: {stage: {place: \"file:///var/stage/weather\"}}\n",
     .rows = loader_rows,
 };
 

@@ -392,11 +392,42 @@ static const struct sink_ops files_ops = {
     .close = close_sink,
 };
 
+static enum err_kind no_bytes(void *ctx, struct span bytes, struct err *e)
+{
+    (void)ctx, (void)bytes, (void)e;
+    return ERR_OK;
+}
+
+/* Is there such a codec, is what writes the format installed?  Asked of any schema, for
+ * a start that is to fail should not wait for the first record. */
+static enum err_kind check_format(const struct files_options *o, struct err *e)
+{
+    static const char any[] = "{\"type\":\"record\",\"name\":\"R\",\"fields\":["
+                              "{\"name\":\"x\",\"type\":\"int\"}]}";
+    const struct format_options how = {.codec = o->how.codec};
+    const struct format_sink nowhere = {no_bytes, NULL};
+    struct format_writer *w = NULL;
+    struct av_schema *schema;
+
+    if (o->how.n_bloom > 0 && strcmp(format_suffix(o->format), ".parquet") != 0)
+        return err_set(e, ERR_INVALID,
+                       "sink.files.bloom: %.40s has no bloom filters, wanted parquet",
+                       o->format);
+    TRY(av_schema_parse(&schema, span_str(any), NULL, 0, NULL, e));
+    if (format_open(&w, o->format, schema, &how, &nowhere, e) == ERR_OK)
+        format_close(w);
+    else
+        (void)err_prefix(e, "sink.files");
+    av_schema_release(schema);
+    return w != NULL ? ERR_OK : (e->kind = ERR_INVALID);
+}
+
 static enum err_kind check_options(const struct files_options *o, struct err *e)
 {
     if (format_suffix(o->format) == NULL)
         return err_set(e, ERR_INVALID, "sink.files.format \"%.40s\", wanted one of %s",
                        o->format, format_names);
+    TRY(check_format(o, e));
     if ((o->envelope & ENVELOPE_DELETED) && !(o->envelope & ENVELOPE_KEY))
         return err_set(e, ERR_INVALID,
                        "sink.files.envelope deleted: wanted key beside it, which says "

@@ -176,6 +176,33 @@ static void a_batch_of_too_many_directories_is_staged_in_parts(void)
     leave();
 }
 
+static void what_no_format_has_is_said_at_the_start(void)
+{
+    static const char *const id_only[] = {"id"};
+    static const struct {
+        const char *format, *codec;
+        size_t n_bloom;
+    } rows[] = {{"json", "zstd", 0},
+                {"csv", "gzip", 0},
+                {"ocf", "lzma", 0},
+                {"ocf", NULL, 1},
+                {"orc", NULL, 0}};
+
+    enter();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct files_options o = options();
+        struct sink *s = NULL;
+        struct err e = {0};
+        o.format = rows[i].format;
+        o.how.codec = rows[i].codec;
+        o.how.bloom = id_only;
+        o.how.n_bloom = rows[i].n_bloom;
+        CHECK_INT(files_sink_open(&s, &o, &e), ERR_INVALID);
+        CHECK(strncmp(e.msg, "sink.files", 10) == 0);
+    }
+    leave();
+}
+
 static void two_sinks_that_want_the_same_range_get_it_once(void)
 {
     enter();
@@ -386,6 +413,7 @@ int main(void)
 {
     RUN(what_is_held_is_not_there_and_lost_with_us);
     RUN(a_batch_of_too_many_directories_is_staged_in_parts);
+    RUN(what_no_format_has_is_said_at_the_start);
     RUN(two_sinks_that_want_the_same_range_get_it_once);
     RUN(hints_shorten_the_list_and_hide_nothing);
     RUN(a_gap_between_the_newest_claims_stops_it);

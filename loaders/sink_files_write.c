@@ -113,6 +113,8 @@ static enum err_kind open_writer(struct files *f, const struct files_range *r,
         {"avrogate.first_offset", first},
         {"avrogate.schema_id", id},
     };
+    // a partition's records come as their offsets rise
+    static const struct format_sort by_offset = {.column = "_offset"};
     struct format_options how = f->o.how;
     struct format_sink to = {to_spool, w->spool};
 
@@ -121,6 +123,10 @@ static enum err_kind open_writer(struct files *f, const struct files_range *r,
     snprintf(id, sizeof id, "%" PRId32, f->schema_id);
     how.notes = notes;
     how.n_notes = sizeof notes / sizeof notes[0] - (f->schema_id == 0);
+    if (f->o.envelope & ENVELOPE_OFFSET) {
+        how.sort = &by_offset;
+        how.n_sort = 1;
+    }
     if (how.row_group_bytes == 0)
         how.row_group_bytes = (size_t)f->o.memory / 4;
     return format_open(&w->writer, f->o.format, f->reader, &how, &to, e);

@@ -104,11 +104,17 @@ static struct span first_line(struct span s)
     return nl == NULL ? s : span_of(s.p, (size_t)(nl - s.p));
 }
 
+/* What was wanted stands last: "the region 'a' is wrong; expecting 'b'". */
+#define MESSAGE_MOST 160
+
 static enum err_kind say(enum err_kind kind, int status, const char *what,
                          struct span name, struct span message, struct err *e)
 {
-    return err_set(e, kind, "%.90s: %d " SPAN_FMT "%s" SPAN_FMT, what, status,
-                   SPAN_ARG(name), message.n > 0 ? ": " : "", SPAN_ARG(message));
+    int n = (int)(message.n < MESSAGE_MOST ? message.n : MESSAGE_MOST);
+
+    return err_set(e, kind, "%.90s: %d " SPAN_FMT "%s%.*s", what, status,
+                   SPAN_ARG(name), n > 0 ? ": " : "", n,
+                   n > 0 ? (const char *)message.p : "");
 }
 
 enum err_kind answer_of_webhdfs(int status, struct span body, const char *what,

@@ -84,6 +84,23 @@ static void an_error_of_s3_goes_by_its_code_even_under_200(void)
     }
 }
 
+static void a_message_is_shown_to_the_part_that_says_what_was_wanted(void)
+{
+    struct err e = {0};
+
+    CHECK_INT(answer_of_s3(
+                  400,
+                  span_str("<Error><Code>AuthorizationHeaderMalformed</Code><Message>"
+                           "The authorization header is malformed; the region "
+                           "'eu-west-1' is wrong; expecting 'us-east-1'"
+                           "</Message></Error>"),
+                  "S3 PUT a", &e),
+              ERR_INVALID);
+    CHECK_STR(e.msg, "S3 PUT a: 400 AuthorizationHeaderMalformed: The authorization "
+                     "header is malformed; the region 'eu-west-1' is wrong; expecting "
+                     "'us-east-1'");
+}
+
 static void both_ways_to_write_a_time_are_read(void)
 {
     CHECK_INT(answer_time(span_str("2026-11-20T09:00:01.500Z")), 1795165201000);
@@ -97,6 +114,7 @@ int main(void)
     RUN(an_exception_of_hdfs_goes_by_its_name);
     RUN(only_the_first_line_of_a_java_message_is_shown);
     RUN(an_error_of_s3_goes_by_its_code_even_under_200);
+    RUN(a_message_is_shown_to_the_part_that_says_what_was_wanted);
     RUN(both_ways_to_write_a_time_are_read);
     return REPORT();
 }

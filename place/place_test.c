@@ -50,7 +50,9 @@ static void s3_without_keys_is_refused_at_once(void)
     struct err e = {0};
 
     CHECK_INT(place_open(&p, &s, &e), ERR_INVALID);
-    CHECK_STR(e.msg, "S3 needs an access key and a secret key");
+    CHECK_STR(
+        e.msg,
+        "S3 needs an access key and a secret key: s3.access_key and s3.secret_key");
 }
 
 int main(void)

@@ -695,7 +695,9 @@ static enum err_kind check_settings(const struct place_settings *s, struct span 
         return err_set(e, ERR_INVALID, "place \"%.80s\", wanted s3://BUCKET/PREFIX",
                        s->url);
     if (s->s3.access_key == NULL || s->s3.secret_key == NULL)
-        return err_set(e, ERR_INVALID, "S3 needs an access key and a secret key");
+        return err_set(e, ERR_INVALID,
+                       "S3 needs an access key and a secret key: "
+                       "s3.access_key and s3.secret_key");
     if (s->s3.endpoint != NULL)
         TRY(url_split(&u, span_str(s->s3.endpoint), e));
     return ERR_OK;

@@ -41,20 +41,24 @@ def typed(i):
 
 
 def pyarrow_and_duckdb_agree_with_the_source():
-    import duckdb, pyarrow.dataset
+    import duckdb, pyarrow.parquet
     n = 20000
-    w = Stage(format="parquet", schema=TYPES, partition_by=[{"field": "day", "as": "day"}], rotate__rows=3000)
+    w = Stage(format="parquet", schema=TYPES, partition_by=[{"field": "day", "as": "day"}], rotate__rows=3000, envelope=["offset"])
     w.produce(0, n, lambda i: w.encode(typed(i)))
     same(w.finish(batch__rows=1000), 0, "exit")
     w.proves(range(n))
     got = sorted(w.records()[0], key=lambda r: r["id"])
     for r in got:
-        same({k: v for k, v in r.items() if k != "dt"}, typed(r["id"]), "record %d, as pyarrow reads it" % r["id"])
+        same({k: v for k, v in r.items() if k not in ("dt", "_offset")}, typed(r["id"]), "record %d, as pyarrow reads it" % r["id"])
     copy = tempfile.mkdtemp()  # from wherever it is staged
     for name in w.place.names():
         if not name.startswith("_"):
             os.makedirs(os.path.join(copy, os.path.dirname(name)), exist_ok=True)
             open(os.path.join(copy, name), "wb").write(w.place.read(name))
+            group = pyarrow.parquet.read_metadata(os.path.join(copy, name)).row_group(0)
+            same([group.column(s.column_index).path_in_schema for s in group.sorting_columns], ["_offset"], "what it is sorted by")
+            offsets = pyarrow.parquet.read_table(os.path.join(copy, name), columns=["_offset"])["_offset"].to_pylist()
+            same(offsets, sorted(offsets), "offsets of " + name)
     db = duckdb.connect()
     rows = db.execute("SELECT dt, count(*), sum(price), sum(celsius), count(city), sum(len(tags)), min(\"at\") AT TIME ZONE 'UTC', "
                       "bool_and(day = dt) FROM read_parquet('%s/*/*.parquet', hive_partitioning = true) GROUP BY dt "
