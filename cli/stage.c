@@ -257,12 +257,34 @@ static enum err_kind check_merge(struct stage_run *r, struct err *e)
     return merge_check(&r->o, e);
 }
 
+/* Also of a place, a topic or a format that was not meant: best effort. */
+static void say_nothing(const struct stage_run *r)
+{
+    char dir[PLACE_NAME];
+    struct arena a = {0};
+    struct place_entry *all = NULL;
+    struct err e = {0};
+    size_t n = 0;
+
+    snprintf(dir, sizeof dir, "_claims%s%.255s", r->s.topic != NULL ? "/" : "",
+             r->s.topic != NULL ? r->s.topic : "");
+    enum err_kind rc = place_list(r->place, dir, NULL, &a, &all, &n, &e);
+    arena_free(&a);
+    if (rc == ERR_OK && n == 0)
+        printf("nothing to merge: no loader staged anything there\n");
+    else if (r->merged.other != NULL)
+        printf("nothing to merge of %s; %s lies there: --format %s\n", r->s.format,
+               r->merged.other, r->merged.other);
+    else
+        printf("nothing to merge\n");
+}
+
 static void say_merged(const struct stage_run *r)
 {
     const struct merge_sums *n = &r->merged;
 
     if (n->merges == 0)
-        printf("nothing to merge\n");
+        say_nothing(r);
     else if (!r->s.dry_run)
         printf("%" PRId64 " files, %" PRId64 " bytes, became %" PRId64 ", %" PRId64
                " bytes; %" PRId64 " rows\n",

@@ -384,6 +384,8 @@ enum err_kind merge_check(struct merge_options *o, struct err *e)
     if (o->into != NULL && (o->into[0] == '_' || o->into[0] == '/'))
         return err_set(e, ERR_INVALID, "into \"%.100s\", wanted a name in the place",
                        o->into);
+    if (o->into != NULL)
+        TRY(place_check_name(o->into, e));
     if (o->backup != NULL && !merge_is_backup(o->backup))
         return err_set(e, ERR_INVALID,
                        "backup \"%.100s\", wanted backup, backup/... or a name that "

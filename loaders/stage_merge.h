@@ -40,7 +40,9 @@ struct merge_options { // all borrowed
 
 struct merge_sums {
     int64_t merges, inputs, rows, bytes_in, bytes_out;
-    int64_t settled; // merges of others, or of an earlier call, that were finished
+    const char *other; // a format in which staged files lie there that is not the one
+                       // to merge, NULL = none; static
+    int64_t settled;   // merges of others, or of an earlier call, that were finished
 };
 
 /* Looks at what was asked for: ERR_INVALID.  A `to` that is NULL becomes the format of

@@ -327,10 +327,14 @@ static bool is_candidate(const struct merging *m, const struct place_entry *one,
 
     if (origin->loaders == origin->merged) // somebody else's
         return false;
-    if (one->bytes == 0 || format == NULL || strcmp(format, m->o->format) != 0)
+    if (one->bytes == 0 || format == NULL)
         return false;
     if (m->o->topic != NULL && strcmp(m->o->topic, origin->topic) != 0)
         return false;
+    if (strcmp(format, m->o->format) != 0) {
+        m->sums->other = format;
+        return false;
+    }
     // what is nearly as large as it may be gains nothing
     return (takes_all(m) || one->bytes < m->o->max_bytes / 4 * 3) && !is_shown(m, name);
 }

@@ -42,6 +42,9 @@
 
 #define PLACE_NAME 900
 
+/* ERR_INVALID unless it is a name as above.  Every verb asks so of its own. */
+enum err_kind place_check_name(const char *name, struct err *e) MUST_USE;
+
 struct place_settings { // strings borrowed until place_close()
     const char *url;
     int64_t timeout_ms; // without an answer, or without progress; 0 = 30 s

@@ -63,8 +63,6 @@ enum err_kind place_webhdfs_open(struct place **out, const struct place_settings
 enum err_kind place_s3_open(struct place **out, const struct place_settings *s,
                             struct span rest, struct err *e) MUST_USE;
 
-/* ERR_INVALID unless it is a name as place.h has them. */
-enum err_kind place_check_name(const char *name, struct err *e) MUST_USE;
 /* A ticket that is the name of a private file, checked: it comes out of a claim. */
 enum err_kind place_ticket_name(char out[PLACE_NAME + 1], struct span ticket,
                                 struct err *e) MUST_USE;

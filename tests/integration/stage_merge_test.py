@@ -59,6 +59,10 @@ def loaders_go_on_behind_what_was_merged():
         same(len(lying(w)), 1, "files, of %d" % many)
         holds(w, range(2000))
         same(merge(w), "nothing to merge\n", "again")
+        if format == "csv":
+            same(merge(w, "--format", "json"), "nothing to merge of json; csv lies there: --format csv\n", "another format")
+            same(merge(w, "--topic", "nobodys"), "nothing to merge: no loader staged anything there\n", "another topic")
+            same("is no name for a file" in merge(w, "--into", "../all.csv", code=2), True, "a name outside")
         w.produce(2000, 3000)
         same(w.finish(batch__rows=50), 0, "exit of the loader behind the merge")
         holds(w, range(3000))
