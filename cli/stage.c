@@ -24,7 +24,7 @@ struct settings {
     const char *hdfs_user, *hdfs_token;
     struct conf_list hdfs_redirects, bloom;
     int64_t max_bytes, older_ms, since_ms, timeout_ms, s3_part;
-    bool dry_run, deep, quiet, all, merged;
+    bool dry_run, deep, quiet, all, merged, anew, unnoted;
 };
 
 #define AT(field) offsetof(struct settings, field)
@@ -73,6 +73,13 @@ static const struct conf_row rows[] = {
      .help = "copy-into: only what was staged within so long; 0 = all"},
     {"merged", CONF_BOOL, AT(merged),
      .help = "copy-into: what merges put into backups, instead of what loaders staged"},
+    {"anew", CONF_BOOL, AT(anew),
+     .help = "copy-into: the table was emptied (TRUNCATE TABLE): what it was told to "
+             "copy is forgotten"},
+    {"unnoted", CONF_BOOL, AT(unnoted),
+     .help =
+         "copy-into: the place is only read: what is copied is not noted there, and "
+         "what was is not asked for"},
     {"connection", CONF_TEXT, AT(connection), .secret = true,
      .help = "copy-into: run the statements there (an ODBC connection string) instead "
              "of printing them"},
@@ -400,6 +407,9 @@ static enum err_kind copy_into(struct stage_run *r, struct err *e)
         .at = r->s.at,
         .since_ms = r->s.since_ms > 0 ? wall_ms() - r->s.since_ms : 0,
         .merged = r->s.merged,
+        // a dry run asks what was noted, and notes nothing
+        .unnoted = r->s.unnoted || (r->s.dry_run && (!r->s.merged || r->s.anew)),
+        .anew = r->s.anew,
         .arg = r,
         .statement = copy_statement};
     struct copy_sums n;

@@ -2,6 +2,7 @@
 
 #include "loaders/sink_files_inside.h"
 #include "loaders/stage_merge_inside.h"
+#include "loaders/stage_note.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -67,7 +68,16 @@ struct copying {
     const char **files; // gathered, of one kind
     size_t n;
     struct buf sql;
+    struct buf target; // the table, in the dialect's words
+    struct stage_note note;
+    struct swap_range *named; // claims that may be named, by partition
+    size_t n_named;
 };
+
+static enum err_kind needs_no_note(struct err *e)
+{
+    return err_prefix(e, "to note in the place what is copied (--unnoted does not)");
+}
 
 static enum err_kind flush(struct copying *c, struct err *e)
 {
@@ -151,6 +161,15 @@ static enum err_kind read_claim(struct copying *c, int32_t partition, int64_t fi
     return rc;
 }
 
+/* What came after the note was made is for the next time. */
+static bool may_be_named(const struct copying *c, int32_t partition, int64_t first)
+{
+    for (size_t i = 0; i < c->n_named; i++)
+        if (c->named[i].partition == partition)
+            return first <= c->named[i].last;
+    return false;
+}
+
 static bool is_done(const struct place_entry *all, size_t n, size_t i)
 {
     size_t length = strlen(all[i].name);
@@ -174,6 +193,8 @@ static enum err_kind add_partition(struct copying *c, int32_t partition, struct 
             continue;
         if (is_done(all, n, i))
             c->sums->gone += !c->o->merged;
+        else if (!c->o->merged && !may_be_named(c, partition, first))
+            c->sums->open++;
         else
             TRY(read_claim(c, partition, first, first == newest, e));
     }
@@ -195,6 +216,86 @@ static enum err_kind check_merges(struct copying *c, struct err *e)
                    "and nobody could say whether the warehouse has it.  Stage what is "
                    "to be copied in a place that is not merged, or copy only what "
                    "merges put into a backup (--merged)");
+}
+
+/* --- the note --------------------------------------------------------------------- */
+
+static enum err_kind newest_is_finished(struct copying *c, int32_t partition,
+                                        int64_t first, bool *yes, struct err *e)
+{
+    char name[STAGE_NAME];
+    struct stage_claim claim;
+    struct arena a = {0};
+
+    stage_claim_name(name, c->o->topic, partition, first);
+    enum err_kind rc = files_read_claim(c->o->place, name, &claim, &a, e);
+    if (rc == ERR_OK)
+        rc = is_finished(c, &claim, yes, e);
+    arena_free(&a);
+    return rc;
+}
+
+static enum err_kind find_named(struct copying *c, int32_t partition, struct err *e)
+{
+    struct swap_range r = {partition, -1, -1};
+    char dir[STAGE_NAME];
+    struct place_entry *all;
+    size_t n;
+
+    stage_claims_dir(dir, c->o->topic, partition);
+    TRY(place_list(c->o->place, dir, NULL, &c->a, &all, &n, e));
+    int64_t newest = stage_claim_newest(all, n);
+    for (size_t i = 0; i < n; i++) {
+        int64_t first = stage_claim_first(all[i].name);
+        bool finished = true;
+        if (first < 0 || all[i].modified_ms < c->o->since_ms || is_done(all, n, i))
+            continue;
+        if (first == newest)
+            TRY(newest_is_finished(c, partition, first, &finished, e));
+        if (!finished)
+            continue;
+        r.first = r.first < 0 ? first : r.first;
+        r.last = first;
+    }
+    if (r.first >= 0)
+        swap_add_range(c->named, &c->n_named, &r);
+    return ERR_OK;
+}
+
+/* Noted first: a merge takes away what went into its output before that has a name, so
+ * whoever copies the output after these statements did something finds the note. */
+static enum err_kind note_named(struct copying *c, const struct place_entry *all,
+                                size_t n, struct err *e)
+{
+    c->named = mem_array(n + 1, sizeof *c->named);
+    for (size_t i = 0; i < n; i++) {
+        int32_t partition = all[i].dir ? stage_claims_partition(all[i].name) : -1;
+        if (partition >= 0)
+            TRY(find_named(c, partition, e));
+    }
+    if (c->o->unnoted || c->n_named == 0)
+        return ERR_OK;
+    if (stage_note_add(&c->note, c->named, c->n_named, e) != ERR_OK)
+        return needs_no_note(e);
+    return ERR_OK;
+}
+
+/* Has the table rows of it already, under the names that loaders gave? */
+static enum err_kind check_note(struct copying *c, const struct swap *s, struct err *e)
+{
+    const struct swap_range *r = NULL;
+
+    for (size_t i = 0; i < s->n_ranges && r == NULL; i++)
+        r = stage_note_meets(&c->note, &s->ranges[i]);
+    if (r == NULL)
+        return ERR_OK;
+    return err_set(e, ERR_CONFLICT,
+                   "%.60s has rows (partition %" PRId32 ", claims %" PRId64
+                   " to %" PRId64 ") that %.40s was told to copy without --merged.  "
+                   "Clean what is copied before it is merged; or TRUNCATE TABLE, then "
+                   "--anew",
+                   s->into.final, r->partition, r->first, r->last,
+                   (const char *)c->target.p);
 }
 
 /* --- what merges made ------------------------------------------------------------- */
@@ -221,6 +322,7 @@ static enum err_kind add_output(struct copying *c, const struct swap *s, bool ne
         return err_set(e, ERR_CONFLICT,
                        "%.150s has %" PRId64 " bytes, its merge wrote %" PRId64,
                        s->into.final, there.bytes, s->into.bytes);
+    TRY(check_note(c, s, e));
     TRY(add_file(c, s->into.final, e));
     c->sums->claims++;
     c->sums->files++;
@@ -253,6 +355,8 @@ static enum err_kind add_merges(struct copying *c, struct err *e)
     size_t n;
 
     TRY(place_list(c->o->place, SWAP_DIR, NULL, &c->a, &all, &n, e));
+    if (!c->o->unnoted) // behind the list, see note_named()
+        TRY(stage_note_read(&c->note, e));
     int64_t newest = stage_claim_newest(all, n);
     for (size_t i = 0; i < n; i++) {
         int64_t seq = stage_claim_first(all[i].name);
@@ -269,9 +373,13 @@ static enum err_kind copy_all(struct copying *c, struct err *e)
     struct place_entry *all;
     size_t n;
 
+    if (c->o->anew && !c->o->unnoted && stage_note_forget(&c->note, e) != ERR_OK)
+        return needs_no_note(e);
     TRY(c->o->merged ? add_merges(c, e) : check_merges(c, e));
     snprintf(dir, sizeof dir, "_claims/%.255s", c->o->topic);
     TRY(place_list(c->o->place, dir, NULL, &c->a, &all, &n, e));
+    if (!c->o->merged)
+        TRY(note_named(c, all, n, e));
     for (size_t i = 0; i < n; i++) {
         int32_t partition = all[i].dir ? stage_claims_partition(all[i].name) : -1;
         if (partition >= 0)
@@ -283,11 +391,24 @@ static enum err_kind copy_all(struct copying *c, struct err *e)
 enum err_kind stage_copy(const struct copy_options *o, struct copy_sums *sums,
                          struct err *e)
 {
-    struct copying c = {.o = o, .sums = sums, .sql = BUF_INIT(16 << 20)};
+    struct copying c = {.o = o,
+                        .sums = sums,
+                        .sql = BUF_INIT(16 << 20),
+                        .target = BUF_INIT(4000),
+                        .note = {.place = o->place, .topic = o->topic}};
 
     *sums = (struct copy_sums){0};
+    if (dialect_put_table(&c.target, o->d, o->table, e) != ERR_OK) {
+        buf_free(&c.target);
+        return e->kind;
+    }
+    buf_put_u8(&c.target, 0);
+    c.note.target = (const char *)c.target.p;
     c.files = mem_array(COPY_FILES, sizeof *c.files);
     enum err_kind rc = copy_all(&c, e);
+    stage_note_free(&c.note);
+    buf_free(&c.target);
+    free(c.named);
     free(c.files);
     buf_free(&c.sql);
     arena_free(&c.a);

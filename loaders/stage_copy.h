@@ -11,9 +11,11 @@
  * A name is good for that as long as its rows are never given another.  So either a
  * place is not merged, and the loaders' files are named; or, with `merged`, those that
  * merges put into a backup are, which no merge and no cleaning touches again
- * (decisions/171).  Which of the two is a place's for good.
+ * (decisions/171).  What was named in the first way is noted in the place, for each
+ * table (stage_note.h), before the first statement; in the second way what holds rows
+ * of it is refused (decisions/189).
  *
- * Reads the place, changes nothing there.  One thread.
+ * Nothing else of the place is changed.  One thread.
  */
 #pragma once
 
@@ -36,6 +38,8 @@ struct copy_options { // all borrowed
     const char *at;   // the place, as the warehouse names it: "@stage/weather"
     int64_t since_ms; // only what was claimed since then (wall clock), 0 = all
     bool merged;      // what merges put into backups, instead of what loaders staged
+    bool unnoted;     // notes are neither written nor asked
+    bool anew;        // the table was emptied: what was noted is forgotten
 
     void *arg;
     /* A statement; what it says ends the work. */
@@ -50,6 +54,7 @@ struct copy_sums {
 };
 
 /* ERR_CONFLICT: files of the place were merged, and what their claims name is gone;
- * a backup is not what its claim says.  Otherwise as place.h. */
+ * a backup has rows that the table was told to copy already, or is not what its claim
+ * says.  Otherwise as place.h. */
 enum err_kind stage_copy(const struct copy_options *o, struct copy_sums *sums,
                          struct err *e) MUST_USE;

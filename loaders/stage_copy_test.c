@@ -436,6 +436,160 @@ static void a_backup_stays_known_when_what_went_into_it_is_cleaned(void)
     leave();
 }
 
+/* --- both ways on one place -------------------------------------------------------
+ */
+
+/* Tells the warehouse what is said; whether it was refused for rows it has. */
+static bool copy_as(struct place *p, const char *table, bool merged, bool anew,
+                    struct err *e)
+{
+    struct copy_options o = {.place = p,
+                             .topic = "t",
+                             .d = dialect_named("snowflake"),
+                             .table = table,
+                             .at = "@s/w",
+                             .merged = merged,
+                             .anew = anew,
+                             .statement = note};
+
+    *e = (struct err){0};
+    buf_reset(&said);
+    enum err_kind rc = stage_copy(&o, &last_copy, e);
+    CHECK(rc == ERR_OK || rc == ERR_CONFLICT);
+    buf_put_u8(&said, 0);
+    for (char *name = strtok((char *)said.p, " "); rc == ERR_OK && name != NULL;
+         name = strtok(NULL, " "))
+        if (name[0] != ';')
+            load(name);
+    return rc == ERR_OK;
+}
+
+/* Without a copy between its requests. */
+static bool merge_alone(const char *backup)
+{
+    struct merge_sums sums;
+    struct err e = {0};
+    struct merge_options o = {.place = place,
+                              .dir = "",
+                              .format = "json",
+                              .to = "json",
+                              .backup = backup,
+                              .all = true,
+                              .max_bytes = 400,
+                              .spool = "/tmp"};
+
+    return stage_merge(&o, &sums, &e) == ERR_OK;
+}
+
+static void what_was_copied_as_staged_is_not_copied_as_merged(void)
+{
+    struct err e = {0};
+
+    enter_merged();
+    stage_rows(5);
+    stage_rows(5);
+    CHECK(copy_as(place, "w", false, false, &e));
+    CHECK(copy_as(place, "w", false, false, &e));
+    check_copied(0, 10, 1);
+    CHECK(merge_alone("backup"));
+    CHECK(!copy_as(place, "W", true, false, &e)); // the same table, by another name
+    CHECK(strstr(e.msg, "has rows (partition 0, claims 0 to 5) that \"W\" was told to "
+                        "copy without --merged") != NULL);
+    CHECK(strstr(e.msg, "then --anew") != NULL); // nothing is cut
+    check_copied(0, 10, 1);
+    memset(copied, 0, sizeof copied); // the table is another, or was emptied
+    CHECK(copy_as(place, "other", true, false, &e));
+    check_copied(0, 10, 1);
+    n_known = 0;
+    memset(copied, 0, sizeof copied);
+    CHECK(copy_as(place, "w", true, true, &e));
+    CHECK(copy_as(place, "w", true, false, &e));
+    check_copied(0, 10, 1);
+    leave();
+}
+
+static void what_is_cleaned_after_its_copy_leaves_the_place_to_merges(void)
+{
+    struct clean_options clean = {0};
+    struct clean_sums sums;
+    struct err e = {0};
+
+    enter_merged();
+    stage_rows(5);
+    stage_rows(5);
+    CHECK(copy_as(place, "w", false, false, &e));
+    clean.place = place;
+    CHECK_INT(stage_clean(&clean, &sums, &e), ERR_OK);
+    stage_rows(5);
+    stage_rows(5);
+    CHECK(merge_alone("backup"));
+    CHECK(copy_as(place, "w", true, false, &e));
+    check_copied(0, 20, 1);
+    CHECK(!copy_as(place, "w", false, false, &e)); // and not back
+    leave();
+}
+
+static int requests_left;
+static bool intruded;
+
+/* A copy as staged, and then a merge. */
+static void intrude(void)
+{
+    struct err e = {0};
+
+    if (intruded || requests_left-- > 0)
+        return;
+    intruded = true;
+    CHECK(copy_as(place, "w", false, false, &e));
+    CHECK(merge_alone("backup"));
+    buf_reset(&said);
+}
+
+static enum err_kind asked_list(struct place *p, const char *in, struct place_list *out,
+                                struct err *e)
+{
+    intrude();
+    return real->list(p, in, out, e);
+}
+
+static enum err_kind asked_read(struct place *p, const char *name, int64_t at, size_t n,
+                                struct buf *out, struct err *e)
+{
+    intrude();
+    return real->read(p, name, at, n, out, e);
+}
+
+/* Between any two requests of a copy as merged. */
+static void both_ways_at_once_copy_no_row_twice(void)
+{
+    const struct place_settings s = {.url = url};
+    static struct place_ops ops;
+    bool all = false;
+    int k = 0, refused = 0;
+
+    for (; !all && k < 100; k++) {
+        struct place *p = NULL;
+        struct err e = {0};
+        enter_merged();
+        for (int i = 0; i < 3; i++)
+            stage_rows(5);
+        CHECK_INT(place_open(&p, &s, &e), ERR_OK);
+        real = p->ops;
+        ops = *real;
+        ops.list = asked_list;
+        ops.read = asked_read;
+        p->ops = &ops;
+        requests_left = k;
+        intruded = false;
+        refused += !copy_as(p, "w", true, false, &e);
+        all = !intruded;
+        place_close(p);
+        check_copied(0, next_id, intruded);
+        leave();
+    }
+    CHECK(all && k > 3 && refused > 0);
+}
+
 static void all_wants_a_backup(void)
 {
     struct merge_options o = {.format = "json", .all = true};
@@ -495,6 +649,9 @@ int main(void)
     RUN(backups_are_copied_once_whoever_dies_and_whenever_it_is_asked);
     RUN(what_is_in_no_backup_waits);
     RUN(a_backup_stays_known_when_what_went_into_it_is_cleaned);
+    RUN(what_was_copied_as_staged_is_not_copied_as_merged);
+    RUN(what_is_cleaned_after_its_copy_leaves_the_place_to_merges);
+    RUN(both_ways_at_once_copy_no_row_twice);
     RUN(all_wants_a_backup);
     RUN(a_statement_has_a_thousand_files_of_one_kind);
     RUN(the_statement_is_snowflakes);
