@@ -148,3 +148,20 @@ void agg_spec_free(struct agg_spec *s)
     arena_free(&s->mem);
     *s = (struct agg_spec){0};
 }
+
+bool agg_spec_suits(const struct agg_spec *s, const struct agg_shape *shape)
+{
+    if (s->n_keys != shape->n_keys || s->n_columns != shape->n_columns ||
+        s->window_ms != shape->window_ms)
+        return false;
+    for (size_t i = 0; i < s->n_keys; i++)
+        if (!span_eq(s->key_names[i], shape->fields[i].name))
+            return false;
+    for (size_t i = 0; i < s->n_columns; i++) {
+        const struct agg_field *f = &shape->fields[s->n_keys + i];
+
+        if (!span_eq(s->columns[i].name, f->name) || s->columns[i].fn != f->fn)
+            return false;
+    }
+    return true;
+}

@@ -45,3 +45,7 @@ struct agg_asked { // as the settings have it
 enum err_kind agg_spec_read(struct agg_spec *out, const struct agg_asked *asked,
                             struct err *e) MUST_USE;
 void agg_spec_free(struct agg_spec *s);
+
+/* Whether a table of that shape can be what is asked for; its types only a schema
+ * tells. */
+bool agg_spec_suits(const struct agg_spec *s, const struct agg_shape *shape);

@@ -358,10 +358,13 @@ static bool has_all(struct follower *f, const struct shard_state *shards, size_t
     pthread_mutex_lock(&f->lock);
     bool all = f->has_view && f->state.whole &&
                (f->out == NULL || f->settled || !engine_is_first(f->g));
+    bool none = n > 0; // nothing was ever committed: there is no table to be shown
+    for (size_t i = 0; i < n; i++)
+        none = none && shards[i].done.next <= 0;
     for (size_t i = 0; all && i < n; i++)
         all = (size_t)shards[i].partition < f->n &&
               f->view.parts[shards[i].partition].position.next >= shards[i].done.next;
-    all = all || f->state.failed;
+    all = all || none || f->state.failed;
     pthread_mutex_unlock(&f->lock);
     return all;
 }

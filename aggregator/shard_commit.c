@@ -298,6 +298,8 @@ static enum err_kind read_shape(struct shard *s, struct span value, struct err *
         return ERR_OK;
     TRY(agg_state_read_shape(&text, value, e));
     TRY(agg_shape_read(&s->shape, text, &s->shape_mem, e));
+    if (!agg_spec_suits(s->w.spec, &s->shape)) // before a record comes, and a schema
+        return shard_other_table(s, e);
     agg_table_init(&s->table, &s->shape);
     s->has_table = s->has_shape = true;
     return ERR_OK;

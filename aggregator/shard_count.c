@@ -127,6 +127,15 @@ static enum err_kind adopt_shape(struct shard *s, const struct agg_shape *shape,
     return ERR_OK;
 }
 
+enum err_kind shard_other_table(const struct shard *s, struct err *e)
+{
+    return err_set(e, ERR_INVALID,
+                   "%s/%" PRId32 " holds another table: key, columns, window or a "
+                   "field's type are not what they were.  Wanted another job, or "
+                   "state.topic; or `avrogate aggregate reset`, which counts anew",
+                   s->w.changelog, s->partition);
+}
+
 /* Whether this is still the table that was begun: its columns' types come from the
  * schema. */
 static enum err_kind check_shape(struct shard *s, const struct agg_plan *plan,
@@ -134,13 +143,8 @@ static enum err_kind check_shape(struct shard *s, const struct agg_plan *plan,
 {
     if (!s->has_table)
         return adopt_shape(s, agg_plan_shape(plan), e);
-    if (!same_shape(agg_plan_shape(plan), &s->shape))
-        return err_set(e, ERR_INVALID,
-                       "%s/%" PRId32 " holds another table: key, columns, window or a "
-                       "field's type are not what they were.  Wanted another job, or "
-                       "state.topic",
-                       s->w.changelog, s->partition);
-    return ERR_OK;
+    return same_shape(agg_plan_shape(plan), &s->shape) ? ERR_OK
+                                                       : shard_other_table(s, e);
 }
 
 static enum err_kind make_plan(struct shard *s, struct err *e)

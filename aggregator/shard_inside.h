@@ -71,6 +71,8 @@ void shard_grumble(struct shard *s, const char *event, const struct err *e);
 enum err_kind shard_count(struct shard *s, const struct parcel *p,
                           struct err *e) MUST_USE;
 void shard_count_free(struct shard *s);
+/* ERR_INVALID, and what a person may do. */
+enum err_kind shard_other_table(const struct shard *s, struct err *e);
 
 /* shard_commit.c: takes the name and reads the changelog; commits what was counted. */
 enum err_kind shard_come_up(struct shard *s, struct err *e) MUST_USE;
