@@ -98,14 +98,13 @@ struct arena_block {
     _Alignas(max_align_t) uint8_t bytes[];
 };
 
+/* What is in it is not zero yet: that is done by the piece. */
 static struct arena_block *add_exactly(struct arena *a, size_t cap)
 {
-    struct arena_block *b = mem_alloc(sizeof *b + cap);
+    struct arena_block *b = mem_grow(NULL, sizeof *b + cap, 1);
 
-    b->cap = cap;
-    b->older = a->blocks;
-    a->blocks = b;
-    return b;
+    *b = (struct arena_block){.older = a->blocks, .cap = cap};
+    return a->blocks = b;
 }
 
 static struct arena_block *add_block(struct arena *a, size_t at_least)
@@ -129,7 +128,8 @@ void arena_reserve(struct arena *a, size_t n, size_t bytes)
     add_exactly(a, room);
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+/* Not zero. */
+static void *take(struct arena *a, size_t n)
 {
     size_t piece = n > SIZE_MAX - ALIGN ? n : (n + ALIGN - 1) / ALIGN * ALIGN;
     struct arena_block *b = a->blocks;
@@ -141,7 +141,12 @@ void *arena_alloc(struct arena *a, size_t n)
     void *p = b->bytes + b->n;
     b->n += ONE_PIECE_A_BLOCK ? n : piece;
     a->used += piece;
-    return memset(p, 0, n);
+    return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    return memset(take(a, n), 0, n);
 }
 
 void *arena_array(struct arena *a, size_t n, size_t size)
@@ -151,10 +156,11 @@ void *arena_array(struct arena *a, size_t n, size_t size)
 
 char *arena_str(struct arena *a, struct span s)
 {
-    char *p = arena_alloc(a, s.n + 1);
+    char *p = take(a, s.n + 1);
 
     if (s.n > 0)
         memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
     return p;
 }
 
@@ -167,7 +173,7 @@ struct span arena_join(struct arena *a, struct span x, const char *between,
                        struct span y)
 {
     size_t n = strlen(between);
-    uint8_t *to = arena_alloc(a, x.n + n + y.n + 1);
+    uint8_t *to = take(a, x.n + n + y.n + 1);
 
     if (x.n > 0)
         memcpy(to, x.p, x.n);
@@ -188,7 +194,7 @@ struct span arena_printf(struct arena *a, const char *fmt, ...)
     va_end(ap);
     if (n < 0)
         n = 0;
-    char *p = arena_alloc(a, (size_t)n + 1);
+    char *p = take(a, (size_t)n + 1);
     vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
     return span_of(p, (size_t)n);
