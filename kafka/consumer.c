@@ -16,6 +16,15 @@
  * 041). */
 #define HELD_AT 0
 
+/* What librdkafka says comes next is not what we want, perhaps: taking many messages at
+ * once, 2.0.2 forgets those of them that a rebalance found on their way (decision 200).
+ */
+enum part_trust {
+    PART_SURE,
+    PART_DOUBTED, // should the next one not be the one wanted, that is sought first
+    PART_SOUGHT,  // and what comes now is what there is
+};
+
 enum part_state {
     PART_READING,
     PART_WAITING, // the group could not say yet where it starts; asked again
@@ -28,6 +37,7 @@ struct part {
     int32_t partition;
     int64_t next;
     enum part_state state;
+    enum part_trust trust;
     bool paused; // by the user
 };
 
@@ -42,6 +52,10 @@ struct kf_consumer {
     int64_t ask_at_ms;  // when those waiting are asked for again
     struct err trouble; // found inside a callback; kf_poll() returns it
     bool closing;
+    bool leaves_headers;
+    rd_kafka_queue_t *queue;
+    size_t n_taken, given; // of `taken`; all from before `given` are the user's
+    rd_kafka_message_t *taken[KF_TAKEN_MOST];
 };
 
 /* ---- the partitions we hold ---- */
@@ -138,6 +152,12 @@ static void take_over(struct kf_consumer *c, rd_kafka_topic_partition_t *tp)
     set_state(c, p, s);
 }
 
+static void doubt_all(struct kf_consumer *c)
+{
+    for (size_t i = 0; i < c->n_parts; i++)
+        c->parts[i].trust = PART_DOUBTED;
+}
+
 static void hold_back(struct kf_consumer *c)
 {
     for (size_t i = 0; i < c->n_parts; i++)
@@ -192,6 +212,7 @@ static void rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
                      cooperative ? rd_kafka_incremental_assign(rk, l)
                                  : as_error(rd_kafka_assign(rk, l)));
         hold_back(c);
+        doubt_all(c);
         return;
     }
     if (code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && !c->closing)
@@ -201,6 +222,7 @@ static void rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
     note_refusal(c, "giving partitions up",
                  cooperative ? rd_kafka_incremental_unassign(rk, l)
                              : as_error(rd_kafka_assign(rk, NULL)));
+    doubt_all(c);
 }
 
 static void committed(rd_kafka_t *rk, rd_kafka_resp_err_t code,
@@ -260,6 +282,7 @@ static enum err_kind start(struct kf_consumer **out, enum kf_role role,
         return rc;
     }
     rd_kafka_poll_set_consumer(c->rk);
+    c->queue = rd_kafka_queue_get_consumer(c->rk);
     *out = c;
     return ERR_OK;
 }
@@ -306,6 +329,10 @@ enum err_kind kf_consumer_join(struct kf_consumer **out, const char *bootstrap,
 void kf_consumer_close(struct kf_consumer *c)
 {
     c->closing = true;
+    while (c->given < c->n_taken)
+        rd_kafka_message_destroy(c->taken[c->given++]);
+    if (c->queue != NULL)
+        rd_kafka_queue_destroy(c->queue);
     if (c->rk != NULL) {
         (void)rd_kafka_consumer_close(c->rk); // it has no failure we could mend
         rd_kafka_destroy(c->rk);
@@ -378,6 +405,24 @@ static rd_kafka_resp_err_t revive(struct kf_consumer *c, const struct part *p)
     return cooperative ? assign_one_anew(c, p) : assign_anew(c);
 }
 
+/* Those of a partition that were taken and not given yet; how many. */
+static size_t forget_taken(struct kf_consumer *c, const struct part *p)
+{
+    size_t kept = c->given, before = c->n_taken;
+
+    for (size_t i = c->given; i < c->n_taken; i++) {
+        rd_kafka_message_t *m = c->taken[i];
+
+        if (m->rkt != NULL && m->partition == p->partition &&
+            strcmp(rd_kafka_topic_name(m->rkt), p->topic) == 0)
+            rd_kafka_message_destroy(m);
+        else
+            c->taken[kept++] = m;
+    }
+    c->n_taken = kept;
+    return before - kept;
+}
+
 static enum err_kind start_at(struct kf_consumer *c, struct part *p, int64_t offset,
                               struct err *e)
 {
@@ -398,8 +443,10 @@ static enum err_kind start_at(struct kf_consumer *c, struct part *p, int64_t off
         code = revive(c, p);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && state != PART_READING && !p->paused)
         code = pause_or_resume(c, p, false);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        (void)forget_taken(c, p);
         return ERR_OK;
+    }
     p->next = before;
     set_state(c, p, state);
     return kf_fail(e, code, "going to %s/%" PRId32 "@%" PRId64, p->topic, p->partition,
@@ -434,11 +481,11 @@ static enum err_kind say_trouble(struct kf_consumer *c, struct err *e)
     return e->kind;
 }
 
-static void read_headers(const rd_kafka_message_t *m, struct kf_message *out)
+static void read_headers(struct kf_message *m)
 {
     rd_kafka_headers_t *all;
 
-    if (rd_kafka_message_headers(m, &all) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_message_headers(m->kept, &all) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
     size_t n = rd_kafka_header_cnt(all);
     struct kf_header *h = mem_array(n, sizeof *h);
@@ -449,11 +496,12 @@ static void read_headers(const rd_kafka_message_t *m, struct kf_message *out)
         if (rd_kafka_header_get_all(all, i, &h[i].name, &value, &size) == 0)
             h[i].value = span_of(value, size);
     }
-    out->headers = h;
-    out->n_headers = n;
+    m->headers = h;
+    m->n_headers = n;
 }
 
-static void give(rd_kafka_message_t *m, struct kf_message *out)
+static void give(const struct kf_consumer *c, rd_kafka_message_t *m,
+                 struct kf_message *out)
 {
     rd_kafka_timestamp_type_t type;
     int64_t at = rd_kafka_message_timestamp(m, &type);
@@ -467,7 +515,8 @@ static void give(rd_kafka_message_t *m, struct kf_message *out)
         .value = span_of(m->payload, m->len),
         .kept = m,
     };
-    read_headers(m, out);
+    if (!c->leaves_headers)
+        read_headers(out);
 }
 
 static void say_end(struct kf_consumer *c, const rd_kafka_message_t *m,
@@ -525,29 +574,56 @@ static enum err_kind refused(struct kf_consumer *c, const rd_kafka_message_t *m,
                    rd_kafka_err2name(m->err), words_of(m));
 }
 
+/* May what came at `offset` be given?  Where it is a later one than the one wanted, and
+ * there is reason to doubt that it is the next, the one wanted is sought first. */
+static enum err_kind vouch(struct kf_consumer *c, struct part *p, int64_t offset,
+                           bool *yes, struct err *e)
+{
+    *yes = p->trust != PART_DOUBTED || p->next < 0 || offset == p->next;
+    if (!*yes)
+        TRY(start_at(c, p, p->next, e));
+    p->trust = *yes ? PART_SURE : PART_SOUGHT;
+    return ERR_OK;
+}
+
+/* Whose it is; *out NULL when it is nobody's by now, was given before, or is not yet
+ * the next one. */
+static enum err_kind wanted_by(struct kf_consumer *c, const rd_kafka_message_t *m,
+                               struct part **out, struct err *e)
+{
+    struct part *p = find(c, rd_kafka_topic_name(m->rkt), m->partition);
+    bool yes = p != NULL && p->state == PART_READING && m->offset >= p->next;
+
+    *out = NULL;
+    if (yes)
+        TRY(vouch(c, p, m->offset, &yes, e));
+    if (yes)
+        *out = p;
+    return ERR_OK;
+}
+
 /* One thing out of librdkafka's queue; *again when it was nothing to tell about. */
 static enum err_kind look(struct kf_consumer *c, rd_kafka_message_t *m,
                           struct kf_message *out, bool *got, struct kf_end *end,
                           bool *again, struct err *e)
 {
-    enum err_kind rc = ERR_OK;
+    enum err_kind rc;
     struct part *p;
 
     switch (m->err) {
     case RD_KAFKA_RESP_ERR_NO_ERROR:
-        p = find(c, rd_kafka_topic_name(m->rkt), m->partition);
-        if (p == NULL || p->state != PART_READING || m->offset < p->next) {
-            *again = true; // taken away meanwhile, or given before
+        rc = wanted_by(c, m, &p, e);
+        *again = rc == ERR_OK && p == NULL;
+        if (p == NULL)
             break;
-        }
         p->next = m->offset + 1;
-        give(m, out);
+        give(c, m, out);
         *got = true;
         return ERR_OK;
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-        p = find(c, rd_kafka_topic_name(m->rkt), m->partition);
-        *again = p == NULL || p->state != PART_READING || m->offset < p->next;
-        if (*again)
+        rc = wanted_by(c, m, &p, e);
+        *again = rc == ERR_OK && p == NULL;
+        if (p == NULL)
             break;
         p->next = m->offset;
         say_end(c, m, end);
@@ -558,11 +634,34 @@ static enum err_kind look(struct kf_consumer *c, rd_kafka_message_t *m,
     return rc;
 }
 
-/* What is there is taken without a look at the clock: librdkafka asks it three times
- * for a wait, and that was an eighth of a loader's time. */
+/* Where a partition stands is known of all: none could lose its first messages
+ * unnoticed. */
+static bool may_take_many(const struct kf_consumer *c)
+{
+    for (size_t i = 0; i < c->n_parts; i++)
+        if (c->parts[i].next < 0)
+            return false;
+    return c->n_parts > 0;
+}
+
+/* What is there, many at once: a message alone costs librdkafka three looks at the
+ * clock and four locks. */
+static rd_kafka_message_t *take_there(struct kf_consumer *c)
+{
+    if (!may_take_many(c))
+        return rd_kafka_consumer_poll(c->rk, 0);
+
+    ssize_t n = rd_kafka_consume_batch_queue(c->queue, 0, c->taken, KF_TAKEN_MOST);
+    c->n_taken = n > 0 ? (size_t)n : 0;
+    c->given = 0;
+    return c->n_taken == 0 ? NULL : c->taken[c->given++];
+}
+
 static rd_kafka_message_t *take(struct kf_consumer *c, int timeout_ms)
 {
-    rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, 0);
+    if (c->given < c->n_taken)
+        return c->taken[c->given++];
+    rd_kafka_message_t *m = take_there(c);
     return m != NULL || timeout_ms == 0 ? m : rd_kafka_consumer_poll(c->rk, timeout_ms);
 }
 
@@ -621,6 +720,8 @@ static enum err_kind set_paused(struct kf_consumer *c, const char *topic,
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return kf_fail(e, code, "%s %s/%" PRId32, paused ? "pausing" : "resuming",
                        topic, partition);
+    if (paused && forget_taken(c, p) > 0)
+        p->trust = PART_DOUBTED; // librdkafka takes them for given
     return ERR_OK;
 }
 
@@ -653,6 +754,11 @@ enum err_kind kf_consumer_assign_all(struct kf_consumer **out, const char *boots
     }
     *out = c;
     return ERR_OK;
+}
+
+void kf_consumer_leave_headers(struct kf_consumer *c)
+{
+    c->leaves_headers = true;
 }
 
 rd_kafka_t *kf_consumer_handle(const struct kf_consumer *c)

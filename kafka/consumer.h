@@ -5,14 +5,15 @@
  * group), and *in a group* (loaders): the group says which partitions, struct kf_group
  * says where each starts.  A consumer never commits by itself, reads committed records
  * only, and never resets an offset: one that is gone is ERR_CONFLICT, not a skip.
- * Continuity is kept: a record at or below one already given is dropped
- * (librdkafka 2.0.2).
+ * Continuity is kept: a record at or below one already given is dropped, and what
+ * librdkafka 2.0.2 skips in a rebalance is sought (decision 200).
  *
  * One thread uses a consumer; the group's calls come from inside kf_poll() and
  * kf_consumer_close().
  *
  * In a group kf_poll() must be called at least every max.poll.interval.ms (5 minutes),
- * or the group takes the partitions away (revoked() with `lost`).  A consumer with
+ * or the group takes the partitions away (revoked() with `lost`); one in KF_TAKEN_MOST
+ * calls may be the only one that librdkafka hears of.  A consumer with
  * nothing to do with records (sink away) calls kf_pause() on its partitions and goes on
  * calling kf_poll(), which then gives none of theirs.  Static membership:
  * `group.instance.id` in the properties.
@@ -32,6 +33,8 @@ struct kf_message {
     size_t n_headers;
     void *kept; // librdkafka's; kf_message_free() gives it back
 };
+
+#define KF_TAKEN_MOST 256 // messages that wait inside for their kf_poll()
 
 #define KF_BEGINNING (-2) // as an offset: the first there is
 #define KF_END (-1)       // the next that will be written
@@ -70,6 +73,10 @@ enum err_kind kf_consumer_assign_all(struct kf_consumer **out, const char *boots
                                      const struct conf_pairs *properties,
                                      const char *topic, int32_t n, int64_t offset,
                                      struct err *e) MUST_USE;
+
+/* From now on no message has headers: to look for them costs librdkafka as much as the
+ * message itself, also where there are none. */
+void kf_consumer_leave_headers(struct kf_consumer *c);
 
 /* Said when a partition has been read to its present end. */
 struct kf_end {

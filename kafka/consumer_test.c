@@ -176,6 +176,40 @@ static void a_paused_partition_gives_nothing_until_resumed(void)
     kf_mock_close(m);
 }
 
+static void headers_that_are_left_are_not_there_and_all_else_is(void)
+{
+    struct kf_mock *m = mock("t", 1);
+    struct kf_producer *p = NULL;
+    struct kf_waiter w = {ignore_report};
+    struct kf_header h = {"a", span_str("b")};
+    struct kf_record r = {.key = span_str("k"), .value = span_str("v"), .headers = &h};
+    struct err e = {0};
+
+    r.n_headers = 1;
+    CHECK_INT(kf_producer_open(&p, kf_mock_bootstrap(m), NULL, &e), ERR_OK);
+    CHECK_INT(kf_send(p, "t", &r, &w, 0, &e), ERR_OK);
+    CHECK(kf_flush(p, WAIT_MS));
+    kf_producer_close(p);
+
+    for (int leave = 0; leave < 2; leave++) {
+        struct kf_consumer *c = assign(m, 0);
+        struct kf_message got;
+        struct kf_end end;
+        bool any = false;
+
+        if (leave)
+            kf_consumer_leave_headers(c);
+        for (int64_t until = clock_ms() + WAIT_MS; !any && clock_ms() < until;)
+            CHECK_INT(kf_poll(c, 100, &got, &any, &end, &e), ERR_OK);
+        CHECK_INT(got.n_headers, leave ? 0 : 1);
+        CHECK_SPAN(got.key, "k");
+        CHECK_SPAN(got.value, "v");
+        kf_message_free(&got);
+        kf_consumer_close(c);
+    }
+    kf_mock_close(m);
+}
+
 static void brokers_away_is_said_and_reading_goes_on_when_they_are_back(void)
 {
     struct kf_mock *m = mock("t", 1);
@@ -239,6 +273,7 @@ int main(void)
     RUN(an_offset_behind_the_end_is_a_conflict);
     RUN(seeking_back_and_forth_skips_and_repeats_nothing_else);
     RUN(a_seek_before_the_beginning_is_known_is_put_off_not_lost);
+    RUN(headers_that_are_left_are_not_there_and_all_else_is);
     RUN(a_paused_partition_gives_nothing_until_resumed);
     RUN(brokers_away_is_said_and_reading_goes_on_when_they_are_back);
     return REPORT();

@@ -98,7 +98,7 @@ static void begin(enum err_kind says, int batches)
     fake_registry_reset();
     diary[0] = '\0';
     from = (struct fake_source){{&fake_source_ops}, batches};
-    to = (struct fake_sink){.sink = {&fake_sink_ops}, .says = says};
+    to = (struct fake_sink){.sink = {.ops = &fake_sink_ops}, .says = says};
     p = (struct pump){.source = &from.source, .sink = &to.sink};
     e = (struct err){0};
     CHECK_INT(sift_open(&p.sift, NULL, &o, &e), ERR_OK);

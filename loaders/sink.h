@@ -29,6 +29,7 @@
 
 struct sink {
     const struct sink_ops *ops;
+    bool no_headers; // looks at no record's headers: its source need not read them
 };
 
 /* What the sink knows of a partition that was just given to us. */

@@ -452,7 +452,9 @@ enum err_kind files_sink_open(struct sink **out, const struct files_options *o,
 {
     struct files *f = mem_alloc(sizeof *f);
 
-    *f = (struct files){.sink = {&files_ops}, .o = *o};
+    *f = (struct files){
+        .sink = {.ops = &files_ops, .no_headers = !(o->envelope & ENVELOPE_HEADERS)},
+        .o = *o};
     // a longer one has no room for the file's own name: its record is set aside
     f->dir = BUF_INIT(PLACE_NAME - OWN_NAME - strlen(o->topic));
     pthread_mutex_init(&f->lock, NULL);

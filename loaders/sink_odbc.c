@@ -687,7 +687,7 @@ enum err_kind odbc_sink_open(struct sink **out, const struct odbc_options *o,
 {
     TRY(check_options(o, e));
     struct odbc_sink *s = mem_alloc(sizeof *s);
-    *s = (struct odbc_sink){.sink = {&odbc_ops},
+    *s = (struct odbc_sink){.sink = {.ops = &odbc_ops},
                             .o = *o,
                             .connection = BUF_INIT(64 << 10),
                             .to = new_way(),

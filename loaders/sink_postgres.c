@@ -431,7 +431,7 @@ enum err_kind postgres_sink_open(struct sink **out, const struct postgres_option
 {
     struct postgres *p = mem_alloc(sizeof *p);
 
-    *p = (struct postgres){.sink = {&postgres_ops},
+    *p = (struct postgres){.sink = {.ops = &postgres_ops},
                            .o = *o,
                            .quoted = BUF_INIT(1000),
                            .target = BUF_INIT(2000),

@@ -740,6 +740,8 @@ static enum err_kind join(struct kafka_source *k, struct err *e)
     TRY(ask_cluster(k, e));
     TRY(kf_consumer_join(&k->consumer, k->o.bootstrap, &k->properties, k->o.group,
                          &k->o.topic, 1, &k->group, e));
+    if (k->sink->no_headers)
+        kf_consumer_leave_headers(k->consumer);
     k->joined_ms = clock_ms();
     if (pthread_create(&k->thread, NULL, reader, k) != 0) {
         kf_consumer_close(k->consumer);

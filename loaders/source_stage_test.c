@@ -39,7 +39,7 @@ static void enter(void)
     CHECK_INT(sift_open(&staging, NULL, &o, &e), ERR_OK);
     o.schemas = stage_schemas_sift(schemas);
     CHECK_INT(sift_open(&loading, NULL, &o, &e), ERR_OK);
-    to = (struct memory_sink){.sink = {&memory_ops}};
+    to = (struct memory_sink){.sink = {.ops = &memory_ops}};
 }
 
 static void leave(void)
