@@ -28,7 +28,8 @@ void batch_free(struct batch *b)
     if (b == NULL)
         return;
     arena_free(&b->arena);
-    free(b->records);
+    if (b->records != NULL)
+        free(b->records - b->off);
     free(b);
 }
 
@@ -41,7 +42,7 @@ static struct span kept(struct arena *a, struct span s)
 
 void batch_add(struct batch *b, const struct record *r)
 {
-    assert(r->offset >= b->next);
+    assert(r->offset >= b->next && b->off == 0);
 
     if (b->n == b->cap) {
         b->cap = b->cap == 0 ? 64 : b->cap * 2;
@@ -80,8 +81,9 @@ void batch_pass(struct batch *b, size_t n)
         b->passed += bytes + ROUNDED;
     }
     b->n -= n;
+    b->off += n;
     if (n > 0)
-        memmove(b->records, b->records + n, b->n * sizeof *b->records);
+        b->records += n;
 }
 
 void batch_pack_header(struct buf *out, const char *name, struct span value)

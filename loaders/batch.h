@@ -33,6 +33,7 @@ struct batch {
     size_t n, cap;
     size_t bytes;       // keys, values and headers
     size_t passed;      // what those cost that batch_pass() took off
+    size_t off;         // so many of them: `records` was allocated before them
     int64_t epoch;      // the fencing token it was read under
     int32_t generation; // of the topic: 1 more each time somebody declared it new
     bool trial;         // we died here before: say so before touching it
@@ -54,7 +55,7 @@ void batch_free(struct batch *b); // NULL is fine
 void batch_add(struct batch *b, const struct record *r);
 
 /* The first `n` records are done with, and the batch begins behind them; it costs what
- * it cost. */
+ * it cost, and takes no more. */
 void batch_pass(struct batch *b, size_t n);
 
 /* What the batch costs in memory, bookkeeping included. */

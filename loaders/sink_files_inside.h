@@ -182,6 +182,8 @@ enum err_kind files_tell_rules(struct sink *s, const struct rule_result *results
 /* sink_files_rotate.c */
 enum err_kind files_settle(struct sink *s, bool all, struct settled *out,
                            struct err *e);
+/* What is gathered is as much as one range may be: rows, bytes, directories. */
+bool files_is_full(const struct files *f, const struct files_range *r);
 /* Until KEPT or LOST, which goes to range.report. */
 enum err_kind files_rotate(struct files *f, struct files_range *r,
                            struct err *e) MUST_USE;

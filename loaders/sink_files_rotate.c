@@ -416,14 +416,18 @@ static bool holds(const struct files_range *r)
     return r->end > r->stage.next;
 }
 
+bool files_is_full(const struct files *f, const struct files_range *r)
+{
+    return r->loaded + r->rejected + r->quarantined >= f->o.rotate_rows ||
+           r->n_windows >= DIRS_MOST || packed(r) >= f->o.rotate_bytes;
+}
+
 static bool is_due(const struct files *f, const struct files_range *r, bool all)
 {
     if (r->stage.phase != STAGE_READY)
         return true; // begun, and not come to its end
-    return holds(r) &&
-           (all || r->loaded + r->rejected + r->quarantined >= f->o.rotate_rows ||
-            packed(r) >= f->o.rotate_bytes || r->n_windows > DIRS_WELL ||
-            clock_ms() - r->opened_ms >= f->o.rotate_age_ms);
+    return holds(r) && (all || files_is_full(f, r) || r->n_windows > DIRS_WELL ||
+                        clock_ms() - r->opened_ms >= f->o.rotate_age_ms);
 }
 
 /* Somebody else's by now, or given back: whoever has it gathers it again. */

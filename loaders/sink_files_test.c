@@ -176,6 +176,42 @@ static void a_batch_of_too_many_directories_is_staged_in_parts(void)
     leave();
 }
 
+/* However large batches are: a range has no more rows than was said. */
+static void a_batch_of_more_than_a_files_rows_is_staged_in_parts(void)
+{
+    struct files_options o = options();
+    struct err e = {0};
+    int64_t at = 0;
+
+    enter();
+    o.rotate_rows = 4;
+    struct sink *s = open_sink(&o);
+    struct claim c = take(s);
+    struct batch *b = batch_new("t", 0, 0);
+    b->epoch = c.epoch;
+    for (int i = 0; i < 10; i++)
+        add_json(b, id, "{\"id\":1}");
+    CHECK_INT(sift_prepare(sift, b, &e), ERR_OK);
+    CHECK_INT(s->ops->shape(s, sift_reader(sift), &e), ERR_OK);
+    for (bool whole = false; !whole && at < 10;) {
+        struct receipt r = {0};
+        struct settled told = {0};
+        CHECK_INT(s->ops->write(s, b, sift, &r, &e), ERR_OK);
+        whole = r.part == 0;
+        batch_pass(b, r.part);
+        CHECK_INT(s->ops->settle(s, whole, &told, &e), ERR_OK);
+        CHECK(told.any);
+        CHECK_INT(told.receipt.loaded, whole ? 2 : 4);
+        at = told.next;
+    }
+    CHECK_INT(at, 10);
+    CHECK(exists("t+0+00000000000000000004+00000000000000000007.jsonl"));
+    CHECK(exists("t+0+00000000000000000008+00000000000000000009.jsonl"));
+    batch_free(b);
+    s->ops->close(s);
+    leave();
+}
+
 static void what_no_format_has_is_said_at_the_start(void)
 {
     static const char *const id_only[] = {"id"};
@@ -356,6 +392,7 @@ static void a_spool_that_cannot_be_written_gives_the_range_up(void)
     snprintf(spool, sizeof spool, "%s-spool", dir);
     CHECK_INT(mkdir(spool, 0700), 0);
     o.spool = spool;
+    o.rotate_rows = INT64_MAX;
     struct sink *s = open_sink(&o);
     struct claim c = take(s);
     struct err e = {0};
@@ -413,6 +450,7 @@ int main(void)
 {
     RUN(what_is_held_is_not_there_and_lost_with_us);
     RUN(a_batch_of_too_many_directories_is_staged_in_parts);
+    RUN(a_batch_of_more_than_a_files_rows_is_staged_in_parts);
     RUN(what_no_format_has_is_said_at_the_start);
     RUN(two_sinks_that_want_the_same_range_get_it_once);
     RUN(hints_shorten_the_list_and_hide_nothing);

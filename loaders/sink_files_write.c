@@ -355,7 +355,14 @@ static void end_at(struct batch *b, size_t i)
             b->records[k].key.n + b->records[k].value.n + b->records[k].headers.n;
 }
 
-/* As many as have room in the directories that may be open: *b is cut to them. */
+/* Bytes are asked for now and then: there may be many files to ask. */
+static bool is_enough(const struct files *f, const struct files_range *r, size_t i)
+{
+    return r->loaded + r->rejected + r->quarantined >= f->o.rotate_rows ||
+           r->n_windows >= DIRS_MOST || (i % 1024 == 0 && files_is_full(f, r));
+}
+
+/* As many as a range may have: *b is cut to them. */
 static enum err_kind add_all(struct files *f, struct files_range *r, struct batch *b,
                              struct sift *sift, struct err *e)
 {
@@ -363,7 +370,7 @@ static enum err_kind add_all(struct files *f, struct files_range *r, struct batc
     int64_t bad = r->rejected;
 
     for (size_t i = 0; i < b->n; i++) {
-        if (i > 0 && r->n_windows >= DIRS_MOST) {
+        if (i > 0 && is_enough(f, r, i)) {
             end_at(b, i - 1);
             break;
         }

@@ -156,8 +156,8 @@ static struct sink *open_files(void)
     snprintf(stage_url, sizeof stage_url, "file://%s", stage_dir);
     struct files_options o = {.place.url = stage_url,
                               .format = "json",
-                              .rotate_rows = 1,
-                              .rotate_bytes = 1,
+                              .rotate_rows = 1 << 20, // load() settles each batch
+                              .rotate_bytes = 1 << 30,
                               .rotate_age_ms = 1,
                               .memory = 1 << 20,
                               .spool = "/tmp",
