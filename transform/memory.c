@@ -185,9 +185,10 @@ static bool take_piece(struct part *p, struct span *s)
     struct span identity, seeds, keys;
     size_t n;
 
-    if (!take_number(s, &n) || n > IDENTITY_MOST || !take_bytes(s, n, &identity) ||
-        memchr(identity.p, 0, n) != NULL || !take_bytes(s, WINDOW_SEEDS, &seeds) ||
-        !take_number(s, &n) || !take_bytes(s, n * WINDOW_ENTRY, &keys))
+    if (!take_number(s, &n) || n == 0 || n > IDENTITY_MOST ||
+        !take_bytes(s, n, &identity) || memchr(identity.p, 0, n) != NULL ||
+        !take_bytes(s, WINDOW_SEEDS, &seeds) || !take_number(s, &n) ||
+        !take_bytes(s, n * WINDOW_ENTRY, &keys))
         return false;
     struct window *w = window_of(p, identity);
     if (!tr_window_use_seeds(w, seeds.p))
