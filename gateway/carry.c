@@ -164,7 +164,7 @@ static void add_to(const struct visit *v, struct kf_record *r, size_t index,
     r->n_headers += v->n_headers;
     if (v->key.n > 0)
         headers[r->n_headers++] = (struct kf_header){
-            CARRY_ID, arena_printf(a, SPAN_FMT ":%zu", SPAN_ARG(v->id), index)};
+            CARRY_ID, arena_printf(a, "%.*s:%zu", SPAN_WHOLE(v->id), index)};
     r->headers = headers;
 }
 

@@ -183,8 +183,8 @@ static struct stats_value *counter_of(struct gw_contract *c, size_t rule,
 
     if (v != NULL)
         return v;
-    snprintf(name, sizeof name, SPAN_FMT,
-             SPAN_ARG(contract_rule(c->contract, rule)->name));
+    snprintf(name, sizeof name, "%.*s",
+             SPAN_WHOLE(contract_rule(c->contract, rule)->name));
     v = stats_child(&rules, (const char *const[]){c->subject, name, names[o]});
     atomic_store_explicit(at, v, memory_order_relaxed);
     return v;

@@ -37,7 +37,7 @@ static size_t costs(const struct publish *p, bool good)
 
 static void name_topic(char name[264], const struct publish *p, const char *suffix)
 {
-    snprintf(name, 264, SPAN_FMT "%s", SPAN_ARG(p->ask.topic), suffix);
+    snprintf(name, 264, "%.*s%s", SPAN_WHOLE(p->ask.topic), suffix);
 }
 
 bool room_take(struct gateway_room *r, const struct publish *p, char name[264])

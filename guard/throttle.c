@@ -117,10 +117,9 @@ static struct guess guess_of(struct http_req *r, struct span user)
     struct span where = throttle_address(r->peer, a);
 
     return (struct guess){
-        arena_printf(a, "a" SPAN_FMT, SPAN_ARG(where)),
-        arena_printf(a, "n" SPAN_FMT, SPAN_ARG(user)),
-        arena_printf(a, "b%zu:" SPAN_FMT SPAN_FMT, where.n, SPAN_ARG(where),
-                     SPAN_ARG(user)),
+        arena_printf(a, "a%.*s", SPAN_WHOLE(where)),
+        arena_printf(a, "n%.*s", SPAN_WHOLE(user)),
+        arena_printf(a, "b%zu:%.*s%.*s", where.n, SPAN_WHOLE(where), SPAN_WHOLE(user)),
     };
 }
 

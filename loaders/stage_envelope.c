@@ -191,7 +191,7 @@ static void put_record(const struct maker *m, const struct json *record,
         if (span_eq(j->name, span_str("fields")))
             put_fields(m, j, root);
         else if (renamed && span_eq(j->name, span_str("name")))
-            buf_printf(m->out, "\"" SPAN_FMT "_staged\"", SPAN_ARG(j->text));
+            buf_printf(m->out, "\"%.*s_staged\"", SPAN_WHOLE(j->text));
         else
             put_piece(m, j);
     }

@@ -520,7 +520,7 @@ static enum err_kind name_output(struct merging *m, const struct group *g,
     if (rc == ERR_OK)
         rc = buf_status(&full, e);
     if (rc == ERR_OK)
-        snprintf(m->final, sizeof m->final, SPAN_FMT, SPAN_ARG(buf_span(&full)));
+        snprintf(m->final, sizeof m->final, "%.*s", SPAN_WHOLE(buf_span(&full)));
     buf_free(&name);
     buf_free(&full);
     return rc;

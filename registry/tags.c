@@ -100,7 +100,7 @@ static void walk_type(struct walk *w, const struct json *j, struct span space);
 
 static struct span key_of(bool of_field, struct span path, struct arena *a)
 {
-    return arena_printf(a, "%c" SPAN_FMT, of_field ? 'f' : 'r', SPAN_ARG(path));
+    return arena_printf(a, "%c%.*s", of_field ? 'f' : 'r', SPAN_WHOLE(path));
 }
 
 static void index_tags(struct tab *t, const struct reg_tags *tags, struct arena *a)
@@ -235,9 +235,7 @@ static struct span full_name(struct walk *w, const struct json *j, struct span *
     }
     if (json_is(said, JSON_STRING))
         *space = said->text;
-    return space->n == 0 ? name
-                         : arena_printf(w->a, SPAN_FMT "." SPAN_FMT, SPAN_ARG(*space),
-                                        SPAN_ARG(name));
+    return space->n == 0 ? name : arena_join(w->a, *space, ".", name);
 }
 
 static void walk_object(struct walk *w, const struct json *j, struct span space,
@@ -252,8 +250,7 @@ static void walk_fields(struct walk *w, const struct json *fields, struct span s
 
         if (f != fields->first)
             buf_put_u8(w->out, ',');
-        at.path = arena_printf(w->a, SPAN_FMT "." SPAN_FMT, SPAN_ARG(record),
-                               SPAN_ARG(text_of(f, "name")));
+        at.path = arena_join(w->a, record, ".", text_of(f, "name"));
         if (json_is(f, JSON_OBJECT))
             walk_object(w, f, space, &at);
         else
