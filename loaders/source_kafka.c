@@ -15,6 +15,7 @@
 #define POLLS 500       // messages between two looks at everything else
 #define TURNS 8         // ... and of these to fill the memory
 #define POLL_MS 20      // a wait for a message
+#define ROOM_MS 200     // a wait for the pump to make room
 #define ASK_MS 5000     // a question to the brokers
 #define REACHED_MS 200  // between two looks at whether the end is loaded
 #define IDLE_MS 15000   // without a partition: then the others have them all
@@ -49,9 +50,10 @@ struct kafka_source {
     int64_t joined_ms;
     int64_t reached_ms, grumbled_ms; // reader's
     struct part *latest;             // of the last message
+    bool paused;                     // for want of room
 
     pthread_mutex_t lock;
-    pthread_cond_t some;
+    pthread_cond_t some, room; // batches in the queue; fewer of them
     // under lock
     struct part *
         *parts; // the list changes only by the reader, which may read it without
@@ -371,6 +373,18 @@ static void pause_part(struct kafka_source *k, struct part *p, bool pause)
         grumble(k, &e);
 }
 
+/* Before anything is paused: that throws away what librdkafka has read ahead, and a
+ * batch is loaded in less.  Under the lock. */
+static void wait_for_room(struct kafka_source *k)
+{
+    struct timespec t = clock_at(clock_ms() + ROOM_MS);
+
+    while (!k->paused && !k->drain && !k->quit &&
+           k->open_cost + k->queue.cost > k->o.memory)
+        if (pthread_cond_timedwait(&k->room, &k->lock, &t) != 0)
+            return;
+}
+
 static void throttle(struct kafka_source *k)
 {
     int64_t open = 0;
@@ -380,6 +394,7 @@ static void throttle(struct kafka_source *k)
             open += (int64_t)batch_cost(k->parts[i]->open);
     pthread_mutex_lock(&k->lock);
     k->open_cost = open;
+    wait_for_room(k);
     int64_t held = open + k->queue.cost;
     bool drain = k->drain;
     pthread_mutex_unlock(&k->lock);
@@ -388,6 +403,7 @@ static void throttle(struct kafka_source *k)
     for (size_t i = 0; i < k->n_parts; i++)
         if (full || low)
             pause_part(k, k->parts[i], full);
+    k->paused = full || (k->paused && !low);
 }
 
 static void tell_kafka(struct kafka_source *k)
@@ -594,6 +610,12 @@ static enum err_kind next(struct source *s, int wait_ms, struct batch **out,
     return rc;
 }
 
+static void let_go(struct kafka_source *k, struct batch *b)
+{
+    batch_queue_let_go(&k->queue, b);
+    pthread_cond_signal(&k->room);
+}
+
 static void done(struct source *s, struct batch *b)
 {
     struct kafka_source *k = of_source(s);
@@ -604,7 +626,7 @@ static void done(struct source *s, struct batch *b)
         p->loaded = b->next;
         p->commit = 1;
     }
-    batch_queue_let_go(&k->queue, b);
+    let_go(k, b);
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -614,7 +636,7 @@ static void drop(struct source *s, struct batch *b)
 
     pthread_mutex_lock(&k->lock);
     batch_queue_drop(&k->queue, b->partition, b->epoch);
-    batch_queue_let_go(&k->queue, b);
+    let_go(k, b);
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -623,7 +645,7 @@ static void held(struct source *s, struct batch *b)
     struct kafka_source *k = of_source(s);
 
     pthread_mutex_lock(&k->lock);
-    batch_queue_let_go(&k->queue, b);
+    let_go(k, b);
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -721,6 +743,7 @@ static void free_source(struct kafka_source *k)
     batch_queue_free(&k->queue);
     pthread_mutex_destroy(&k->lock);
     pthread_cond_destroy(&k->some);
+    pthread_cond_destroy(&k->room);
     free(k->parts);
     free(k->targets);
     free(k->cluster);
@@ -733,6 +756,7 @@ static void init_lock(struct kafka_source *k)
 
     pthread_mutex_init(&k->lock, NULL);
     clock_cond_init(&k->some);
+    clock_cond_init(&k->room);
 }
 
 static enum err_kind join(struct kafka_source *k, struct err *e)
@@ -799,6 +823,7 @@ static void drain(struct source *s)
 
     pthread_mutex_lock(&k->lock);
     k->drain = true;
+    pthread_cond_signal(&k->room);
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -808,6 +833,7 @@ static void close_source(struct source *s)
 
     pthread_mutex_lock(&k->lock);
     k->quit = true;
+    pthread_cond_signal(&k->room);
     pthread_mutex_unlock(&k->lock);
     pthread_join(k->thread, NULL);
     free_source(k);
