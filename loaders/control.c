@@ -342,6 +342,24 @@ static enum err_kind refuse_to(const char *to, struct err *e)
         to);
 }
 
+/* Whether --to says anything, whatever the topic has. */
+static enum err_kind check_to(const char *to, struct err *e)
+{
+    char *rest;
+    int64_t ms;
+
+    if (to == NULL)
+        return err_set(e, ERR_INVALID, "reset wants --to earliest|latest|OFFSET|TIME");
+    if (strcmp(to, "earliest") == 0 || strcmp(to, "latest") == 0)
+        return ERR_OK;
+    (void)strtoll(to, &rest, 10);
+    if (*rest == '\0' && rest != to)
+        return ERR_OK;
+    return moment_instant(&ms, span_str(to), 1000, false) == MOMENT_FITS
+               ? ERR_OK
+               : refuse_to(to, e);
+}
+
 static enum err_kind find_target(struct control *c, struct stand *t, struct err *e)
 {
     const char *to = c->s.to;
@@ -398,8 +416,6 @@ static enum err_kind do_reset(struct control *c, struct buf *out, struct err *e)
 {
     char who[80];
 
-    if (c->s.to == NULL)
-        return err_set(e, ERR_INVALID, "reset wants --to earliest|latest|OFFSET|TIME");
     if (c->ledger->move == NULL)
         return err_set(e, ERR_INVALID,
                        "staged files keep their positions as claims, which are never "
@@ -472,6 +488,10 @@ static int run_word(const struct word *w, struct control *c)
     struct buf out = BUF_INIT(64 << 20);
     struct err e = {0};
 
+    if (w->run == do_reset && check_to(c->s.to, &e) != ERR_OK) {
+        fprintf(stderr, "avrogate load %s: %s\n", w->name, e.msg);
+        return 2;
+    }
     enum err_kind rc = open_ledger(c, &e);
     if (rc == ERR_OK)
         rc = w->run(c, &out, &e);

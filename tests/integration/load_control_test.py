@@ -89,11 +89,11 @@ def a_reset_finds_its_offset_by_name_and_by_time():
                      ("2033-01-01T00:00:00Z", 300), ("latest", 300), ("299", 299)):
         said = control(w, "reset", "--to", to, "--partition", "0", code=1)
         same(("300 -> %d," % want if want != 300 else "stays at 300") in said, True, "%s: %s" % (to, said))
-    for to in ("301", "-1", "yesterday", "2023-11-14", ""):
-        said = control(w, "reset", "--to=" + to, code=1)
+    for to, code in (("301", 1), ("-1", 1), ("yesterday", 2), ("2023-11-14", 2), ("", 2)):
+        said = control(w, "reset", "--to=" + to, code=code)
         same("--to" in said, True, said)
     same("--partition 1" in control(w, "reset", "--to", "0", "--partition", "1", code=1), True, "no such partition")
-    same("wants --to" in control(w, "reset", code=1), True, "where to?")
+    same("wants --to" in control(w, "reset", code=2), True, "where to?")
     control(w, "reset", "--to", "2023-11-14T22:15:20Z", "--yes")
     same(w.finish(), 0, "loaded again")
     same(w.one("SELECT count(*) FROM " + w.name), 400, "rows")
