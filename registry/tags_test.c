@@ -11,6 +11,11 @@
     "{\"schemaEntity\":{\"entityPath\":\"" path "\",\"entityType\":\"sr_record\"}," \
     "\"tags\":[\"" tag "\"]}"
 
+/* Longer than what a message shows of a text. */
+#define LONG                                                \
+    "a234567890123456789012345678901234567890123456789.b23" \
+    "4567890123456789012345678901234567890"
+
 static struct reg_tags tags(const char *list, struct arena *a)
 {
     const struct json *j = NULL;
@@ -55,6 +60,13 @@ static void tags_are_put_where_they_belong(void)
          "[" RECORD(".n.R", "A") "]", "",
          "{\"type\":\"record\",\"name\":\"R\",\"namespace\":\"n\",\"fields\":[],"
          "\"confluent:tags\":[\"A\"]}"},
+        {"{\"type\":\"record\",\"name\":\"" LONG
+         "\",\"fields\":[{\"name\":\"a\",\"type\":"
+         "\"int\"},{\"name\":\"b\",\"type\":\"int\"}]}",
+         "[" FIELD(LONG ".b", "B") "]", "",
+         "{\"type\":\"record\",\"name\":\"" LONG
+         "\",\"fields\":[{\"name\":\"a\",\"type\":"
+         "\"int\"},{\"name\":\"b\",\"type\":\"int\",\"confluent:tags\":[\"B\"]}]}"},
         {"{\"type\":\"record\",\"name\":\"R\",\"fields\":[]}", "[" FIELD("R", "A") "]",
          "", NULL},
         {"{\"type\":\"record\",\"name\":\"R\",\"fields\":[]}", "",
