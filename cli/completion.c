@@ -13,11 +13,12 @@ static const char bash_script[] =
     "    COMPREPLY=($(compgen -W \"$_avrogate_commands\" -- \"$word\"))\n"
     "  elif [ \"${word#-}\" != \"$word\" ]; then\n"
     "    COMPREPLY=($(compgen -W \"$(avrogate \"$command\" --help 2>/dev/null |"
-    " grep -oE -- '--[a-z][a-z-]*' | sort -u)\" -- \"$word\"))\n"
+    " grep -oE -- '--[a-z][a-z0-9-]*' | sort -u)\" -- \"$word\"))\n"
     "  else\n"
     "    COMPREPLY=($(compgen -f -- \"$word\")"
     " $(compgen -W \"$(avrogate \"$command\" --help 2>/dev/null |"
-    " sed -nE '1s/.* \\[?([a-z]+(\\|[a-z]+)+)\\]?$/\\1/p' | tr '|' ' ')\" -- \"$word\"))\n"
+    " sed -nE '1s/.* \\[?([a-z-]+(\\|[a-z-]+)+)\\]?( .*)?$/\\1/p' | tr '|' ' ')\" -- "
+    "\"$word\"))\n"
     "  fi\n"
     "}\n"
     "complete -o filenames -F _avrogate avrogate\n";
@@ -39,7 +40,7 @@ static void print_fish(const struct command *commands, size_t n)
                commands[i].name, commands[i].about);
     printf("complete -c avrogate -n 'not __fish_use_subcommand' -a "
            "'(avrogate (commandline -opc)[2] --help 2>/dev/null | "
-           "string match -ra -- \"--[a-z][a-z-]*\" | sort -u)'\n");
+           "string match -ra -- \"--[a-z][a-z0-9-]*\" | sort -u)'\n");
 }
 
 int completion_print(int argc, char **argv, const struct command *commands, size_t n)

@@ -169,5 +169,18 @@ def called_wrongly_it_says_so():
     w.close()
 
 
+def a_shell_completes_verbs_and_flags():
+    path = tempfile.mkdtemp()
+    os.symlink(AVROGATE, path + "/avrogate")
+    for typed, want in (("stage me", "merge"), ("stage copy", "copy-into"), ("stage --s3-p", "--s3-part"), ("load res", "resume reset"),
+                        ("dlq exp", "export")):
+        words = "avrogate " + typed
+        script = ("source <(avrogate completion bash); COMP_WORDS=(%s); COMP_CWORD=2; _avrogate; echo ${COMPREPLY[@]}" % words)
+        r = subprocess.run(["bash", "-c", script], cwd=path, env={**os.environ, "PATH": path + ":" + os.environ["PATH"]}, capture_output=True, text=True)
+        same(r.stdout.strip(), want, "what follows " + typed)
+    shutil.rmtree(path)
+
+
 run_all([loaders_go_on_behind_what_was_merged, killed_at_any_moment_it_is_finished_by_the_next,
-         what_no_claim_names_is_left_alone, what_is_old_is_cleaned_and_loaders_go_on, a_merge_is_in_etl_log, called_wrongly_it_says_so], workers=6)
+         what_no_claim_names_is_left_alone, what_is_old_is_cleaned_and_loaders_go_on, a_merge_is_in_etl_log, called_wrongly_it_says_so,
+         a_shell_completes_verbs_and_flags], workers=6)
