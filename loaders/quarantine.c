@@ -1,5 +1,6 @@
 #include "loaders/quarantine.h"
 
+#include "base/clock.h"
 #include "loaders/copy.h"
 #include "loaders/etl_log.h"
 
@@ -110,4 +111,29 @@ void quarantine_put_extra(struct buf *out, const struct quarantined *q)
     copy_int8(out, q->offset);
     (void)!copy_uuid(out, span_str(q->run_id), &never);
     (void)!copy_timestamp(out, q->wall_ms, 1000, &never);
+}
+
+enum err_kind quarantine_put(struct rows *rows, const struct batch *b,
+                             const struct record *rec, const struct sifted *got,
+                             const char *run_id, struct err *e)
+{
+    size_t at = rows->out.n;
+
+    rows_begin(rows);
+    if (av_decode_all(got->plan, got->datum, NULL, &rows->visitor, e) != ERR_OK) {
+        rows_take_back(rows);
+        return e->kind;
+    }
+    TRY(rows_end(rows, e));
+    quarantine_put_extra(&rows->out, &(struct quarantined){.topic = b->topic,
+                                                           .run_id = run_id,
+                                                           .partition = b->partition,
+                                                           .offset = rec->offset,
+                                                           .wall_ms = wall_ms(),
+                                                           .errors = got->errors});
+    if (buf_status(&rows->out, e) == ERR_OK)
+        return ERR_OK;
+    buf_cut(&rows->out, at);
+    rows->out.over = false;
+    return e->kind;
 }

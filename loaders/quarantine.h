@@ -13,6 +13,7 @@
 #pragma once
 
 #include "loaders/rows.h"
+#include "loaders/sift.h"
 
 #define QUARANTINE_EXTRA 6 // columns behind the record's
 extern const struct own_column quarantine_columns[QUARANTINE_EXTRA];
@@ -33,3 +34,8 @@ struct quarantined { // a record
 };
 /* Appends the extra columns to a row. */
 void quarantine_put_extra(struct buf *out, const struct quarantined *q);
+/* Appends the whole row of a record that a rule put aside, now; on a failure nothing.
+ */
+enum err_kind quarantine_put(struct rows *rows, const struct batch *b,
+                             const struct record *rec, const struct sifted *got,
+                             const char *run_id, struct err *e) MUST_USE;

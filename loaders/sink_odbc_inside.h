@@ -128,12 +128,14 @@ enum err_kind odbc_ledger_begin(struct odbc_sink *s, struct err *e) MUST_USE;
 enum err_kind odbc_ledger_end(struct odbc_sink *s, const char *status, const char *why,
                               struct err *e) MUST_USE;
 
+const char *odbc_literal(const struct odbc_sink *s, struct arena *a, const char *text);
+
 /* Of the ids that s->repeats found: which were loaded before; notes the others.  In the
  * batch's transaction. */
 enum err_kind odbc_note_ids(struct odbc_sink *s, const struct batch *b,
                             struct err *e) MUST_USE;
-/* What dedupe remembers (dedupe.h): read before the records of a batch are sifted, where
- * it must be; written in the batch's transaction. */
+/* What dedupe remembers (dedupe.h): read before the records of a batch are sifted,
+ * where it must be; written in the batch's transaction. */
 enum err_kind odbc_begin_dedupe(struct odbc_sink *s, const struct batch *b,
                                 struct err *e) MUST_USE;
 enum err_kind odbc_write_dedupe(struct odbc_sink *s, const struct batch *b,

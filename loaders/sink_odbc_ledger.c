@@ -222,7 +222,7 @@ static enum err_kind mark_the_dead(struct odbc_sink *s, struct err *e)
 
 /* --- our own ---------------------------------------------------------------------- */
 
-static const char *literal(struct odbc_sink *s, struct arena *a, const char *text)
+const char *odbc_literal(const struct odbc_sink *s, struct arena *a, const char *text)
 {
     struct buf sql = BUF_INIT(1 << 16);
 
@@ -247,15 +247,15 @@ static enum err_kind write_row(struct odbc_sink *s, struct err *e)
     struct arena a = {0};
     struct buf sql = BUF_INIT(1 << 16);
     const char *now = s->d->now;
-    const char *const values[] = {literal(s, &a, s->run.id),
-                                  literal(s, &a, s->o.job),
+    const char *const values[] = {odbc_literal(s, &a, s->run.id),
+                                  odbc_literal(s, &a, s->o.job),
                                   "'running'",
                                   now,
-                                  literal(s, &a, s->run.source),
-                                  literal(s, &a, s->run.topic),
-                                  literal(s, &a, s->run.target),
-                                  literal(s, &a, s->run.instance),
-                                  literal(s, &a, "avrogate " AVROGATE_VERSION),
+                                  odbc_literal(s, &a, s->run.source),
+                                  odbc_literal(s, &a, s->run.topic),
+                                  odbc_literal(s, &a, s->run.target),
+                                  odbc_literal(s, &a, s->run.instance),
+                                  odbc_literal(s, &a, "avrogate " AVROGATE_VERSION),
                                   "0",
                                   "0",
                                   "0",

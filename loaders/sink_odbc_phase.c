@@ -13,16 +13,6 @@ enum err_kind odbc_phases_open(struct sink **out, const struct odbc_options *o,
     return ERR_OK;
 }
 
-static const char *literal(struct odbc_sink *s, struct arena *a, const char *text)
-{
-    struct buf sql = BUF_INIT(1 << 16);
-
-    dialect_put_text(&sql, s->d, text);
-    const char *out = arena_str(a, buf_span(&sql));
-    buf_free(&sql);
-    return out;
-}
-
 /* The row, where it is not there yet. */
 static enum err_kind put_row(struct odbc_sink *s, const struct etl_phase *p,
                              struct err *e)
@@ -40,10 +30,10 @@ static enum err_kind put_row(struct odbc_sink *s, const struct etl_phase *p,
     dialect_put_ledger_name(&name, s->d, "number");
     columns[1] = arena_str(&a, buf_span(&name));
     snprintf(number, sizeof number, "%d", p->number);
-    const char *const values[COLUMNS] = {literal(s, &a, s->run.id),
+    const char *const values[COLUMNS] = {odbc_literal(s, &a, s->run.id),
                                          number,
-                                         literal(s, &a, s->run.job),
-                                         literal(s, &a, p->name),
+                                         odbc_literal(s, &a, s->run.job),
+                                         odbc_literal(s, &a, p->name),
                                          s->d->now,
                                          "'running'",
                                          "0",

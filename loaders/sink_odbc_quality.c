@@ -4,7 +4,6 @@
  */
 #include "loaders/sink_odbc_inside.h"
 
-#include "base/clock.h"
 #include "loaders/etl_field.h"
 
 #include <inttypes.h>
@@ -35,20 +34,8 @@ enum err_kind odbc_put_aside(struct odbc_sink *s, const struct batch *b,
 {
     struct rows *rows = &s->aside_rows;
     size_t at = rows->out.n, column;
-    struct quarantined q = {.topic = b->topic,
-                            .run_id = s->run.id,
-                            .partition = b->partition,
-                            .offset = rec->offset,
-                            .wall_ms = wall_ms(),
-                            .errors = got->errors};
 
-    rows_begin(rows);
-    if (av_decode_all(got->plan, got->datum, NULL, &rows->visitor, e) != ERR_OK) {
-        rows_take_back(rows);
-        return e->kind;
-    }
-    TRY(rows_end(rows, e));
-    quarantine_put_extra(&rows->out, &q);
+    TRY(quarantine_put(rows, b, rec, got, s->run.id, e));
     if (s->aside.extra > 0) // a stage's
         copy_int8(&rows->out, rec->offset);
     if (buf_status(&rows->out, e) == ERR_OK &&

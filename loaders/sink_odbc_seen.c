@@ -21,16 +21,6 @@ static const char *word(struct odbc_sink *s, const struct buf *sql)
     return arena_str(&s->arena, buf_span(sql));
 }
 
-static const char *literal(struct odbc_sink *s, const char *text)
-{
-    struct buf sql = BUF_INIT(4000);
-
-    dialect_put_text(&sql, s->d, text);
-    const char *out = word(s, &sql);
-    buf_free(&sql);
-    return out;
-}
-
 static const char *number(struct odbc_sink *s, int64_t x)
 {
     char text[24];
@@ -53,7 +43,8 @@ static void put_rows(struct odbc_sink *s, const struct batch *b,
                      const struct repeats_id *ids, size_t n)
 {
     const char **values = mem_array(n * COLUMNS, sizeof *values), **v = values;
-    const char *job = literal(s, s->o.job), *topic = literal(s, b->topic);
+    const char *job = odbc_literal(s, &s->arena, s->o.job),
+               *topic = odbc_literal(s, &s->arena, b->topic);
     const char *part = number(s, b->partition), *gen = number(s, b->generation);
     struct buf id = BUF_INIT(100);
 
@@ -214,8 +205,8 @@ enum err_kind odbc_write_dedupe(struct odbc_sink *s, const struct batch *b,
         return ERR_OK;
     struct dedupe_rows r = {.memory = s->o.memory,
                             .batch = b,
-                            .pipeline = literal(s, s->o.job),
-                            .topic = literal(s, b->topic)};
+                            .pipeline = odbc_literal(s, &s->arena, s->o.job),
+                            .topic = odbc_literal(s, &s->arena, b->topic)};
     enum err_kind rc = write_rows(s, &r, e);
     if (rc == ERR_INVALID || rc == ERR_LIMIT)
         return e->kind = ERR_INTERNAL;

@@ -4,7 +4,6 @@
  */
 #include "loaders/sink_postgres_inside.h"
 
-#include "base/clock.h"
 #include "loaders/etl_field.h"
 #include "loaders/quarantine.h"
 #include "loaders/rule_result.h"
@@ -18,29 +17,9 @@ enum err_kind postgres_put_aside(struct postgres *p, const struct batch *b,
                                  const struct record *rec, const struct sifted *got,
                                  struct err *e)
 {
-    struct rows *rows = &p->aside_rows;
-    size_t at = rows->out.n;
-    struct quarantined q = {.topic = b->topic,
-                            .run_id = p->run.id,
-                            .partition = b->partition,
-                            .offset = rec->offset,
-                            .wall_ms = wall_ms(),
-                            .errors = got->errors};
-
-    rows_begin(rows);
-    if (av_decode_all(got->plan, got->datum, NULL, &rows->visitor, e) != ERR_OK) {
-        rows_take_back(rows);
-        return e->kind;
-    }
-    TRY(rows_end(rows, e));
-    quarantine_put_extra(&rows->out, &q);
-    if (buf_status(&rows->out, e) == ERR_OK) {
-        p->aside++;
-        return ERR_OK;
-    }
-    buf_cut(&rows->out, at);
-    rows->out.over = false;
-    return e->kind;
+    TRY(quarantine_put(&p->aside_rows, b, rec, got, p->run.id, e));
+    p->aside++;
+    return ERR_OK;
 }
 
 static enum err_kind copy_all(struct postgres *p, const char *copy, struct span rows,
