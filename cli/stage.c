@@ -283,7 +283,10 @@ static void say_nothing(const struct stage_run *r)
         printf("nothing to merge of %s; %s lies there: --format %s\n", r->s.format,
                r->merged.other, r->merged.other);
     else
-        printf("nothing to merge\n");
+        printf("nothing to merge%s\n",
+               r->merged.waits
+                   ? ": what is large waits until as many bytes lie beside it"
+                   : "");
 }
 
 static void say_merged(const struct stage_run *r)

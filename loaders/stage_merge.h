@@ -42,6 +42,7 @@ struct merge_sums {
     int64_t merges, inputs, rows, bytes_in, bytes_out;
     const char *other; // a format in which staged files lie there that is not the one
                        // to merge, NULL = none; static
+    bool waits;        // a large file is left until as many bytes lie beside it
     int64_t settled;   // merges of others, or of an earlier call, that were finished
 };
 

@@ -16,6 +16,12 @@
 #define DEPTH_MOST 8 // of directories: windows make four
 #define SCHEMA_MOST (4 << 20)
 #define NAMES_MOST (3 << 20) // of one swap: its claim must stay below PLACE_CLAIM
+#define LARGE 16 // of what may be merged: what is more than a part of so many
+
+struct ranges { // in the plan's arena
+    const struct swap_range *all;
+    size_t n;
+};
 
 /* Files that may become one: of one topic, one schema, one directory. */
 struct group {
@@ -23,6 +29,7 @@ struct group {
     struct span schema; // normalized
     struct av_schema *held;
     struct swap_input *inputs; // malloc'd
+    struct ranges *of;         // each input's; malloc'd
     size_t n, names;           // bytes of the inputs' names, as the claim has them
     struct swap_range *ranges; // malloc'd
     size_t n_ranges;
@@ -68,6 +75,7 @@ static void free_groups(struct planning *p)
         p->groups = g->next;
         av_schema_release(g->held);
         free(g->inputs);
+        free(g->of);
         free(g->ranges);
         free(g);
     }
@@ -291,6 +299,13 @@ static bool is_full(const struct merging *m, const struct group *g,
             g->names + names_of(more) > NAMES_MOST);
 }
 
+static void add_ranges(struct group *g, const struct ranges *more)
+{
+    g->ranges = mem_grow(g->ranges, g->n_ranges + more->n, sizeof *g->ranges);
+    for (size_t i = 0; i < more->n; i++)
+        swap_add_range(g->ranges, &g->n_ranges, &more->all[i]);
+}
+
 /* False: the group is chosen without it. */
 static bool add_to(struct planning *p, struct group *g, const struct candidate *f)
 {
@@ -303,13 +318,52 @@ static bool add_to(struct planning *p, struct group *g, const struct candidate *
         g->bytes = 0;
     }
     g->inputs = mem_grow(g->inputs, g->n + 1, sizeof *g->inputs);
+    g->of = mem_grow(g->of, g->n + 1, sizeof *g->of);
+    g->of[g->n] = (struct ranges){f->ranges, f->n_ranges};
     g->inputs[g->n++] = f->in;
     g->bytes += f->in.bytes;
     g->names += names_of(&f->in);
-    g->ranges = mem_grow(g->ranges, g->n_ranges + f->n_ranges, sizeof *g->ranges);
-    for (size_t i = 0; i < f->n_ranges; i++)
-        swap_add_range(g->ranges, &g->n_ranges, &f->ranges[i]);
+    add_ranges(g, &g->of[g->n - 1]);
     return true;
+}
+
+static size_t largest_of(const struct group *g)
+{
+    size_t at = 0;
+
+    for (size_t i = 1; i < g->n; i++)
+        if (g->inputs[i].bytes > g->inputs[at].bytes)
+            at = i;
+    return at;
+}
+
+static void take_out(struct group *g, size_t at)
+{
+    g->bytes -= g->inputs[at].bytes;
+    g->names -= names_of(&g->inputs[at]);
+    g->n--;
+    memmove(g->inputs + at, g->inputs + at + 1, (g->n - at) * sizeof *g->inputs);
+    memmove(g->of + at, g->of + at + 1, (g->n - at) * sizeof *g->of);
+    g->n_ranges = 0;
+    for (size_t i = 0; i < g->n; i++)
+        add_ranges(g, &g->of[i]);
+}
+
+/* A large file waits until as many bytes lie beside it: merged with every little that
+ * came since, it would be written again each time, and with this a few times in all.
+ * What goes to a backup is not merged again. */
+static void let_large_wait(const struct merging *m, struct group *g)
+{
+    if (takes_all(m) || m->o->backup != NULL)
+        return;
+    while (g->n > 1) {
+        size_t at = largest_of(g);
+        int64_t bytes = g->inputs[at].bytes;
+        if (bytes <= m->o->max_bytes / LARGE || bytes <= g->bytes - bytes)
+            return;
+        take_out(g, at);
+        m->sums->waits = true;
+    }
 }
 
 static bool is_shown(const struct merging *m, const char *name)
@@ -364,9 +418,11 @@ static enum err_kind take_file(struct planning *p, const struct place_entry *one
 
 static void choose_rest(struct planning *p)
 {
-    for (struct group *g = p->groups; g != NULL && p->chosen == NULL; g = g->next)
+    for (struct group *g = p->groups; g != NULL && p->chosen == NULL; g = g->next) {
+        let_large_wait(p->m, g);
         if (is_worth(p->m, g))
             p->chosen = g;
+    }
 }
 
 bool merge_is_backup(const char *dir)

@@ -198,9 +198,83 @@ static void no_directory_is_left_out(void)
     leave();
 }
 
+/* A claim of one file of so many rows, nine bytes each. */
+static void stage_rows(int64_t first, int rows)
+{
+    struct buf body = BUF_INIT(PLACE_CLAIM), found = BUF_INIT(PLACE_CLAIM),
+               text = BUF_INIT(1 << 16), ticket = BUF_INIT(1000);
+    char name[STAGE_NAME], final[STAGE_NAME];
+    struct err e = {0};
+
+    for (int i = 0; i < rows; i++)
+        buf_put_str(&text, "{\"id\":1}\n");
+    snprintf(final, sizeof final, "t+0+%020" PRId64 "+%020" PRId64 ".jsonl", first,
+             first + rows - 1);
+    put_file(final, buf_span(&text), &ticket);
+    struct stage_file file = {.final = final,
+                              .ticket = buf_span(&ticket),
+                              .bytes = (int64_t)text.n,
+                              .rows = rows,
+                              .sha256 = ""};
+    struct stage_claim c = {.job = "j",
+                            .topic = "t",
+                            .cluster = "",
+                            .instance = "",
+                            .run = "",
+                            .first = first,
+                            .last = first + rows - 1,
+                            .loaded = rows,
+                            .schema = key,
+                            .files = &file,
+                            .n_files = 1};
+    stage_claim_put(&body, &c);
+    stage_claim_name(name, "t", 0, first);
+    CHECK_INT(place_claim(place, name, "_tmp/c", buf_span(&body), &found, &e), ERR_OK);
+    buf_free(&text);
+    buf_free(&ticket);
+    buf_free(&body);
+    buf_free(&found);
+}
+
+static void check_merge(const struct merge_options *o, int64_t inputs, int64_t rows,
+                        bool waits)
+{
+    struct merge_sums sums;
+    struct err e = {0};
+
+    CHECK_INT(stage_merge(o, &sums, &e), ERR_OK);
+    CHECK_INT(sums.inputs, inputs);
+    CHECK_INT(sums.rows, rows);
+    CHECK_INT(sums.waits, waits);
+}
+
+static void what_is_large_waits_until_as_much_lies_beside_it(void)
+{
+    struct merge_options o = {.dir = "", .format = "json", .max_bytes = 9 * 160};
+    struct err e = {0};
+
+    enter();
+    o.place = place;
+    o.spool = "/tmp";
+    CHECK_INT(merge_check(&o, &e), ERR_OK);
+    stage_rows(0, 10);
+    stage_rows(10, 1);
+    check_merge(&o, 2, 11, false); // ten are a sixteenth: not large
+    stage_rows(11, 4);
+    check_merge(&o, 0, 0, true); // eleven are
+    stage_rows(15, 6);
+    check_merge(&o, 2, 10, true); // what came since, and not it
+    stage_rows(21, 1);
+    check_merge(&o, 3, 22, false); // now as many lie beside it
+    stage_rows(22, 1);
+    check_merge(&o, 0, 0, true);
+    leave();
+}
+
 int main(void)
 {
     RUN(twice_the_directories_are_twice_the_requests);
     RUN(no_directory_is_left_out);
+    RUN(what_is_large_waits_until_as_much_lies_beside_it);
     return REPORT();
 }
