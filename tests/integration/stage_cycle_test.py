@@ -7,8 +7,13 @@ URL = make_database(SERVER, "cycle")
 KILLS = int(os.environ.get("CYCLE_KILLS", "6"))
 
 
+def names_of(w):
+    return [n for n in w.place.names() if not n.startswith("_")]
+
+
 def held(w):
-    names = [n for n in w.place.names() if not n.startswith("_")]
+    """Names and ids; of a place where nothing is at work."""
+    names = names_of(w)
     return names, sorted(int(r["id"]) for n in names for r in read_file(n, w.place.read(n)))
 
 
@@ -139,7 +144,7 @@ def it_repeats_until_it_is_told_to_stop():
     for i in range(3):
         w.produce(500 * i + (i == 0), 500 * i + 500)
         wait("%d rows merged" % (500 * i + 500), lambda: sum(r[5] for r in phases(w) if r[2] == "collect") == 500 * i + 500, 60, 0.2)
-    wait("merges", lambda: len(held(w)[0]) == 1, 60, 0.2)
+    wait("merges", lambda: len(names_of(w)) == 1, 60, 0.2)
     same(p.poll(), None, "it goes on")
     w.stop(p)
     same(held(w)[1] == list(range(1500)), True, "each row once")
