@@ -75,7 +75,7 @@ const struct conf_row loader_rows[] = {
      .help = "most bytes of one transaction, as they are on the topic"},
     {"batch.age", CONF_DURATION, AT(batch_age_ms), .fallback = "500ms", .min = 1,
      .max = 3600000, .help = "longest a record waits for its transaction to fill"},
-    {"memory", CONF_BYTES, AT(memory), .fallback = "48MiB", .min = 1 << 20,
+    {"memory", CONF_BYTES, AT(memory), .fallback = "32MiB", .min = 1 << 20,
      .max = INT64_C(1) << 36, .help = "most bytes read ahead of the sink"},
     {"unknown_schema_wait", CONF_DURATION, AT(unknown_ms), .fallback = "60s", .min = 0,
      .max = DAY_MS,
