@@ -146,15 +146,23 @@ static enum err_kind add_claim(struct copying *c, const struct stage_claim *clai
     return ERR_OK;
 }
 
+static enum err_kind find_claim(const struct copying *c, int32_t partition,
+                                int64_t first, struct stage_claim *out, struct arena *a,
+                                struct err *e)
+{
+    char name[STAGE_NAME];
+
+    stage_claim_name(name, c->o->topic, partition, first);
+    return files_read_claim(c->o->place, name, out, a, e);
+}
+
 static enum err_kind read_claim(struct copying *c, int32_t partition, int64_t first,
                                 bool newest, struct err *e)
 {
-    char name[STAGE_NAME];
     struct stage_claim claim;
     struct arena a = {0};
 
-    stage_claim_name(name, c->o->topic, partition, first);
-    enum err_kind rc = files_read_claim(c->o->place, name, &claim, &a, e);
+    enum err_kind rc = find_claim(c, partition, first, &claim, &a, e);
     if (rc == ERR_OK)
         rc = add_claim(c, &claim, newest, e);
     arena_free(&a);
@@ -223,12 +231,10 @@ static enum err_kind check_merges(struct copying *c, struct err *e)
 static enum err_kind newest_is_finished(struct copying *c, int32_t partition,
                                         int64_t first, bool *yes, struct err *e)
 {
-    char name[STAGE_NAME];
     struct stage_claim claim;
     struct arena a = {0};
 
-    stage_claim_name(name, c->o->topic, partition, first);
-    enum err_kind rc = files_read_claim(c->o->place, name, &claim, &a, e);
+    enum err_kind rc = find_claim(c, partition, first, &claim, &a, e);
     if (rc == ERR_OK)
         rc = is_finished(c, &claim, yes, e);
     arena_free(&a);

@@ -100,15 +100,36 @@ static void leave(void)
     place_close(place);
 }
 
+static void claim_files(int64_t first, int rows, struct stage_file *files, size_t n)
+{
+    struct buf body = BUF_INIT(PLACE_CLAIM), found = BUF_INIT(PLACE_CLAIM);
+    struct stage_claim c = {.job = "j",
+                            .topic = "t",
+                            .cluster = "",
+                            .instance = "",
+                            .run = "",
+                            .first = first,
+                            .last = first + rows - 1,
+                            .loaded = rows,
+                            .schema = key,
+                            .files = files,
+                            .n_files = n};
+    char name[STAGE_NAME];
+    struct err e = {0};
+
+    stage_claim_put(&body, &c);
+    stage_claim_name(name, "t", 0, first);
+    CHECK_INT(place_claim(place, name, "_tmp/c", buf_span(&body), &found, &e), ERR_OK);
+    buf_free(&body);
+    buf_free(&found);
+}
+
 /* A claim of a row in each of `dirs` directories. */
 static void stage_everywhere(int64_t first, int dirs)
 {
     static char finals[DIRS_MOST][STAGE_NAME];
-    struct buf tickets[DIRS_MOST], body = BUF_INIT(PLACE_CLAIM),
-                                   found = BUF_INIT(PLACE_CLAIM);
+    struct buf tickets[DIRS_MOST];
     struct stage_file files[DIRS_MOST];
-    char name[STAGE_NAME];
-    struct err e = {0};
 
     for (int i = 0; i < dirs; i++) {
         struct span row = span_str("{\"id\":1}\n");
@@ -123,24 +144,9 @@ static void stage_everywhere(int64_t first, int dirs)
                                        .rows = 1,
                                        .sha256 = ""};
     }
-    struct stage_claim c = {.job = "j",
-                            .topic = "t",
-                            .cluster = "",
-                            .instance = "",
-                            .run = "",
-                            .first = first,
-                            .last = first + dirs - 1,
-                            .loaded = dirs,
-                            .schema = key,
-                            .files = files,
-                            .n_files = (size_t)dirs};
-    stage_claim_put(&body, &c);
-    stage_claim_name(name, "t", 0, first);
-    CHECK_INT(place_claim(place, name, "_tmp/c", buf_span(&body), &found, &e), ERR_OK);
+    claim_files(first, dirs, files, (size_t)dirs);
     for (int i = 0; i < dirs; i++)
         buf_free(&tickets[i]);
-    buf_free(&body);
-    buf_free(&found);
 }
 
 static size_t requests_for(int dirs)
@@ -201,10 +207,8 @@ static void no_directory_is_left_out(void)
 /* A claim of one file of so many rows, nine bytes each. */
 static void stage_rows(int64_t first, int rows)
 {
-    struct buf body = BUF_INIT(PLACE_CLAIM), found = BUF_INIT(PLACE_CLAIM),
-               text = BUF_INIT(1 << 16), ticket = BUF_INIT(1000);
-    char name[STAGE_NAME], final[STAGE_NAME];
-    struct err e = {0};
+    struct buf text = BUF_INIT(1 << 16), ticket = BUF_INIT(1000);
+    char final[STAGE_NAME];
 
     for (int i = 0; i < rows; i++)
         buf_put_str(&text, "{\"id\":1}\n");
@@ -216,24 +220,9 @@ static void stage_rows(int64_t first, int rows)
                               .bytes = (int64_t)text.n,
                               .rows = rows,
                               .sha256 = ""};
-    struct stage_claim c = {.job = "j",
-                            .topic = "t",
-                            .cluster = "",
-                            .instance = "",
-                            .run = "",
-                            .first = first,
-                            .last = first + rows - 1,
-                            .loaded = rows,
-                            .schema = key,
-                            .files = &file,
-                            .n_files = 1};
-    stage_claim_put(&body, &c);
-    stage_claim_name(name, "t", 0, first);
-    CHECK_INT(place_claim(place, name, "_tmp/c", buf_span(&body), &found, &e), ERR_OK);
+    claim_files(first, rows, &file, 1);
     buf_free(&text);
     buf_free(&ticket);
-    buf_free(&body);
-    buf_free(&found);
 }
 
 static void check_merge(const struct merge_options *o, int64_t inputs, int64_t rows,
