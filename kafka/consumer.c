@@ -52,6 +52,7 @@ struct kf_consumer {
     int64_t ask_at_ms;  // when those waiting are asked for again
     struct err trouble; // found inside a callback; kf_poll() returns it
     bool closing;
+    bool given_partitions; // by the group, once; they may have been none
     bool leaves_headers;
     rd_kafka_queue_t *queue;
     size_t n_taken, given; // of `taken`; all from before `given` are the user's
@@ -205,6 +206,7 @@ static void rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
     struct kf_consumer *c = consumer;
     bool cooperative = strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") == 0;
 
+    c->given_partitions |= code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !c->closing) {
         for (int i = 0; i < l->cnt; i++)
             take_over(c, &l->elems[i]);
@@ -326,6 +328,19 @@ enum err_kind kf_consumer_join(struct kf_consumer **out, const char *bootstrap,
     return ERR_OK;
 }
 
+/* Before 2.3.0 rd_kafka_destroy() aborts the process when a member of a group that is
+ * "cooperative-sticky" goes between the answer to its join and its first assignment
+ * (librdkafka's issue 4312).  Unsubscribed, it hears no answer any more, so what is
+ * asked here stays true. */
+static bool destroying_aborts(struct kf_consumer *c)
+{
+    if (rd_kafka_version() >= 0x02030000 || c->group == NULL || c->given_partitions)
+        return false;
+    (void)rd_kafka_unsubscribe(c->rk); // closing does it again
+    const char *protocol = rd_kafka_rebalance_protocol(c->rk);
+    return protocol != NULL && strcmp(protocol, "COOPERATIVE") == 0;
+}
+
 void kf_consumer_close(struct kf_consumer *c)
 {
     c->closing = true;
@@ -334,7 +349,10 @@ void kf_consumer_close(struct kf_consumer *c)
     if (c->queue != NULL)
         rd_kafka_queue_destroy(c->queue);
     if (c->rk != NULL) {
+        bool stays = destroying_aborts(c);
         (void)rd_kafka_consumer_close(c->rk); // it has no failure we could mend
+        if (stays)
+            return; // out of its group, and with what its threads may still speak to
         rd_kafka_destroy(c->rk);
     }
     while (c->n_parts > 0)

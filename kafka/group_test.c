@@ -233,6 +233,29 @@ static void what_a_rebalance_makes_librdkafka_skip_is_read_all_the_same(void)
     kf_mock_close(m);
 }
 
+/* librdkafka 2.0.2 aborts the process, left to itself. */
+static void who_leaves_before_it_was_given_anything_leaves_in_peace(void)
+{
+    struct conf_pair pairs[] = {
+        {"partition.assignment.strategy", "cooperative-sticky", false},
+    };
+    struct conf_pairs props = {pairs, 1};
+    struct kf_mock *m = mock("t", PARTITIONS);
+    struct member k = {0};
+    int64_t sink[PARTITIONS] = {0};
+    const char *protocol = "NONE";
+
+    kf_mock_broker_slow(m, 1, 400); // between joining and what follows
+    join(&k, m, &props, sink);
+    for (int64_t until = clock_ms() + WAIT_MS;
+         strcmp(protocol, "NONE") == 0 && clock_ms() < until;)
+        protocol = rd_kafka_rebalance_protocol(kf_consumer_handle(k.c));
+    CHECK_STR(protocol, "COOPERATIVE");
+    kf_consumer_close(k.c);
+    CHECK_INT(k.assigned, 0);
+    kf_mock_close(m);
+}
+
 static void a_sink_that_is_away_is_asked_again_for_the_start(void)
 {
     struct kf_mock *m = mock("t", PARTITIONS);
@@ -316,6 +339,7 @@ int main(void)
     RUN(two_members_share_a_topic_and_nothing_is_read_twice);
     RUN(two_members_share_a_topic_cooperatively);
     RUN(what_a_rebalance_makes_librdkafka_skip_is_read_all_the_same);
+    RUN(who_leaves_before_it_was_given_anything_leaves_in_peace);
     RUN(a_sink_that_is_away_is_asked_again_for_the_start);
     RUN(a_start_found_late_is_where_reading_begins_on_a_slow_broker);
     RUN(a_start_that_is_refused_is_said_and_the_partition_stays_unread);
