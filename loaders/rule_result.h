@@ -14,7 +14,7 @@ struct rule_result { // all texts borrowed
     const char *last_failed, *stopped; // NULL = nothing to say
 };
 
-#define RULE_LAST 480
+#define RULE_LAST (QUALITY_WHY + 300)
 /* Of a rule's counts; `last` holds "weather/3@105: city is null". */
 void rule_result_of(struct rule_result *out, const struct quality_rule *rule,
                     const struct quality_count *count, const char *topic,

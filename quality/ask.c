@@ -124,19 +124,32 @@ static void note_time(struct asking *a, const struct rule *r, struct quality_cou
 
 /* --- a rule ----------------------------------------------------------------------- */
 
-static void failed(struct verdict_of *said, const char *why)
+#define ERROR_MOST 90 // bytes of what an expression's error says
+
+static void failed(struct asking *a, const struct rule *r, const char *means,
+                   struct verdict_of *said)
 {
     said->failed = true;
-    snprintf(said->why, sizeof said->why, "%s", why);
+    tell(a->q, r, means, said->why);
 }
 
-static void errs(struct verdict_of *said, struct span message)
+/* A null is what was found. */
+static void is_null(const struct rule *r, const char *path, struct verdict_of *said)
 {
-    struct span shown = span_of(message.p, message.n < 140 ? message.n : 140);
-
     said->failed = true;
-    snprintf(said->why, sizeof said->why, "error: %.*s", (int)utf8_good(shown),
-             shown.n > 0 ? (const char *)shown.p : "");
+    snprintf(said->why, sizeof said->why, "%.120s is null, wanted %s", path, r->wanted);
+}
+
+static void errs(struct asking *a, const struct rule *r, struct span message,
+                 struct verdict_of *said)
+{
+    char means[ERROR_MOST + 10]; // the message is the run's until its next question
+
+    if (message.n > ERROR_MOST)
+        message.n = ERROR_MOST;
+    snprintf(means, sizeof means, "error: %.*s", (int)utf8_good(message),
+             message.n > 0 ? (const char *)message.p : "");
+    failed(a, r, means, said);
 }
 
 /* True: it was asked. */
@@ -149,11 +162,13 @@ static bool ask_cel(struct asking *a, const struct rule *r, struct verdict_of *s
     for (size_t i = 0; i < r->n_questions && !said->failed; i++) {
         cel_check(a->q->run, r->questions[i].cel, &o);
         asked |= o.applied || o.verdict == CEL_ERRS;
-        if (o.verdict == CEL_FAILS) {
-            failed(said, r->questions[i].why);
-        } else if (o.verdict == CEL_ERRS) {
+        if (o.verdict == CEL_ERRS) {
             c->errors++;
-            errs(said, o.message);
+            errs(a, r, o.message, said);
+        } else if (o.verdict == CEL_FAILS && r->form == FORM_NOT_NULL) {
+            is_null(r, r->questions[i].null_path, said);
+        } else if (o.verdict == CEL_FAILS) {
+            failed(a, r, r->form == FORM_EXPR ? "is false" : NULL, said);
         }
     }
     return asked;
@@ -163,14 +178,11 @@ static bool ask_timestamp(struct asking *a, const struct rule *r,
                           struct verdict_of *said)
 {
     struct span text;
-    char why[QUALITY_WHY];
 
     if (!text_of(a, &r->keys[0], &text))
         return false;
-    if (pattern_fits(&r->pattern, text))
-        return true;
-    snprintf(why, sizeof why, "%.120s is not written so", r->fields.items[0]);
-    failed(said, why);
+    if (!pattern_fits(&r->pattern, text))
+        failed(a, r, NULL, said);
     return true;
 }
 
@@ -182,7 +194,7 @@ static bool ask_unique(struct asking *a, size_t i, struct verdict_of *said)
     if (said->hash == 0)
         return false;
     if (seen_before(seen_of(a->q, p, i), said->hash, a->at->offset))
-        failed(said, "was seen before");
+        failed(a, &a->q->rules[i], "was seen before", said);
     return true;
 }
 
@@ -327,14 +339,17 @@ static void ask_fresh(const struct rule *r, int64_t newest, int64_t now,
 {
     if (newest == QUALITY_NONE) {
         out->good = false;
-        snprintf(out->why, sizeof out->why, "no time was loaded");
+        snprintf(out->why, sizeof out->why,
+                 "no time was loaded, wanted one at most %" PRId64 " s old",
+                 r->within_ms / 1000);
         return;
     }
     __int128 age_ms = ((__int128)now - newest) / 1000000;
     out->good = age_ms <= r->within_ms;
     if (!out->good)
-        snprintf(out->why, sizeof out->why, "the newest is %" PRId64 " s old",
-                 (int64_t)(age_ms / 1000));
+        snprintf(out->why, sizeof out->why,
+                 "the newest is %" PRId64 " s old, wanted at most %" PRId64 " s",
+                 (int64_t)(age_ms / 1000), r->within_ms / 1000);
 }
 
 static void ask_rows(const struct rule *r, int64_t rows, struct quality_finding *out)

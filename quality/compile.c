@@ -81,8 +81,102 @@ static enum err_kind resolve_own(const struct compiling *c, const char *text,
                          "\"%.80s\": wanted a field of the record itself", text);
 }
 
+/* --- what a message names --------------------------------------------------------- */
+
+/* Does a rule of the pipeline take it, or what it stands in, out of the row? */
+static bool is_dropped(const struct quality *q, const char *path)
+{
+    size_t n = strcspn(path, ".");
+
+    for (size_t i = 0; i < q->n; i++) {
+        const struct rule *r = &q->rules[i];
+        if (r->shown.severity == QUALITY_NULL_FIELD && r->null_field != NULL &&
+            strlen(r->null_field) == n && memcmp(r->null_field, path, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_found(const struct rule *r, const char *path)
+{
+    for (size_t i = 0; i < r->n_found; i++)
+        if (strcmp(r->found[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+/* A field that no expression can name is told by its type. */
+static void add_found(struct compiling *c, struct rule *r, const struct path *p)
+{
+    struct found *f = &r->found[r->n_found];
+    struct cel_rule *cel = NULL;
+    struct err why = {0};
+    char text[300];
+
+    if (r->n_found == FOUND_MOST || is_found(r, p->text))
+        return;
+    *f = (struct found){.path = arena_str(c->arena, span_str(p->text)),
+                        .type = av_type_name(p->node->type),
+                        .dropped = is_dropped(c->q, p->text)};
+    r->n_found++;
+    int n = snprintf(text, sizeof text, "message.%s", p->text);
+    if (!f->dropped && n > 0 && (size_t)n < sizeof text &&
+        cel_rules_add(c->cel, span_str(text), CEL_RECORD, &cel, &why) == ERR_OK)
+        f->value = cel;
+}
+
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
+#define PATH_LETTERS LETTERS "0123456789."
+
+/* `a.b` of "a.b.size()": as many of its words as are fields. */
+static bool longest_path(const struct compiling *c, char *path, struct path *out)
+{
+    struct err why = {0};
+
+    while (resolve(c, path, out, &why) != ERR_OK) {
+        char *dot = strrchr(path, '.');
+        if (dot == NULL)
+            return false;
+        *dot = '\0';
+    }
+    return true;
+}
+
+/* Behind a literal's closing quote, or the character that is no quote. */
+static const char *skip_literal(const char *t)
+{
+    char quote = *t++;
+
+    if (quote != '"' && quote != '\'')
+        return t;
+    while (*t != '\0' && *t != quote)
+        t += *t == '\\' && t[1] != '\0' ? 2 : 1;
+    return *t == '\0' ? t : t + 1;
+}
+
+/* The fields of the record that an expression speaks of. */
+static void find_mentioned(struct compiling *c, struct rule *r, const char *expr)
+{
+    static const char message[] = "message.";
+
+    while (*expr != '\0') {
+        size_t n = strspn(expr, PATH_LETTERS), head = sizeof message - 1;
+        char path[200];
+        struct path p;
+        if (n > head && n - head < sizeof path && memcmp(expr, message, head) == 0) {
+            memcpy(path, expr + head, n - head);
+            path[n - head] = '\0';
+            if (longest_path(c, path, &p))
+                add_found(c, r, &p);
+        }
+        expr = n > 0 ? expr + n : skip_literal(expr);
+    }
+}
+
+/* --- questions -------------------------------------------------------------------- */
+
 static enum err_kind ask_cel(struct compiling *c, struct rule *r, struct buf *text,
-                             const char *why, struct err *e)
+                             const char *null_path, struct err *e)
 {
     struct cel_rule *cel = NULL;
 
@@ -90,8 +184,7 @@ static enum err_kind ask_cel(struct compiling *c, struct rule *r, struct buf *te
     TRY(cel_rules_add(c->cel, buf_span(text), CEL_RECORD, &cel, e));
     if (cel_rule_yield(cel) == CEL_YIELDS_VALUE)
         return err_set(e, ERR_INVALID, "1:1: a rule wants true or false");
-    r->questions[r->n_questions++] =
-        (struct question){cel, arena_str(c->arena, span_str(why))};
+    r->questions[r->n_questions++] = (struct question){cel, null_path};
     return ERR_OK;
 }
 
@@ -101,8 +194,10 @@ static enum err_kind compile_expr(struct compiling *c, struct rule *r, struct er
 
     r->questions = arena_array(c->arena, 1, sizeof *r->questions);
     buf_put_str(&text, r->expr);
-    enum err_kind rc = ask_cel(c, r, &text, "is false", e);
+    enum err_kind rc = ask_cel(c, r, &text, NULL, e);
     buf_free(&text);
+    if (rc == ERR_OK)
+        find_mentioned(c, r, r->expr);
     return rc;
 }
 
@@ -121,14 +216,12 @@ static enum err_kind compile_not_null(struct compiling *c, struct rule *r,
     r->questions = arena_array(c->arena, r->fields.n, sizeof *r->questions);
     for (size_t i = 0; i < r->fields.n; i++) {
         struct buf text = BUF_INIT(CEL_TEXT_MOST);
-        char why[QUALITY_WHY];
         struct path p;
         TRY(resolve(c, r->fields.items[i], &p, e));
         if (p.n_nullable == 0)
             continue; // it cannot be
         put_nulls(&text, &p, "!=", " && ");
-        snprintf(why, sizeof why, "%.120s is null", p.text);
-        enum err_kind rc = ask_cel(c, r, &text, why, e);
+        enum err_kind rc = ask_cel(c, r, &text, p.text, e);
         buf_free(&text);
         TRY(rc);
     }
@@ -308,20 +401,17 @@ static enum err_kind put_condition(struct buf *text, const struct rule *r,
 static enum err_kind compile_condition(struct compiling *c, struct rule *r,
                                        struct err *e)
 {
-    static const char *const whys[] = {[FORM_RANGE] = "is out of range",
-                                       [FORM_MATCHES] = "does not match",
-                                       [FORM_ONE_OF] = "is none of the values"};
     struct buf text = BUF_INIT(CEL_TEXT_MOST);
-    char why[QUALITY_WHY];
     struct path p;
 
     r->questions = arena_array(c->arena, 1, sizeof *r->questions);
     TRY(resolve(c, r->fields.items[0], &p, e));
-    snprintf(why, sizeof why, "%.120s %s", p.text, whys[r->form]);
     enum err_kind rc = put_condition(&text, r, &p, e);
     if (rc == ERR_OK)
-        rc = ask_cel(c, r, &text, why, e);
+        rc = ask_cel(c, r, &text, NULL, e);
     buf_free(&text);
+    if (rc == ERR_OK)
+        add_found(c, r, &p);
     return rc;
 }
 
@@ -358,6 +448,7 @@ static enum err_kind compile_timestamp(struct compiling *c, struct rule *r,
     if (p.node->type != AV_STRING)
         return err_set(e, ERR_INVALID, "field %.60s is a %s, wanted a text", p.text,
                        av_type_name(p.node->type));
+    add_found(c, r, &p);
     return ERR_OK;
 }
 
@@ -379,6 +470,7 @@ static enum err_kind compile_unique(struct compiling *c, struct rule *r, struct 
             return err_set(e, ERR_INVALID, "field %.60s is a %s%s, which is no key",
                            p.text, p.node->logical == AV_PLAIN ? "" : "decimal, ",
                            av_type_name(p.node->type));
+        add_found(c, r, &p);
     }
     return ERR_OK;
 }

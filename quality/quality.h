@@ -25,7 +25,7 @@
 
 #define QUALITY_RULES_MOST 200
 #define QUALITY_NAME_MOST 100
-#define QUALITY_WHY 160
+#define QUALITY_WHY 220
 #define QUALITY_LAST_MOST 1000000 // offsets that a `unique` remembers
 #define QUALITY_NONE INT64_MIN    // no time
 
@@ -68,7 +68,11 @@ enum err_kind quality_use(struct quality *q, struct av_schema *reader,
                           struct err *e) MUST_USE;
 struct av_schema *quality_schema(const struct quality *q); // NULL before the first
 
-/* What came of a rule's questions. */
+/*
+ * What came of a rule's questions.  `why` names what was found and what was wanted,
+ * "temp is 61.5, wanted from -90 to 60", each cut at a character; a field that a rule
+ * of severity null_field takes out of the row is in no message either.
+ */
 struct quality_count {
     int64_t checked; // records it was asked of: its guard, a null key pass it by
     int64_t failed;

@@ -35,8 +35,16 @@ struct spot {
 
 struct question { // one thing that is asked of a record; the first bad answer decides
     const struct cel_rule *cel;
-    const char *why; // "city is null"
+    const char *null_path; // NOT_NULL: what is null when it fails
 };
+
+struct found { // a field whose value a message names
+    const char *path;
+    const struct cel_rule *value; // NULL: it is not shown
+    const char *type;             // then this is: "string"
+    bool dropped;                 // ... because a rule takes it out of the row
+};
+#define FOUND_MOST 3 // of one rule
 
 struct key_field {
     size_t index;
@@ -57,12 +65,15 @@ struct rule {
     int64_t within_ms;             // FRESH
     int64_t least_rows, most_rows; // ROWS; -1 = any
     const char *null_field;        // severity null_field
+    const char *wanted;            // for the message: "from -90 to 60"
 
     // compiled: of the schema in use
     struct question *questions;
     size_t n_questions;
     struct key_field *keys; // UNIQUE, TIMESTAMP, FRESH
     size_t n_keys;
+    struct found found[FOUND_MOST];
+    size_t n_found;
     size_t null_index;
     int null_branch;
 };
@@ -79,7 +90,7 @@ struct quality {
 
     int stopped; // the rule that said so, -1 = none
     struct cel_run *run;
-    struct buf errors, datum, key;
+    struct buf errors, datum, key, value;
     struct verdict_of { // of a rule, of the record in hand
         bool failed;
         uint64_t hash; // UNIQUE: of its key, 0 = none
@@ -104,6 +115,13 @@ struct compiling {
 
 /* compile.c: the questions of a rule.  Errors without the rule's place. */
 enum err_kind compile_rule(struct compiling *c, struct rule *r, struct err *e) MUST_USE;
+
+/*
+ * tell.c: a rule's message about the record in hand.  `means` says what is wrong where
+ * the values alone do not: "was seen at offset 7"; NULL: "temp is 61.5".
+ */
+void tell(struct quality *q, const struct rule *r, const char *means,
+          char why[QUALITY_WHY]);
 
 /* remember.c */
 struct partition *partition_of(struct quality *q, int32_t partition);

@@ -242,44 +242,50 @@ static void each_form_says_what_it_should(void)
         const char *form, *record, *why;
     } cases[] = {
         {"expr: message.id > 0", GOOD, ""},
-        {"expr: message.id > 1", GOOD, "is false"},
-        {"expr: 1 / (message.id - 1) > 0", GOOD, "error: divide by zero"},
+        {"expr: message.id > 1", GOOD, "is false with id 1, wanted message.id > 1"},
+        {"expr: 1 / (message.id - 1) > 0", GOOD,
+         "error: divide by zero with id 1, wanted 1 / (message.id - 1) > 0"},
         {"expr: message.id > 5 ; false", GOOD, NULL},
         {"not_null: [id, temp]", GOOD, ""},
-        {"not_null: [id, city]", GOOD, "city is null"},
-        {"not_null: [ship.zip]", GOOD, "ship.zip is null"},
+        {"not_null: [id, city]", GOOD, "city is null, wanted a value"},
+        {"not_null: [ship.zip]", GOOD, "ship.zip is null, wanted a value"},
         {"not_null: ship.zip", "{\"id\":1,\"temp\":1,\"ship\":{}," REST,
-         "ship.zip is null"},
+         "ship.zip is null, wanted a value"},
         {"not_null: ship.zip", "{\"id\":1,\"temp\":1,\"ship\":{\"zip\":\"8000\"}," REST,
          ""},
-        {"not_null: either", GOOD, "either is null"},
+        {"not_null: either", GOOD, "either is null, wanted a value"},
         {"not_null: either", "{\"id\":1,\"temp\":1,\"either\":5," REST, ""},
         {"range: {field: temp, min: -90, max: 60}", GOOD, ""},
-        {"range: {field: temp, max: 20}", GOOD, "temp is out of range"},
-        {"range: {field: temp, min: 20.6}", GOOD, "temp is out of range"},
+        {"range: {field: temp, max: 20}", GOOD, "temp is 20.5, wanted at most 20"},
+        {"range: {field: temp, min: 20.6}", GOOD, "temp is 20.5, wanted at least 20.6"},
         {"range: {field: temp, min: 20.6}", "{\"id\":1,\"temp\":null," REST, ""},
         {"range: {field: id, min: 1, max: 1}", GOOD, ""},
-        {"range: {field: id, min: 1.5}", GOOD, "id is out of range"},
+        {"range: {field: id, min: 1.5}", GOOD, "id is 1, wanted at least 1.5"},
         {"range: {field: id, max: 99999999999999999999}", GOOD, ""},
         {"range: {field: price, min: 10.5, max: 10.50}", GOOD, ""},
-        {"range: {field: price, max: 10.49}", GOOD, "price is out of range"},
+        {"range: {field: price, max: 10.49}", GOOD,
+         "price is \"10.50\", wanted at most 10.49"},
         {"range: {field: day, min: 2026-11-20}", GOOD, ""},
-        {"range: {field: day, max: 2026-11-19}", GOOD, "day is out of range"},
+        {"range: {field: day, max: 2026-11-19}", GOOD,
+         "day is \"2026-11-20T00:00:00Z\", wanted at most 2026-11-19"},
         {"range: {field: at, min: 2026-01-01, max: \"2026-01-01T10:00:00Z\"}",
          "{\"id\":1,\"temp\":1,\"at\":\"2026-01-01T10:00:00Z\"," REST, ""},
         {"range: {field: at, max: \"2026-01-01T10:00:00\"}",
          "{\"id\":1,\"temp\":1,\"at\":\"2026-01-01T10:00:00.001Z\"," REST,
-         "at is out of range"},
-        {"range: {field: plate, min: A, max: Z}", GOOD, "plate is out of range"},
+         "at is \"2026-01-01T10:00:00.001Z\", wanted at most 2026-01-01T10:00:00"},
+        {"range: {field: plate, min: A, max: Z}", GOOD,
+         "plate is \"ZH-12\", wanted from A to Z"},
         {"matches: {field: plate, re: '^[A-Z]{2}-[0-9]+$'}", GOOD, ""},
-        {"matches: {field: plate, re: '^\\d\"'}", GOOD, "plate does not match"},
+        {"matches: {field: plate, re: '^\\d\"'}", GOOD,
+         "plate is \"ZH-12\", wanted a match of ^\\d\""},
         {"matches: {field: city, re: x}", GOOD, ""},
         {"matches: {field: kind, re: '[AB]'}", GOOD, ""},
         {"matches: {field: ship.zip, re: '^[0-9]+$'}",
          "{\"id\":1,\"temp\":1,\"ship\":{\"zip\":\"CH\"}," REST,
-         "ship.zip does not match"},
+         "ship.zip is \"CH\", wanted a match of ^[0-9]+$"},
         {"one_of: {field: kind, values: [A, B]}", GOOD, ""},
-        {"one_of: {field: kind, values: [B, C]}", GOOD, "kind is none of the values"},
+        {"one_of: {field: kind, values: [B, C]}", GOOD,
+         "kind is \"A\", wanted one of B, C"},
         {"one_of: {field: id, values: 1}", GOOD, ""},
         {"one_of: {field: temp, values: [20, 20.5]}", GOOD, ""},
         {"one_of: {field: price, values: [10.5]}", GOOD, ""},
@@ -288,9 +294,9 @@ static void each_form_says_what_it_should(void)
          "{\"id\":1,\"temp\":1,\"seen\":\"30/11/2026\"," REST, ""},
         {"timestamp: {field: seen, format: dd/MM/yyyy}",
          "{\"id\":1,\"temp\":1,\"seen\":\"31/11/2026\"," REST,
-         "seen is not written so"},
+         "seen is \"31/11/2026\", wanted a date or time as dd/MM/yyyy"},
         {"timestamp: {field: seen}", "{\"id\":1,\"temp\":1,\"seen\":\"now\"," REST,
-         "seen is not written so"},
+         "seen is \"now\", wanted a date or time as rfc3339"},
         {"unique: {key: id, last: 5}", GOOD, ""},
         {"unique: {key: [id, city], last: 5}", GOOD, NULL}, // a null is no key
     };
@@ -320,6 +326,72 @@ static void each_form_says_what_it_should(void)
     }
 }
 
+/* --- messages --------------------------------------------------------------------- */
+
+/* Why the only rule says no to the record. */
+static void says(const char *form, const char *record, const char *why)
+{
+    char rules[4000];
+    struct house h;
+
+    snprintf(rules, sizeof rules, "- name: a\n  %s\n", form);
+    CHECK_INT(open_house(&h, rules), ERR_OK);
+    (void)ask(&h, record);
+    CHECK_STR(h.counts[0].why, why);
+    close_house(&h);
+}
+
+#define TEN(x) x x x x x x x x x x
+#define ELLIPSIS "\xe2\x80\xa6"
+
+static void a_message_is_cut_at_a_character(void)
+{
+    // 48 bytes of a value: the quote and 47, which is no end of a character of two
+    says("matches: {field: city, re: x}",
+         "{\"id\":1,\"temp\":1,\"city\":\"" TEN("\xc3\xbc\xc3\xbc\xc3\xbc") "\"," REST,
+         "city is \"" TEN("\xc3\xbc\xc3\xbc") "\xc3\xbc\xc3\xbc\xc3\xbc\"" ELLIPSIS
+                                              ", wanted a match of x");
+    // nor is an escape cut
+    says("matches: {field: city, re: x}",
+         "{\"id\":1,\"temp\":1,\"city\":\"" TEN("\\n") TEN("\\u0001\\u0001") "\"," REST,
+         "city is \"" TEN("\\n") "\\u0001\\u0001\\u0001\\u0001\"" ELLIPSIS
+                                 ", wanted a match of x");
+    says("matches: {field: city, re: " TEN("qwertyuiop") "}",
+         "{\"id\":1,\"temp\":1,\"city\":\"\"," REST,
+         "city is \"\", wanted a match of qwertyuiopqwertyuiopqwertyuiopqwertyuiopqwer"
+         "tyuio" ELLIPSIS);
+    // as long as it gets: three values and an expression
+    says("expr: message.city == '\\'message.id' + message.plate && message.city.size() "
+         "< 5 && message.seen != message.city && message.id == 5",
+         "{\"id\":1,\"temp\":1,\"city\":\"" TEN("0123456789") "\",\"seen\":\"" TEN(
+             "abcdefghij") "\"," REST,
+         "is false with city \"01234567890123456789012\"" ELLIPSIS
+         ", plate \"ZH-12\", seen \"abcdefghijabcdefghijabc\"" ELLIPSIS
+         ", wanted message.city == '\\'message.id' + message.plate && "
+         "message.ci" ELLIPSIS);
+}
+
+static void what_a_rule_takes_out_of_the_row_is_in_no_message(void)
+{
+    struct house h;
+
+    CHECK_INT(open_house(&h,
+                         "- {name: n, severity: null_field, matches: {field: city, re: "
+                         "'^[^@]*$'}}\n"
+                         "- {name: w, severity: warn, expr: message.city.size() < 3}\n"
+                         "- {name: u, unique: {key: [id, city], last: 9}}\n"),
+              ERR_OK);
+    for (int i = 0; i < 2; i++)
+        (void)ask(&h, "{\"id\":1,\"temp\":1,\"city\":\"me@there\"," REST);
+    CHECK_STR(h.counts[0].why,
+              "city is a string that is not kept, wanted a match of ^[^@]*$");
+    CHECK_STR(h.counts[1].why, "is false with city a string that is not kept, wanted "
+                               "message.city.size() < 3");
+    CHECK_STR(h.counts[2].why, "was seen before with id 1, city a string that is not "
+                               "kept, wanted once in 9 offsets");
+    close_house(&h);
+}
+
 /* --- severities ------------------------------------------------------------------- */
 
 static void a_severity_says_what_becomes_of_it(void)
@@ -344,17 +416,17 @@ static void a_severity_says_what_becomes_of_it(void)
         "\"ship\":null,\"either\":null,\"n\":0}");
     v = ask(&h, "{\"id\":-1,\"temp\":31," REST);
     CHECK_INT(v.outcome, QUALITY_ASIDE);
-    CHECK_SPAN(
-        v.errors,
-        "[{\"rule\":\"w\",\"severity\":\"warn\",\"why\":\"city is null\"},"
-        "{\"rule\":\"n\",\"severity\":\"null_field\",\"why\":\"temp is out of "
-        "range\"},{\"rule\":\"q\",\"severity\":\"quarantine\",\"why\":\"id is out "
-        "of range\"}]");
+    CHECK_SPAN(v.errors, "[{\"rule\":\"w\",\"severity\":\"warn\",\"why\":\"city is "
+                         "null, wanted a value\"},"
+                         "{\"rule\":\"n\",\"severity\":\"null_field\",\"why\":\"temp "
+                         "is a double that is not kept, wanted at most "
+                         "30\"},{\"rule\":\"q\",\"severity\":\"quarantine\",\"why\":"
+                         "\"id is -1, wanted at least 0\"}]");
     v = ask(&h, "{\"id\":13,\"temp\":1," REST);
     CHECK_INT(v.outcome, QUALITY_STOP);
     CHECK_INT(v.rule, 3);
     CHECK_INT(quality_stopped(h.q), 3);
-    CHECK_SPAN(v.why, "is false");
+    CHECK_SPAN(v.why, "is false with id 13, wanted message.id != 13");
     static const int failed[] = {4, 2, 1, 1};
     for (size_t i = 0; i < 4; i++) {
         CHECK_INT(h.counts[i].checked, 4);
@@ -487,7 +559,8 @@ static void a_run_is_asked_at_its_end(void)
     CHECK(of_run(&h, 0, 10, NOW).good);
     CHECK(of_run(&h, 0, 20, NOW).good);
     CHECK_STR(of_run(&h, 0, 21, NOW).why, "21 rows, wanted at most 20");
-    CHECK_STR(of_run(&h, 1, 0, NOW).why, "no time was loaded");
+    CHECK_STR(of_run(&h, 1, 0, NOW).why,
+              "no time was loaded, wanted one at most 3600 s old");
     (void)ask(&h, "{\"id\":1,\"temp\":1,\"at\":\"2026-01-01T10:00:00Z\"," REST);
     (void)ask(&h, "{\"id\":1,\"temp\":1,\"at\":\"2026-01-01T09:00:00Z\"," REST);
     (void)ask(&h,
@@ -496,7 +569,7 @@ static void a_run_is_asked_at_its_end(void)
     CHECK(of_run(&h, 1, 0, ten).good);
     CHECK(of_run(&h, 1, 0, ten + INT64_C(3600) * 1000000000).good);
     CHECK_STR(of_run(&h, 1, 0, ten + INT64_C(3601) * 1000000000).why,
-              "the newest is 3601 s old");
+              "the newest is 3601 s old, wanted at most 3600 s");
     CHECK_INT(h.counts[0].checked, 0); // of records: nothing
     close_house(&h);
 }
@@ -555,6 +628,8 @@ int main(void)
     RUN(what_is_wrong_is_said_with_its_place);
     RUN(nothing_is_no_rules);
     RUN(each_form_says_what_it_should);
+    RUN(a_message_is_cut_at_a_character);
+    RUN(what_a_rule_takes_out_of_the_row_is_in_no_message);
     RUN(a_severity_says_what_becomes_of_it);
     RUN(a_rule_is_shown_as_it_was_written);
     RUN(a_key_comes_once_in_so_many_offsets);

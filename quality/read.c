@@ -152,44 +152,64 @@ static enum err_kind read_keys(struct reading *r, const struct yaml *y,
 }
 #define READ_KEYS(r, y, keys, e) read_keys(r, y, keys, sizeof(keys) / sizeof *(keys), e)
 
+static const char *put_text(struct reading *r, const char *fmt, va_list args)
+{
+    char text[400];
+
+    vsnprintf(text, sizeof text, fmt, args);
+    struct span cut = span_str(text);
+    cut.n = utf8_good(cut); // not in the middle of a character
+    return arena_str(&r->q->arena, cut);
+}
+
 static void show(struct reading *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 static void show(struct reading *r, const char *fmt, ...)
 {
-    char text[400];
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    r->rule->shown.shown = put_text(r, fmt, args);
     va_end(args);
-    struct span cut = span_str(text);
-    cut.n = utf8_good(cut); // not in the middle of a character
-    r->rule->shown.shown = arena_str(&r->q->arena, cut);
+}
+
+static void want(struct reading *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void want(struct reading *r, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    r->rule->wanted = put_text(r, fmt, args);
+    va_end(args);
 }
 
 static enum err_kind read_expr(struct reading *r, const struct yaml *y, struct err *e)
 {
     TRY(read_text(r->q, y, &r->rule->expr, e));
     show(r, "%s", r->rule->expr);
+    want(r, "%s", r->rule->expr);
     return ERR_OK;
 }
 
-static void show_list(struct reading *r, const char *before, const struct texts *t,
-                      const char *after)
+/* "a, b, c", of which as many as fit. */
+static const char *list_of(struct reading *r, const struct texts *t)
 {
     struct buf b = BUF_INIT(300);
 
     for (size_t i = 0; i < t->n; i++)
         buf_printf(&b, "%s%s", i > 0 ? ", " : "", t->items[i]);
-    show(r, "%s%.*s%s", before, (int)b.n, b.n > 0 ? (const char *)b.p : "", after);
+    const char *list = arena_str(&r->q->arena, buf_span(&b));
     buf_free(&b);
+    return list;
 }
 
 static enum err_kind read_not_null(struct reading *r, const struct yaml *y,
                                    struct err *e)
 {
     TRY(read_texts(r->q, y, FIELDS_MOST, &r->rule->fields, e));
-    show_list(r, "", &r->rule->fields, " not null");
+    show(r, "%s not null", list_of(r, &r->rule->fields));
+    want(r, "a value");
     return ERR_OK;
 }
 
@@ -215,6 +235,11 @@ static enum err_kind read_range(struct reading *r, const struct yaml *y, struct 
     one_field(r, field);
     show(r, "%s from %s to %s", field, u->min != NULL ? u->min : "any",
          u->max != NULL ? u->max : "any");
+    if (u->min == NULL || u->max == NULL)
+        want(r, "at %s %s", u->min != NULL ? "least" : "most",
+             u->min != NULL ? u->min : u->max);
+    else
+        want(r, "from %s to %s", u->min, u->max);
     return ERR_OK;
 }
 
@@ -228,6 +253,7 @@ static enum err_kind read_matches(struct reading *r, const struct yaml *y,
     TRY(READ_KEYS(r, y, keys, e));
     one_field(r, field);
     show(r, "%s matches %s", field, r->rule->re);
+    want(r, "a match of %s", r->rule->re);
     return ERR_OK;
 }
 
@@ -239,9 +265,9 @@ static enum err_kind read_one_of(struct reading *r, const struct yaml *y, struct
 
     TRY(READ_KEYS(r, y, keys, e));
     one_field(r, field);
-    char before[120];
-    snprintf(before, sizeof before, "%.100s one of ", field);
-    show_list(r, before, &r->rule->values, "");
+    const char *values = list_of(r, &r->rule->values);
+    show(r, "%.100s one of %s", field, values);
+    want(r, "one of %s", values);
     return ERR_OK;
 }
 
@@ -255,6 +281,7 @@ static enum err_kind read_timestamp(struct reading *r, const struct yaml *y,
     TRY(READ_KEYS(r, y, keys, e));
     one_field(r, field);
     show(r, "%s written as %s", field, format);
+    want(r, "a date or time as %s", format);
     return pattern_read(&r->rule->pattern, format, e);
 }
 
@@ -270,8 +297,8 @@ static enum err_kind read_unique(struct reading *r, const struct yaml *y, struct
         return err_set(e, ERR_INVALID, "unique: last is \"%.40s\", wanted 1 to %d",
                        last, QUALITY_LAST_MOST);
     u->shown.remembers = true;
-    show_list(r, "", &u->fields, "");
-    show(r, "%s unique in %s", u->shown.shown, last);
+    show(r, "%s unique in %s", list_of(r, &u->fields), last);
+    want(r, "once in %s offsets", last);
     return ERR_OK;
 }
 
@@ -509,6 +536,7 @@ enum err_kind quality_read(struct quality **out, const struct conf_tree *tree,
     q->errors = BUF_INIT((size_t)1 << 20);
     q->datum = BUF_INIT((size_t)1 << 30);
     q->key = BUF_INIT((size_t)1 << 30);
+    q->value = BUF_INIT((size_t)16 << 20);
     q->run = cel_run_new();
     q->stopped = -1;
     enum err_kind rc = read_all(q, tree->root, e);
@@ -534,6 +562,7 @@ void quality_free(struct quality *q)
     buf_free(&q->errors);
     buf_free(&q->datum);
     buf_free(&q->key);
+    buf_free(&q->value);
     free(q->said);
     free(q);
 }
@@ -564,7 +593,7 @@ static enum err_kind compile_all(struct compiling *c, struct rule *made, struct 
         made[i] = c->q->rules[i];
         made[i].questions = NULL;
         made[i].keys = NULL;
-        made[i].n_questions = made[i].n_keys = 0;
+        made[i].n_questions = made[i].n_keys = made[i].n_found = 0;
         if (compile_rule(c, &made[i], e) != ERR_OK)
             return put_place(c->q, &made[i], &made[i].at, e);
     }

@@ -340,7 +340,7 @@ def rules_keep_their_word_killed_in_the_middle():
         w.producer.produce(w.name, w.encode({"id": 666, "city": "", "temp": 1.0, "tags": {}}), partition=0)
         w.producer.flush()
         same(w.finish(quality=[{"name": "f", "severity": "fail", "expr": "message.id != 666"}], **w.static()), 1, "exit")
-        why = 'stopped by quality rule "f": %s/0@%d: is false' % (w.name, offsets[0])
+        why = 'stopped by quality rule "f": %s/0@%d: is false with id 666, wanted message.id != 666' % (w.name, offsets[0])
         same(w.ask("SELECT rule, checked FROM etl_rule_result WHERE pipeline = %s AND stopped LIKE %s", w.name, "%" + why), [("f", 0)], "stopped")
         same(w.rows(), len(rows), "rows after a stop")
         if to != "sqlite":
@@ -350,7 +350,7 @@ def rules_keep_their_word_killed_in_the_middle():
         w.ask("ALTER TABLE etl_log DROP COLUMN records_quarantined")
         w.ask("ALTER TABLE %s_quarantine RENAME COLUMN _errors TO was" % w.name)
         same(w.finish(quality=[{"name": "f", "expr": "message.id != 666"}], sink__odbc__quarantine=w.name + "_quarantine"), 0, "exit")
-        same(w.ask("SELECT was IS NULL, _errors LIKE '%%is false%%' FROM %s_quarantine WHERE id = 666" % w.name), [(1, 1)], "added")
+        same(w.ask("SELECT was IS NULL, _errors LIKE '%%is false with id 666, wanted message.id%%' FROM %s_quarantine WHERE id = 666" % w.name), [(1, 1)], "added")
         same(w.one("SELECT sum(records_quarantined) FROM etl_log WHERE job_name = %s", w.name), 1, "records_quarantined")
     each(at, "sqlite", "postgres", "generic")
 

@@ -67,8 +67,10 @@ def each_form_catches_its_own():
     got = w.ask('SELECT id, _errors, _topic, _partition, _offset, _run_id::text, city, at FROM %s_quarantine '
                 'ORDER BY _offset' % w.name)
     run = w.one("SELECT run_id::text FROM etl_log WHERE job_name = %s", w.name)
-    whys = ["city is null", "temp is out of range", "plate does not match", "kind is none of the values",
-            "reported is not written so", "was seen before", "error: divide by zero"]
+    whys = ["city is null, wanted a value", "temp is 61, wanted from -90 to 60",
+            'plate is "zh-1", wanted a match of ^[A-Z]{2}-[0-9]+$', 'kind is "?", wanted one of SYNOP, METAR',
+            'reported is "31/11/2026", wanted a date or time as dd/MM/yyyy', "was seen before with id 1, wanted once in 100 offsets",
+            "error: divide by zero with id 13, wanted message.id / (message.id - 13) < 100"]
     for i, (row, b) in enumerate(zip(got, bad)):
         same(row[:6], (b.get("id", 20 + i), [{"rule": FORMS[i]["name"], "severity": "quarantine", "why": whys[i]}], w.name,
                        0, 3 + i, run), "quarantined row")
@@ -81,7 +83,7 @@ def each_form_catches_its_own():
     same(code, 0, "exit of audit rules")
     lines = {l["rule"]: l for l in map(json.loads, out.splitlines())}
     same((lines["plausible"]["failed"], lines["plausible"]["last_failed"], lines["plausible"]["wanted"]),
-         (1, w.name + "/0@4: temp is out of range", "temp from -90 to 60"), "audit rules")
+         (1, w.name + "/0@4: temp is 61, wanted from -90 to 60", "temp from -90 to 60"), "audit rules")
     # old and few: warnings, and the run is a success all the same
     put(w, [reading(100, at=NOW - datetime.timedelta(hours=3))])
     same(w.finish(), 0, "exit")
@@ -122,7 +124,7 @@ def what_the_rules_say_is_told_everywhere():
     same(w.ask("SELECT rule FROM etl_rule_result WHERE pipeline = %s AND checked > 0 ORDER BY 1", w.name),
          [("flow",), ("known",)], "a run that was told to stop is not asked how fresh it is")
     same(ask_at(copy, "SELECT checked, failed, last_failed FROM etl_rule_result WHERE rule = 'known'"),
-         [(3, 1, w.name + "/0@1: city is null")], "the audit's copy")
+         [(3, 1, w.name + "/0@1: city is null, wanted a value")], "the audit's copy")
     put(w, [reading(4, at=NOW - datetime.timedelta(hours=2))])
     same(w.finish(), 1, "exit of a run that is not fresh")
     same('stopped by quality rule "recent": the newest is 72' in w.runs()[-1][2], True, w.runs()[-1][2])
@@ -144,7 +146,7 @@ def each_severity_does_what_it_says():
     put(w, [reading(8), reading(9), reading(666), reading(10)])
     same(w.finish(batch__age="2s"), 1, "exit")
     same(w.rows(), 8, "nothing of that batch is loaded")
-    why = 'stopped by quality rule "f": %s/0@10: is false' % w.name
+    why = 'stopped by quality rule "f": %s/0@10: is false with id 666, wanted message.id != 666' % w.name
     status, _, said = w.runs()[-1]
     same((status, why in said), ("failed", True), "the run: %s" % said)
     same(w.ask("SELECT rule FROM etl_rule_result WHERE pipeline = %s AND strpos(stopped, %s) > 0", w.name, why),
