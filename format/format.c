@@ -89,6 +89,11 @@ uint64_t format_rows(const struct format_writer *w)
     return w->rows;
 }
 
+enum err_kind format_cut(struct format_writer *w, struct err *e)
+{
+    return w->ops->cut != NULL ? w->ops->cut(w, e) : ERR_OK;
+}
+
 uint64_t format_bytes(const struct format_writer *w)
 {
     return w->bytes + (w->finished ? 0 : w->ops->waiting(w));

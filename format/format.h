@@ -101,6 +101,9 @@ enum err_kind format_append(struct format_writer *w, const struct av_plan *plan,
                             struct span datum, const struct av_decode_limits *lim,
                             struct err *e) MUST_USE;
 
+/* Parquet: the next record begins a row group.  The others have none. */
+enum err_kind format_cut(struct format_writer *w, struct err *e) MUST_USE;
+
 uint64_t format_rows(const struct format_writer *w);
 /* Bytes of the file so far: given to the sink, and what waits, which is estimated where
  * it is not packed yet.  Exact after format_finish(). */

@@ -19,6 +19,7 @@ struct format_ops {
     enum err_kind (*append)(struct format_writer *w, const struct av_plan *plan,
                             struct span datum, const struct av_decode_limits *lim,
                             struct err *e);
+    enum err_kind (*cut)(struct format_writer *w, struct err *e); // NULL = nothing is
     uint64_t (*waiting)(const struct format_writer *w); // bytes not at the sink yet
     bool (*note)(struct format_writer *w, const char *key, const char *value);
     enum err_kind (*finish)(struct format_writer *w, struct err *e);

@@ -262,6 +262,18 @@ static enum err_kind parquet_append(struct format_writer *base,
     return write_batch(w, e);
 }
 
+/* The group is as full as it may be, whatever it holds. */
+static enum err_kind parquet_cut(struct format_writer *base, struct err *e)
+{
+    struct parquet_writer *w = as_writer(base);
+
+    TRY(write_batch(w, e));
+    if (w->group_rows > 0)
+        w->group_rows = w->group_rows_most;
+    w->batch_rows = rows_of_next(w);
+    return ERR_OK;
+}
+
 /* What waits will be packed as what went out was; before that nobody knows. */
 static uint64_t parquet_waiting(const struct format_writer *base)
 {
@@ -296,6 +308,7 @@ const struct format_ops format_parquet = {
     .other_names = ",pq,",
     .open = parquet_open,
     .append = parquet_append,
+    .cut = parquet_cut,
     .waiting = parquet_waiting,
     .note = parquet_note,
     .finish = parquet_finish,

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "loaders/stage_order.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -113,8 +114,7 @@ static enum err_kind open_writer(struct files *f, const struct files_range *r,
         {"avrogate.first_offset", first},
         {"avrogate.schema_id", id},
     };
-    // a partition's records come as their offsets rise
-    static const struct format_sort by_offset = {.column = "_offset"};
+    struct format_sort order[ORDER_COLUMNS];
     struct format_options how = f->o.how;
     struct format_sink to = {to_spool, w->spool};
 
@@ -123,10 +123,8 @@ static enum err_kind open_writer(struct files *f, const struct files_range *r,
     snprintf(id, sizeof id, "%" PRId32, f->schema_id);
     how.notes = notes;
     how.n_notes = sizeof notes / sizeof notes[0] - (f->schema_id == 0);
-    if (f->o.envelope & ENVELOPE_OFFSET) {
-        how.sort = &by_offset;
-        how.n_sort = 1;
-    }
+    how.n_sort = order_columns(order, f->o.envelope); // so a partition's records come
+    how.sort = order;
     if (how.row_group_bytes == 0)
         how.row_group_bytes = (size_t)f->o.memory / 4;
     return format_open(&w->writer, f->o.format, f->reader, &how, &to, e);

@@ -6,6 +6,7 @@
 #include "base/tab.h"
 #include "loaders/etl_log.h"
 #include "loaders/stage_merge.h"
+#include "loaders/stage_order.h"
 #include "place/spool.h"
 
 struct merge_dir { // one that is still to be looked through
@@ -65,5 +66,7 @@ enum err_kind merge_file_open(struct merge_file *f, const struct merging *m,
                               struct err *e) MUST_USE;
 bool merge_is_bare(const char *format); // it brings none
 void merge_file_close(struct merge_file *f);
+/* Rows of this schema have an order, which the output's format can say. */
+bool merge_has_order(const struct merging *m, struct av_schema *schema);
 /* The merged file into m->spool, then to the place. */
 enum err_kind merge_write(struct merging *m, struct err *e) MUST_USE;

@@ -582,11 +582,56 @@ static enum err_kind name_output(struct merging *m, const struct group *g,
     return rc;
 }
 
+struct place_in_order { // of an input
+    struct swap_range least;
+    size_t i;
+};
+
+static struct place_in_order place_of(const struct group *g, size_t i)
+{
+    struct place_in_order p = {.least = {.partition = INT32_MAX}, .i = i};
+
+    for (size_t k = 0; k < g->of[i].n; k++) {
+        const struct swap_range *r = &g->of[i].all[k];
+        if (r->partition < p.least.partition ||
+            (r->partition == p.least.partition && r->first < p.least.first))
+            p.least = *r;
+    }
+    return p;
+}
+
+static int in_order(const void *a, const void *b)
+{
+    const struct place_in_order *x = a, *y = b;
+
+    if (x->least.partition != y->least.partition)
+        return x->least.partition < y->least.partition ? -1 : 1;
+    if (x->least.first != y->least.first)
+        return x->least.first < y->least.first ? -1 : 1;
+    return x->i < y->i ? -1 : 1;
+}
+
+/* By what begins first: the fewer times the rows fall back, the larger row groups are.
+ */
+static void put_in_order(struct swap *s, const struct group *g)
+{
+    struct place_in_order *p = mem_array(g->n, sizeof *p);
+
+    for (size_t i = 0; i < g->n; i++)
+        p[i] = place_of(g, i);
+    qsort(p, g->n, sizeof *p, in_order);
+    for (size_t i = 0; i < g->n; i++)
+        s->inputs[i] = g->inputs[p[i].i];
+    free(p);
+}
+
 static enum err_kind take_group(struct merging *m, const struct group *g, struct err *e)
 {
     m->swap = (struct swap){.seq = m->newest + 1, .by = m->run.id, .n = g->n};
     m->swap.inputs = arena_array(&m->plan, g->n, sizeof *g->inputs);
     memcpy(m->swap.inputs, g->inputs, g->n * sizeof *g->inputs);
+    if (merge_has_order(m, g->held))
+        put_in_order(&m->swap, g);
     m->swap.topic = g->topic; // in the plan's arena
     m->swap.ranges = arena_array(&m->plan, g->n_ranges, sizeof *g->ranges);
     memcpy(m->swap.ranges, g->ranges, g->n_ranges * sizeof *g->ranges);

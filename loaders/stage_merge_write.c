@@ -8,6 +8,8 @@
 
 #define WINDOW (1 << 20) // read at once; what is larger goes past it
 #define SPOOLED (1 << 20)
+#define RUNS_FREE 8    // row groups that may be short for the order's sake
+#define RUN_ROWS 16384 // of more than that each has so many rows, taken together
 
 static enum err_kind fill(struct merge_file *f, uint64_t at, size_t n, struct err *e)
 {
@@ -71,11 +73,48 @@ struct writing {
     struct merging *m;
     struct format_writer *writer;
     int64_t rows, bytes, whole;
+    bool ordered; // the file says what its row groups are sorted by
+    struct stage_order order;
+    int64_t runs; // that ended
+    bool torn;    // too many
 };
+
+bool merge_has_order(const struct merging *m, struct av_schema *schema)
+{
+    struct stage_order o;
+
+    if (strcmp(format_suffix(m->o->to), ".parquet") != 0)
+        return false;
+    order_use(&o, schema);
+    return o.envelope != 0;
+}
 
 static enum err_kind to_spool(void *ctx, struct span bytes, struct err *e)
 {
     return spool_put(ctx, bytes, e);
+}
+
+/* Where the rows fall back, so that each row group is in order.  Short row groups cost
+ * every reader more than the order is worth to some. */
+static enum err_kind end_run(struct writing *w, struct err *e)
+{
+    w->torn = ++w->runs > RUNS_FREE && w->rows / w->runs < RUN_ROWS;
+    if (w->torn)
+        return err_set(e, ERR_CONFLICT, "%" PRId64 " rows in %" PRId64 " runs", w->rows,
+                       w->runs);
+    return format_cut(w->writer, e);
+}
+
+static enum err_kind copy_row(struct writing *w, const struct av_plan *plan,
+                              struct span datum, struct err *e)
+{
+    bool falls = false;
+
+    if (w->ordered)
+        TRY(order_next(&w->order, plan, datum, &falls, e));
+    if (falls)
+        TRY(end_run(w, e));
+    return format_append(w->writer, plan, datum, NULL, e);
 }
 
 static enum err_kind copy_rows(struct writing *w, struct merge_file *f,
@@ -88,7 +127,7 @@ static enum err_kind copy_rows(struct writing *w, struct merge_file *f,
         TRY(format_next(f->reader, &datum, &more, e));
         if (!more)
             break;
-        TRY(format_append(w->writer, plan, datum, NULL, e));
+        TRY(copy_row(w, plan, datum, e));
         if (++w->rows % 4096 == 0 && w->m->o->progress != NULL)
             w->m->o->progress(w->m->o->arg, w->rows, w->bytes, w->whole);
     }
@@ -118,12 +157,18 @@ static enum err_kind copy_all(struct merging *m, struct writing *w, struct err *
     char seq[24];
     const struct format_note notes[] = {{"avrogate.topic", m->swap.topic},
                                         {"avrogate.merge", seq}};
+    struct format_sort sort[ORDER_COLUMNS];
     struct format_options how = m->o->how;
     struct format_sink to = {to_spool, m->spool};
 
     snprintf(seq, sizeof seq, "%" PRId64, m->swap.seq);
     how.notes = notes;
     how.n_notes = sizeof notes / sizeof notes[0];
+    if (w->ordered) {
+        order_use(&w->order, m->schema);
+        how.n_sort = order_columns(sort, w->order.envelope);
+        how.sort = sort;
+    }
     TRY(format_open(&w->writer, m->o->to, m->schema, &how, &to, e));
     for (size_t i = 0; i < m->swap.n; i++)
         w->whole += m->swap.inputs[i].bytes;
@@ -139,19 +184,30 @@ static enum err_kind copy_all(struct merging *m, struct writing *w, struct err *
     return ERR_OK;
 }
 
+static enum err_kind try_output(struct merging *m, struct writing *w, struct err *e)
+{
+    m->spool = spool_open(m->o->spool, SPOOLED);
+    enum err_kind rc = copy_all(m, w, e);
+    format_close(w->writer);
+    if (rc == ERR_OK)
+        return ERR_OK;
+    spool_close(m->spool);
+    m->spool = NULL;
+    return rc;
+}
+
 /* Until it is whole it is nothing: a try that failed begins anew. */
 static enum err_kind make_output(struct merging *m, struct err *e)
 {
-    struct writing w = {.m = m};
+    struct writing w = {.m = m, .ordered = merge_has_order(m, m->schema)};
 
-    m->spool = spool_open(m->o->spool, SPOOLED);
-    enum err_kind rc = copy_all(m, &w, e);
-    format_close(w.writer);
-    if (rc != ERR_OK) {
-        spool_close(m->spool);
-        m->spool = NULL;
-        return rc;
+    enum err_kind rc = try_output(m, &w, e);
+    if (rc != ERR_OK && w.torn) {
+        w = (struct writing){.m = m};
+        rc = try_output(m, &w, e);
     }
+    if (rc != ERR_OK)
+        return rc;
     spool_sha256(m->spool, m->sha256);
     m->swap.into = (struct stage_file){.final = m->final,
                                        .bytes = spool_size(m->spool),

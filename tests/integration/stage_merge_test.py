@@ -85,6 +85,43 @@ def loaders_go_on_behind_what_was_merged():
         w.close()
 
 
+def row_groups(w, name):
+    """Of each: what it says its rows are sorted by, and that they are."""
+    import io, pyarrow.parquet
+    file = pyarrow.parquet.ParquetFile(io.BytesIO(w.place.read(name)))
+    said = []
+    for i in range(file.num_row_groups):
+        group = file.metadata.row_group(i)
+        said.append([group.column(s.column_index).path_in_schema for s in group.sorting_columns])
+        rows = [tuple(r[c] for c in said[-1]) for r in file.read_row_group(i).to_pylist()]
+        same(rows, sorted(rows), "rows of group %d of %s" % (i, name))
+    return said
+
+
+def what_is_merged_says_its_order_where_it_is_one():
+    both = ["_partition", "_offset"]
+    w = Stage(format="parquet", parts=12, rotate__rows=20, envelope=["partition", "offset"])
+    w.produce(0, 1200)
+    same(w.finish(batch__rows=20), 0, "exit")
+    same([row_groups(w, n) for n in lying(w)], [[both]] * len(lying(w)), "what a loader's files say")
+    merge(w)
+    same([row_groups(w, n) for n in lying(w)], [[both]], "of many partitions, which follow each other")
+    w.produce(1200, 2400)
+    same(w.finish(batch__rows=20), 0, "exit")
+    merge(w)
+    same([row_groups(w, n) for n in lying(w)], [[both] * 2], "what came later begins with the first partition again")
+    holds(w, range(2400))
+    w.close()
+    w = Stage(format="ocf", parts=12, rotate__rows=20, envelope=["offset"])
+    w.produce(0, 1200)
+    same(w.finish(batch__rows=20), 0, "exit")
+    merge(w, "--to", "parquet", "--dry-run")
+    merge(w, "--to", "parquet")
+    same([row_groups(w, n) for n in lying(w)], [[[]]], "twelve times from the first offset on: no order is worth that")
+    holds(w, range(1200))
+    w.close()
+
+
 def killed_at_any_moment_it_is_finished_by_the_next():
     w = Stage(format="ocf", parts=1, rotate__rows=100)
     w.produce(0, 4000)
@@ -181,6 +218,6 @@ def a_shell_completes_verbs_and_flags():
     shutil.rmtree(path)
 
 
-run_all([loaders_go_on_behind_what_was_merged, killed_at_any_moment_it_is_finished_by_the_next,
+run_all([loaders_go_on_behind_what_was_merged, what_is_merged_says_its_order_where_it_is_one, killed_at_any_moment_it_is_finished_by_the_next,
          what_no_claim_names_is_left_alone, what_is_old_is_cleaned_and_loaders_go_on, a_merge_is_in_etl_log, called_wrongly_it_says_so,
          a_shell_completes_verbs_and_flags], workers=6)
