@@ -135,27 +135,54 @@ static enum err_kind check_merged(struct checking *c, const struct stage_file *f
     return is_new ? check_bytes(c, l->name, l->bytes, l->sha256, e) : ERR_OK;
 }
 
+/* ERR_NOT_FOUND: neither under its name nor in what it was merged into. */
+static enum err_kind check_named(struct checking *c, const struct stage_file *f,
+                                 struct err *e)
+{
+    struct stage_lies l;
+
+    TRY(stage_where_find(c->where, f->final, &l, e));
+    return l.merged ? check_merged(c, f, &l, e) : check_here(c, f, &l, e);
+}
+
+/* Whoever comes next gives it its name, if what is to have it is still there. */
+static enum err_kind check_unnamed(struct checking *c, const struct stage_file *f,
+                                   struct err *e)
+{
+    int64_t n;
+
+    enum err_kind rc = place_pending(c->o->place, f->ticket, f->final, &n, e);
+    if (rc == ERR_NOT_FOUND)
+        return check_named(c, f, e); // it may have been given it just now
+    if (rc != ERR_OK)
+        return rc;
+    c->sums->open++;
+    if (n >= 0 && n != f->bytes)
+        wrong(c,
+              "%s: %" PRId64 " bytes without their name yet, its claim says %" PRId64,
+              f->final, n, f->bytes);
+    return ERR_OK;
+}
+
 static enum err_kind check_file(struct checking *c, const struct part *p,
                                 const struct stage_claim *claim,
                                 const struct stage_file *f, struct err *e)
 {
-    struct stage_lies l;
-
-    enum err_kind rc = stage_where_find(c->where, f->final, &l, e);
-    if (rc == ERR_OK)
-        return l.merged ? check_merged(c, f, &l, e) : check_here(c, f, &l, e);
+    enum err_kind rc = check_named(c, f, e);
     if (rc != ERR_NOT_FOUND)
         return rc;
-    if (!f->rejects && claim->first <= p->cleaned)
+    if (!f->rejects && claim->first <= p->cleaned) {
         c->sums->cleaned++;
-    else if (claim->first == p->newest)
-        c->sums->open++;
-    else
-        wrong(c,
-              "%s: it is gone, and %" PRId64 " rows of %s/%" PRId32 "@%" PRId64
-              "-%" PRId64 " with it",
-              f->final, f->rows, claim->topic, claim->partition, claim->first,
-              claim->last);
+        return ERR_OK;
+    }
+    if (claim->first == p->newest)
+        rc = check_unnamed(c, f, e);
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    wrong(c,
+          "%s: it is gone, and %" PRId64 " rows of %s/%" PRId32 "@%" PRId64 "-%" PRId64
+          " with it",
+          f->final, f->rows, claim->topic, claim->partition, claim->first, claim->last);
     return ERR_OK;
 }
 

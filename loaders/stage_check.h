@@ -28,7 +28,7 @@ struct check_sums {
     int64_t files,
         merged;      // files of claims that are there; rows' files that were merged
     int64_t cleaned; // files of claims that were cleaned
-    int64_t open;    // files of newest claims that have no name yet
+    int64_t open;    // files of newest claims that have no name yet, but are there
     int64_t wrong;
 };
 

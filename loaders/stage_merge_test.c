@@ -898,6 +898,38 @@ static void what_was_tampered_with_is_found(void)
     arena_free(&a);
 }
 
+/* Of the newest claim: a file whose name nobody has come to give it is no loss, one
+ * that is in neither place is. */
+static void what_has_no_name_yet_is_told_from_what_is_gone(void)
+{
+    static const struct {
+        bool finished;
+        const char *remove;
+        int64_t open, wrong;
+    } cases[] = {
+        {true, NULL, 0, 0},
+        {false, NULL, 1, 0},
+        {false, "_tmp/loader-20", 0, 1},
+        {true, "t+0+00000000000000000010+00000000000000000019.jsonl", 0, 1},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct check_options o = {0};
+        struct check_sums sums;
+        struct err e = {0};
+        enter();
+        stage_rows(0, true);
+        stage_rows(0, cases[i].finished);
+        if (cases[i].remove != NULL)
+            remove_one(cases[i].remove);
+        o.place = place;
+        CHECK_INT(stage_check(&o, &sums, &e), ERR_OK);
+        CHECK_INT(sums.open, cases[i].open);
+        CHECK_INT(sums.wrong, cases[i].wrong);
+        leave();
+    }
+}
+
 /* A crash, and nobody came for so long that the private bytes were swept. */
 static void swept_before_anybody_came_it_is_called_off(void)
 {
@@ -937,6 +969,7 @@ int main(void)
     RUN(a_merge_that_slept_through_others_cleaning_does_no_harm);
     RUN(a_merge_sleeps_while_others_clean);
     RUN(what_was_tampered_with_is_found);
+    RUN(what_has_no_name_yet_is_told_from_what_is_gone);
     RUN(swept_before_anybody_came_it_is_called_off);
     return REPORT();
 }

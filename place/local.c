@@ -291,6 +291,21 @@ static enum err_kind discard(struct place *p, struct span ticket, const char *fi
     return unlink(path) == 0 ? ERR_OK : failed("unlink", path, e);
 }
 
+static enum err_kind pending(struct place *p, struct span ticket, const char *final,
+                             int64_t *n, struct err *e)
+{
+    char tmp[PLACE_NAME + 1];
+    struct stat st;
+
+    (void) final;
+    TRY(place_ticket_name(tmp, ticket, e));
+    const char *path = path_of(local_of(p), 0, tmp);
+    if (stat(path, &st) != 0)
+        return failed("stat", path, e);
+    *n = st.st_size;
+    return ERR_OK;
+}
+
 static void read_stat(struct place_entry *out, const struct stat *st)
 {
     out->bytes = S_ISREG(st->st_mode) ? st->st_size : 0;
@@ -455,6 +470,7 @@ static const struct place_ops ops = {
     .claim = claim,
     .finish = finish,
     .discard = discard,
+    .pending = pending,
     .list = list,
     .read = read_,
     .stat = stat_,

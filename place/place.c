@@ -254,6 +254,13 @@ enum err_kind place_discard(struct place *p, struct span ticket, const char *fin
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
+enum err_kind place_pending(struct place *p, struct span ticket, const char *final,
+                            int64_t *n, struct err *e)
+{
+    TRY(check(p, final, e));
+    return p->ops->pending(p, ticket, final, n, e);
+}
+
 enum err_kind place_list_add(struct place_list *l, struct span name,
                              const struct place_entry *entry, struct err *e)
 {

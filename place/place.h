@@ -116,6 +116,12 @@ enum err_kind place_finish(struct place *p, struct span ticket, const char *fina
 enum err_kind place_discard(struct place *p, struct span ticket, const char *final,
                             struct err *e) MUST_USE;
 
+/* Asks whether finish() still has something to move.  ERR_NOT_FOUND: no private bytes;
+ * ask for the name once more, for somebody may just have finished.  *n: so many, -1
+ * where the place does not say. */
+enum err_kind place_pending(struct place *p, struct span ticket, const char *final,
+                            int64_t *n, struct err *e) MUST_USE;
+
 struct place_entry {
     const char *name; // the last part
     int64_t bytes;

@@ -35,6 +35,8 @@ struct place_ops {
                             int64_t n, struct err *e);
     enum err_kind (*discard)(struct place *p, struct span ticket, const char *final,
                              struct err *e);
+    enum err_kind (*pending)(struct place *p, struct span ticket, const char *final,
+                             int64_t *n, struct err *e);
     enum err_kind (*list)(struct place *p, const char *dir, struct place_list *l,
                           struct err *e);
     enum err_kind (*read)(struct place *p, const char *name, int64_t at, size_t n,

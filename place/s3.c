@@ -415,6 +415,40 @@ static enum err_kind discard(struct place *p, struct span ticket, const char *fi
     return rc;
 }
 
+/* Its parts have pages of their own, so their sum is not asked for. */
+static enum err_kind list_parts(struct s3 *s, const char *final, struct span id,
+                                struct err *e)
+{
+    struct buf query = BUF_INIT(4096);
+    struct request r = {.method = HTTP_GET, .key = final, .body_max = LIST_MAX};
+    struct http_reply reply = {0};
+
+    buf_put_str(&query, "max-parts=1&uploadId=");
+    url_put_escaped(&query, id);
+    buf_put_u8(&query, 0);
+    r.query = (const char *)query.p;
+    enum err_kind rc = ask(s, &r, &reply, e);
+    if (rc == ERR_OK)
+        http_reply_free(&reply);
+    buf_free(&query);
+    return rc;
+}
+
+static enum err_kind pending(struct place *p, struct span ticket, const char *final,
+                             int64_t *n, struct err *e)
+{
+    struct arena a = {0};
+    const struct json *upload, *parts;
+
+    enum err_kind rc = read_ticket(ticket, &a, &upload, &parts, e);
+    if (rc == ERR_OK)
+        rc = list_parts(s3_of(p), final, upload->text, e);
+    arena_free(&a);
+    if (rc == ERR_OK)
+        *n = -1;
+    return rc;
+}
+
 /* --- looking ---------------------------------------------------------------------- */
 
 static enum err_kind read_(struct place *p, const char *name, int64_t at, size_t n,
@@ -634,6 +668,7 @@ static const struct place_ops ops = {
     .claim = claim,
     .finish = finish,
     .discard = discard,
+    .pending = pending,
     .list = list,
     .read = read_,
     .stat = stat_,

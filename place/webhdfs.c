@@ -501,6 +501,19 @@ static enum err_kind discard(struct place *p, struct span ticket, const char *fi
     return remove_(p, tmp, e);
 }
 
+static enum err_kind pending(struct place *p, struct span ticket, const char *final,
+                             int64_t *n, struct err *e)
+{
+    char tmp[PLACE_NAME + 1];
+    struct place_entry there;
+
+    (void) final;
+    TRY(place_ticket_name(tmp, ticket, e));
+    TRY(stat_(p, tmp, &there, e));
+    *n = there.bytes;
+    return ERR_OK;
+}
+
 /* The time by the NameNode. */
 static enum err_kind ask_time(struct place *p, int64_t *ms, struct err *e)
 {
@@ -567,6 +580,7 @@ static const struct place_ops ops = {
     .claim = claim,
     .finish = finish,
     .discard = discard,
+    .pending = pending,
     .list = list,
     .read = read_,
     .stat = stat_,

@@ -154,6 +154,13 @@ def what_no_claim_names_is_left_alone():
         f.write(w.place.read(first))
     same("left alone" in merge(w), True, "it says so")
     same((stray in lying(w), len(lying(w))), (True, 2), "files")
+    os.remove(os.path.join(w.place.dir, stray))
+    w.produce(300, 350)
+    same(w.finish(batch__rows=100), 0, "exit")
+    proved(w)
+    newest = max(n for n in lying(w) if "+merged-" not in n)
+    os.remove(os.path.join(w.place.dir, newest))
+    same(newest + ": it is gone, and 50 rows" in merge(w, verb="check", code=1), True, "what the newest claim has lost")
     w.close()
 
 

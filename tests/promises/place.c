@@ -108,9 +108,13 @@ static void nobody_sees_a_file_before_it_is_finished(void)
     struct place_entry there = {0};
     struct err e = {0};
     struct span body = filled(300000, 1);
+    int64_t n = 0;
 
     CHECK_INT(say(put(w.p, "_tmp/a", "d/a.bin", body, &ticket, &e), &e), ERR_OK);
     CHECK_INT(place_stat(w.p, "d/a.bin", &there, &e), ERR_NOT_FOUND);
+    CHECK_INT(say(place_pending(w.p, buf_span(&ticket), "d/a.bin", &n, &e), &e),
+              ERR_OK);
+    CHECK(n == 300000 || n == -1);
     CHECK_INT(count("d"), 0);
     CHECK_INT(say(place_finish(w.p, buf_span(&ticket), "d/a.bin", 300000, &e), &e),
               ERR_OK);
@@ -121,6 +125,7 @@ static void nobody_sees_a_file_before_it_is_finished(void)
           there.modified_ms < wall_ms() + 600000);
     CHECK(holds("d/a.bin", body));
     CHECK_INT(count("d"), 1);
+    CHECK_INT(place_pending(w.p, buf_span(&ticket), "d/a.bin", &n, &e), ERR_NOT_FOUND);
     buf_free(&ticket);
 }
 
@@ -144,10 +149,12 @@ static void what_is_given_up_is_gone(void)
 {
     struct buf ticket = BUF_INIT(4096);
     struct err e = {0};
+    int64_t n;
 
     CHECK_INT(put(w.p, "_tmp/c", "c.bin", filled(1000, 3), &ticket, &e), ERR_OK);
     CHECK_INT(place_discard(w.p, buf_span(&ticket), "c.bin", &e), ERR_OK);
     CHECK_INT(place_discard(w.p, buf_span(&ticket), "c.bin", &e), ERR_OK);
+    CHECK_INT(place_pending(w.p, buf_span(&ticket), "c.bin", &n, &e), ERR_NOT_FOUND);
     CHECK_INT(place_finish(w.p, buf_span(&ticket), "c.bin", 1000, &e), ERR_NOT_FOUND);
     buf_free(&ticket);
 }
