@@ -278,6 +278,8 @@ static void put_json(struct buf *out, const struct control *c)
     put_target(&target, &c->s.load);
     buf_put_str(out, ",\"target\":");
     json_put_string(out, buf_span(&target));
+    buf_put_u8(out, ',');
+    control_jobs_put_json(out, &c->jobs);
     buf_put_str(out, ",\"paused\":");
     put_pause(out, &c->pause);
     buf_put_str(out, ",\"partitions\":[");
@@ -483,6 +485,29 @@ static void close_control(struct control *c)
     arena_free(&c->a);
 }
 
+static const char *job_of(const struct control *c)
+{
+    return c->ledger == &control_files ? c->s.load.topic : c->s.load.job;
+}
+
+static enum err_kind find_jobs(struct control *c, struct err *e)
+{
+    TRY(c->ledger->ask_jobs(c, e));
+    control_jobs_are(&c->jobs, job_of(c));
+    return ERR_OK;
+}
+
+/* Before its first start a job may be paused or set somewhere; or it is mistyped. */
+static void tell_unknown(const struct word *w, const struct control *c)
+{
+    struct buf line = BUF_INIT(16384);
+
+    control_jobs_tell(&line, &c->jobs, c->ledger->what, job_of(c));
+    fprintf(stderr, "avrogate load %s: %.*s\n", w->name, (int)line.n,
+            (const char *)line.p);
+    buf_free(&line);
+}
+
 static int run_word(const struct word *w, struct control *c)
 {
     struct buf out = BUF_INIT(64 << 20);
@@ -494,9 +519,14 @@ static int run_word(const struct word *w, struct control *c)
     }
     enum err_kind rc = open_ledger(c, &e);
     if (rc == ERR_OK)
+        rc = find_jobs(c, &e); // before a reset makes it one of them
+    bool found = rc == ERR_OK;
+    if (rc == ERR_OK)
         rc = w->run(c, &out, &e);
     if (out.n > 0)
         fwrite(out.p, 1, out.n, stdout);
+    if (found && !c->jobs.known && !c->s.json)
+        tell_unknown(w, c);
     if (rc != ERR_OK)
         fprintf(stderr, "avrogate load %s: %s\n", w->name, e.msg);
     buf_free(&out);

@@ -32,6 +32,12 @@ struct stand { // of a partition
     int64_t target; // reset: where to
 };
 
+struct control_jobs {   // that have run here; of staged files: topics
+    bool known;         // the one that is asked about is one of them
+    const char **names; // the others
+    size_t n;
+};
+
 struct control {
     struct control_settings s;
     struct arena a;
@@ -41,6 +47,7 @@ struct control {
     struct sink *odbc;   // sink.odbc
     struct place *place; // sink.files
     struct pause pause;
+    struct control_jobs jobs;
     struct stand *stands;
     int32_t n;
 };
@@ -53,6 +60,9 @@ struct control_ledger {
     /* Fills the stands of c->n partitions, and c->pause. */
     enum err_kind (*ask)(struct control *c, struct err *e);
     enum err_kind (*ask_pause)(struct control *c, struct err *e); // c->pause
+    /* The names of all that have run, into c->jobs; none where nothing has. */
+    enum err_kind (*ask_jobs)(struct control *c, struct err *e);
+    const char *what; // these are names of: "job", "topic"
     enum err_kind (*pause)(struct control *c, const struct pause *p, struct err *e);
     enum err_kind (*resume)(struct control *c, struct err *e);
     /* Moves to their targets the stands that control_moves().  NULL = positions are
@@ -64,3 +74,10 @@ extern const struct control_ledger control_postgres, control_odbc, control_files
 
 struct stand *control_stand(struct control *c, int64_t partition); // NULL = none
 bool control_moves(const struct control *c, const struct stand *t);
+
+/* control_jobs.c: takes out the one that is asked about and sorts the others, the
+ * nearest first; then a line for a person, and two members for a program. */
+void control_jobs_are(struct control_jobs *jobs, const char *job);
+void control_jobs_tell(struct buf *out, const struct control_jobs *jobs,
+                       const char *what, const char *job);
+void control_jobs_put_json(struct buf *out, const struct control_jobs *jobs);

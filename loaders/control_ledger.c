@@ -71,6 +71,33 @@ static enum err_kind ask_postgres(struct control *c, struct err *e)
     return began ? read_positions(c, e) : ERR_OK;
 }
 
+static const char jobs_sql[] = "SELECT DISTINCT pipeline FROM etl_offsets UNION SELECT "
+                               "job_name FROM etl_log WHERE "
+                               "job_name = $1 LIMIT 10000";
+
+static enum err_kind read_jobs(struct control *c, struct err *e)
+{
+    PGresult *r = NULL;
+
+    TRY(pg_ask_with(&c->pg, &r, jobs_sql, 1, &c->s.load.job, e));
+    c->jobs.n = (size_t)PQntuples(r);
+    c->jobs.names = arena_array(&c->a, c->jobs.n + 1, sizeof *c->jobs.names);
+    for (size_t i = 0; i < c->jobs.n; i++)
+        c->jobs.names[i] = arena_str(&c->a, span_str(PQgetvalue(r, (int)i, 0)));
+    PQclear(r);
+    return ERR_OK;
+}
+
+static enum err_kind ask_jobs_postgres(struct control *c, struct err *e)
+{
+    PGresult *r = NULL;
+
+    TRY(pg_ask(&c->pg, &r, "SELECT to_regclass('etl_offsets') IS NOT NULL", e));
+    bool began = PQgetvalue(r, 0, 0)[0] == 't';
+    PQclear(r);
+    return began ? read_jobs(c, e) : ERR_OK;
+}
+
 static enum err_kind ask_pause_postgres(struct control *c, struct err *e)
 {
     return pause_ask_pg(&c->pg, c->s.load.job, &c->pause, e);
@@ -119,6 +146,8 @@ const struct control_ledger control_postgres = {
     .need = need_postgres,
     .ask = ask_postgres,
     .ask_pause = ask_pause_postgres,
+    .ask_jobs = ask_jobs_postgres,
+    .what = "job",
     .pause = pause_postgres,
     .resume = resume_postgres,
     .move = move_postgres,
@@ -156,6 +185,19 @@ static enum err_kind ask_files(struct control *c, struct err *e)
     return pause_ask_place(c->place, topic, &c->pause, e);
 }
 
+static enum err_kind ask_jobs_files(struct control *c, struct err *e)
+{
+    struct place_entry *all;
+    size_t n;
+
+    TRY(place_list(c->place, "_claims", NULL, &c->a, &all, &n, e));
+    c->jobs.names = arena_array(&c->a, n + 1, sizeof *c->jobs.names);
+    for (size_t i = 0; i < n; i++)
+        if (all[i].dir)
+            c->jobs.names[c->jobs.n++] = all[i].name;
+    return ERR_OK;
+}
+
 static enum err_kind ask_pause_files(struct control *c, struct err *e)
 {
     return pause_ask_place(c->place, c->s.load.topic, &c->pause, e);
@@ -177,6 +219,8 @@ const struct control_ledger control_files = {
     .close = close_files,
     .ask = ask_files,
     .ask_pause = ask_pause_files,
+    .ask_jobs = ask_jobs_files,
+    .what = "topic",
     .pause = pause_files,
     .resume = resume_files,
 };

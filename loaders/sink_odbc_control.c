@@ -117,6 +117,29 @@ static enum err_kind ask(struct control *c, struct err *e)
     return ask_pause(c, e);
 }
 
+static enum err_kind ask_jobs(struct control *c, struct err *e)
+{
+    struct odbc_sink *s = sink_of(c);
+    struct odbc_answer a;
+    bool began;
+
+    TRY(odbc_ledger_is_there(s, "etl_offsets", &began, e));
+    if (!began)
+        return ERR_OK;
+    buf_reset(&s->sql);
+    buf_put_str(&s->sql, "SELECT DISTINCT pipeline FROM etl_offsets UNION SELECT "
+                         "job_name FROM etl_log WHERE job_name = ");
+    dialect_put_text(&s->sql, s->d, s->o.job);
+    TRY(odbc_ask_buf(&s->ledger, &s->sql, &a, e));
+    c->jobs.names = arena_array(&c->a, a.rows + 1, sizeof *c->jobs.names);
+    for (size_t i = 0; i < a.rows; i++)
+        if (odbc_cell(&a, i, 0) != NULL)
+            c->jobs.names[c->jobs.n++] =
+                arena_str(&c->a, span_str(odbc_cell(&a, i, 0)));
+    odbc_answer_free(&a);
+    return ERR_OK;
+}
+
 /* --- pause, resume ---------------------------------------------------------------- */
 
 /* Paused already: the newer word counts. */
@@ -275,6 +298,8 @@ const struct control_ledger control_odbc = {
     .need = need,
     .ask = ask,
     .ask_pause = ask_pause,
+    .ask_jobs = ask_jobs,
+    .what = "job",
     .pause = pause_job,
     .resume = resume,
     .move = move,

@@ -32,7 +32,24 @@ def a_job_that_never_ran_has_a_status():
     same((s["lag"], s["paused"], [p["position"] for p in s["partitions"]]), (300, None, [None] * 3), "status")
     if "RECORDS" in control(w, "status"):
         raise AssertionError("nothing was deleted")
-    same("was not paused" in control(w, "resume"), True, "nothing to resume")
+    said = control(w, "resume")
+    same(("was not paused" in said, 'no job "%s" has run here yet, nor any other' % w.name in said), (True, True), said)
+    same((s["known"], s["nearest"]), (False, []), "what status says of it")
+    # paused before its first start it is when it starts
+    said = control(w, "pause", "--reason", "not before noon")
+    same(("paused since 20" in said, "nor any other" in said), (True, True), said)
+    p = w.start()
+    wait("it waits", lambda: '"event":"paused"' in open(w.log().name).read())
+    same(w.one("SELECT count(*) FROM etl_batch"), 0, "nothing is loaded")
+    same("has run here" in control(w, "resume"), False, "it has run by now")
+    w.wait_for(300)
+    w.stop(p)
+    same(status(w)["known"], True, "it is known")
+    # mistyped, it is told the name that was meant
+    right, w.name = w.name, w.name[:-1]
+    said = control(w, "pause")
+    same('no job "%s" has run here yet; known here: "%s"' % (w.name, right) in said, True, said)
+    w.name = right
 
 
 def paused_it_stops_and_resumed_it_goes_on():
@@ -105,6 +122,8 @@ def staged_files_pause_too():
     w = World(URL, parts=1, batch__age="50ms")
     w.pipeline_of_postgres, w.pipeline = w.pipeline, lambda **more: files_pipeline(w, place, **more)
     w.produce(0, 500)
+    same("no topic \"%s\" has run here yet" % w.name in control(w, "pause"), True, "before its first file")
+    control(w, "resume")
     p = w.start()
     wait("staged", lambda: column(w, "position") == [500], 20)
     control(w, "pause", "--reason", "files")
