@@ -172,6 +172,8 @@ static enum err_kind collect(struct cycle *c, struct etl_phase *row, struct err 
         last.loaded + last.rejected + last.duplicate + last.filtered + last.quarantined;
     row->rows_out = last.loaded;
     row->bytes_in = last.bytes;
+    row->files_out = last.files;
+    row->bytes_out = last.file_bytes;
     return last.failed ? err_set(e, ERR_INVALID, "%s", last.why) : ERR_OK;
 }
 

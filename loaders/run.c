@@ -271,6 +271,8 @@ static void note_moved(struct loader *l, const struct pump_moved *m, int64_t us)
     l->state.filtered += (int64_t)r->filtered;
     l->state.quarantined += (int64_t)r->quarantined;
     l->state.bytes += (int64_t)r->bytes;
+    l->state.files += (int64_t)r->files;
+    l->state.file_bytes += (int64_t)r->file_bytes;
     l->state.batches++;
     l->state.why[0] = '\0';
     pthread_mutex_unlock(&l->lock);

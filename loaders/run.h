@@ -103,8 +103,9 @@ struct loader_state {
     const char *run_id;
     int64_t loaded, rejected, duplicate, filtered, quarantined; // of this run
     int64_t bytes, batches;
-    int64_t lag, held; // records behind; bytes read ahead
-    int64_t aside;     // records the stage had set aside
+    int64_t files, file_bytes; // of rows, made of them
+    int64_t lag, held;         // records behind; bytes read ahead
+    int64_t aside;             // records the stage had set aside
     size_t partitions, stopped;
 };
 

@@ -48,7 +48,8 @@ struct receipt {
     const struct quality_count *rules; // what each said; NULL = there are none.
                                        // Borrowed until the sink is called again
     size_t bytes;
-    bool again;  // it was there already: the answer had been lost
+    size_t files, file_bytes; // of rows, where the target is files
+    bool again;               // it was there already: the answer had been lost
     bool busy;   // with ERR_UNAVAILABLE: only a lock or a deadlock, try soon
     bool held;   // taken, and settle() will say when it is durable
     size_t part; // with held: only the first so many records; settle, then write the

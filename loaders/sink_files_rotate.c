@@ -274,6 +274,16 @@ static void tell_part(struct files *f, const struct files_range *r)
     pthread_mutex_unlock(&f->lock);
 }
 
+/* What readers of the place find, as a merge counts it: rejects are none of it. */
+static void count_files(const struct files_range *r, struct receipt *out)
+{
+    for (size_t i = 0; i < r->n_windows; i++)
+        if (!r->windows[i]->rejects && !r->windows[i]->seen) {
+            out->files++;
+            out->file_bytes += (size_t)spool_size(r->windows[i]->spool);
+        }
+}
+
 static void report(struct files_range *r, bool lost)
 {
     r->report = (struct settled){.any = true,
@@ -290,6 +300,7 @@ static void report(struct files_range *r, bool lost)
                                          .quarantined = (size_t)r->quarantined,
                                          .rules = r->told,
                                          .bytes = (size_t)r->bytes};
+    count_files(r, &r->report.receipt);
     r->last_receipt = r->report.receipt;
     r->last_first = r->stage.first;
     r->last_next = r->stage.next;

@@ -22,6 +22,13 @@ def phases(w):
                        "etl_log l USING (run_id) WHERE l.job_name = %s ORDER BY l.start_time, p.number", w.name)
 
 
+def files_of(w):
+    """Of each phase what went in and what came out, files and bytes."""
+    rows = ask_at(URL, "SELECT p.files_in, p.bytes_in, p.files_out, p.bytes_out FROM etl_phase p JOIN etl_log l USING (run_id) "
+                       "WHERE l.job_name = %s ORDER BY l.start_time, p.number", w.name)
+    return [((a, b), (c, d)) for a, b, c, d in rows]
+
+
 def proved(w):
     code, out, err = w.audit("verify", "--job", w.name)
     same(code, 0, "audit verify says\n" + out + err)
@@ -41,7 +48,10 @@ def a_run_is_one_row_with_its_phases():
     names, ids = held(w)
     same((ids == list(range(2000)), len(names), all(n.startswith("backup/all-20") for n in names)), (True, 2, True), "rows once, two backups")
     same(w.runs(), [("success", 1000, None)] * 2, "runs")
-    same(phases(w), [("success", 1, "collect", "success", 1000, 1000, 0), ("success", 2, "merge", "success", 1000, 1000, 1)] * 2, "phases")
+    same([r[:6] for r in phases(w)], [("success", 1, "collect", "success", 1000, 1000), ("success", 2, "merge", "success", 1000, 1000)] * 2, "phases")
+    for i in range(2):
+        (_, made), (taken, into) = files_of(w)[2 * i:2 * i + 2]
+        same((made[0] >= 10, made, into[0]), (True, taken, 1), "files and bytes that one phase made and the next took")
     same(w.finish(), 0, "exit of a run with nothing to do")
     same(phases(w)[-1], ("success", 2, "merge", "success", 0, 0, 0), "a merge of nothing")
     proved(w)
