@@ -90,6 +90,26 @@ def two_instances_share_the_work():
          "runs that loaded")
 
 
+def instances_that_come_and_go_cooperatively_lose_and_double_nothing():
+    w = World(URL, parts=4, batch__age="50ms")
+    how = {"session.timeout.ms": "6000", "partition.assignment.strategy": "cooperative-sticky"}
+    a, b = w.start(kafka=how), w.start(kafka=how)
+    for i in range(4):  # the last leaves in order, those before it are killed wherever they are
+        w.produce(10000 * i, 10000 * i + 5000)
+        c = w.start(kafka=how)
+        w.produce(10000 * i + 5000, 10000 * i + 10000)
+        if i < 3:
+            time.sleep(random.random() * 2)
+            c.kill()
+    wait("three are owners", lambda: w.one("SELECT count(DISTINCT owner) FROM etl_offsets WHERE pipeline = %s AND NOT "
+                                           "released", w.name) == 3)
+    w.stop(c)
+    w.produce(40000, 41000)
+    w.wait_for(41000)
+    w.stop(a, b)
+    w.proves(range(41000))
+
+
 def a_second_instance_without_a_partition_ends_too():
     w = World(URL, parts=1)
     w.produce(0, 100)
@@ -189,6 +209,7 @@ def a_record_the_loader_dies_of_is_isolated():
 run_all([kill_nine_twenty_times_loses_and_doubles_nothing,
          a_zombie_that_wakes_in_the_middle_of_a_copy_writes_nothing_more,
          a_record_the_loader_dies_of_is_isolated, two_instances_share_the_work,
+         instances_that_come_and_go_cooperatively_lose_and_double_nothing,
          a_second_instance_without_a_partition_ends_too, told_to_stop_is_interrupted_and_loses_nothing,
          told_to_stop_in_a_write_that_hangs_rolls_it_back_within_five_seconds,
          for_a_while_is_a_success_with_what_came_meanwhile,
