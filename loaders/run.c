@@ -240,7 +240,9 @@ static enum err_kind shape_early(struct loader *l, struct pump *p, struct err *e
         *e = why;
         return ERR_INVALID;
     }
-    log_err(LOG_INFO, "no table yet", &why);
+    // a stage's claims bring the schema, and none was read yet: no news
+    if (why.kind != ERR_NOT_FOUND || l->s.stage.place == NULL)
+        log_err(LOG_INFO, "the target waits for its first record", &why);
     return ERR_OK;
 }
 

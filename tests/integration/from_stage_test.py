@@ -22,6 +22,7 @@ def nothing_is_asked_of_a_registry():
         w.table_proves(range(3000))
         same(w.end_on(), 0, "exit")  # and nothing is added
         w.table_proves(range(3000))
+        same("schema is known yet" in open(w.log().name).read(), False, "that no claim was read yet is no news")
         same(w.on_runs(), [("success", 3000, None), ("success", 0, None)], "runs")
         same(w.one("SELECT array_agg(DISTINCT i) FROM etl_batch, unnest(schema_ids) i WHERE pipeline = %s", w.name + "_on"), [w.id],
              "schema ids in the audit")
