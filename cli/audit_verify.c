@@ -291,11 +291,34 @@ static enum err_kind count_rows(struct audit *a, const char *target, int64_t *n,
     return rc;
 }
 
+/* Rows that were sent to the table and that a trigger of it kept out, as the loaders
+ * counted them; 0 in a ledger that has no such column. */
+static enum err_kind ask_untaken(struct audit *a, const char *target, int64_t *n,
+                                 struct err *e)
+{
+    struct buf sql = BUF_INIT(8192);
+    PGresult *r = NULL;
+
+    *n = 0;
+    if (a->db.by_odbc)
+        return ERR_OK;
+    buf_put_str(&sql, "SELECT COALESCE(SUM((to_jsonb(l) ->> 'records_untaken')::bigint)"
+                      ", 0) FROM etl_log l WHERE target = ");
+    pg_put_literal(&sql, span_str(target));
+    buf_put_u8(&sql, 0);
+    enum err_kind rc = audit_db_ask(&a->db, &r, (const char *)sql.p, e);
+    buf_free(&sql);
+    TRY(rc);
+    *n = number(r, 0, 0);
+    PQclear(r);
+    return ERR_OK;
+}
+
 static enum err_kind check_target(struct audit *a, const char *target,
                                   const char *added, struct err *e)
 {
     char what[200], wrong[200];
-    int64_t n = 0;
+    int64_t n = 0, untaken = 0;
     bool there;
 
     snprintf(what, sizeof what, "rows of %.100s = rows added to it", target);
@@ -309,6 +332,13 @@ static enum err_kind check_target(struct audit *a, const char *target,
         return ERR_OK;
     }
     if (there)
+        TRY(ask_untaken(a, target, &untaken, e));
+    if (there && untaken > 0)
+        snprintf(wrong, sizeof wrong,
+                 "%s added, count(*) is %" PRId64 "; of %" PRId64
+                 " that were sent the table took none: a trigger of it returns NULL",
+                 added, n, untaken);
+    else if (there)
         snprintf(wrong, sizeof wrong,
                  "%s added, count(*) is %" PRId64
                  " (does somebody else write or delete there?)",

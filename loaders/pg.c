@@ -461,9 +461,19 @@ enum err_kind pg_copy_put(struct pg *pg, struct span bytes, struct err *e)
 
 enum err_kind pg_copy_end(struct pg *pg, struct err *e)
 {
+    PGresult *r = NULL;
+    char *rest;
+
+    pg->copied = -1;
     if (PQputCopyEnd(pg->conn, NULL) != 1)
         return lose(pg, e);
-    return take_answers(pg, NULL, e);
+    TRY(take_answers(pg, &r, e));
+    const char *said = r == NULL ? "" : PQcmdTuples(r); // of "COPY 7"
+    long n = strtol(said, &rest, 10);
+    if (rest != said && *rest == '\0')
+        pg->copied = n;
+    PQclear(r);
+    return ERR_OK;
 }
 
 void pg_copy_abandon(struct pg *pg)

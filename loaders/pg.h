@@ -42,6 +42,8 @@ struct pg {
     char column[64], constraint[64];
     long line; // of the COPY, from 1; 0 = not said
 
+    long copied; // rows that the last COPY put in, as it says; -1 = it did not say
+
     int backend; // the server's process
     int former;  // that of a connection that was lost; 0 = none
 

@@ -27,6 +27,13 @@ static struct stats_metric rows_total = {
     .kind = STATS_COUNTER,
     .labels = "job,outcome",
 };
+static struct stats_metric untaken_total = {
+    .name = "avrogate_loader_rows_untaken_total",
+    .help = "Rows that were sent and that the table took none for: a trigger returned "
+            "NULL",
+    .kind = STATS_COUNTER,
+    .labels = "job",
+};
 static struct stats_metric batches_total = {
     .name = "avrogate_loader_batches_total",
     .help = "Committed transactions",
@@ -111,10 +118,10 @@ static struct stats_metric write_seconds = {
 static void add_metrics(void)
 {
     static struct stats_metric *const all[] = {
-        &rows_total,         &batches_total,    &failures_total,     &bytes_total,
-        &lag_records,        &held_bytes,       &stopped_partitions, &write_seconds,
-        &aside_records,      &paused_jobs,      &partition_position, &partition_lag,
-        &rule_checked_total, &rule_failed_total};
+        &rows_total,         &batches_total,     &failures_total,     &bytes_total,
+        &lag_records,        &held_bytes,        &stopped_partitions, &write_seconds,
+        &aside_records,      &paused_jobs,       &partition_position, &partition_lag,
+        &rule_checked_total, &rule_failed_total, &untaken_total};
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         stats_add(all[i]);
@@ -288,6 +295,7 @@ static void note_moved(struct loader *l, const struct pump_moved *m, int64_t us)
         count_rules(l, r->rules);
     count(l, &batches_total, 1);
     count(l, &bytes_total, (long long)r->bytes);
+    count(l, &untaken_total, (long long)r->untaken);
     stats_observe(&write_seconds, stats_child(&write_seconds, &l->s.job), us);
     if (r->rejected > 0)
         log_event(LOG_WARN, "records set aside", LOG_S("job", l->s.job),

@@ -49,11 +49,12 @@ struct receipt {
                                        // Borrowed until the sink is called again
     size_t bytes;
     size_t files, file_bytes; // of rows, where the target is files
-    bool again;               // it was there already: the answer had been lost
-    bool busy;   // with ERR_UNAVAILABLE: only a lock or a deadlock, try soon
-    bool held;   // taken, and settle() will say when it is durable
-    size_t part; // with held: only the first so many records; settle, then write the
-                 // others.  0 = all of it
+    size_t untaken; // of those loaded: the table took no row, a trigger kept it out
+    bool again;     // it was there already: the answer had been lost
+    bool busy;      // with ERR_UNAVAILABLE: only a lock or a deadlock, try soon
+    bool held;      // taken, and settle() will say when it is durable
+    size_t part;    // with held: only the first so many records; settle, then write the
+                    // others.  0 = all of it
 };
 
 struct settled { // what became of held batches of a partition

@@ -50,6 +50,8 @@ struct postgres {
     struct buf make, apply; // statements: the stage, and from there to the target
     size_t applied;         // staged records of the batch that took effect
     int64_t grown;          // rows the table has more since; fewer are negative
+    size_t untaken;         // rows that went into no COPY's count
+    bool told_untaken;      // in this run's log
     struct deletion deletion;
     struct repeats repeats;
     int64_t swept_ms; // clock_ms() when etl_seen was last cleaned

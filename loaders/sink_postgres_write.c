@@ -2,6 +2,7 @@
 #include "loaders/sink_postgres_inside.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "loaders/dedupe.h"
 #include "loaders/etl_field.h"
 
@@ -329,15 +330,26 @@ static size_t row_end(const struct postgres *p, size_t i)
     return i + 1 < p->n_rows ? p->index[i + 1].at : p->rows.out.n;
 }
 
-/* The COPY's end and, with keys, the step from the stage to the table. */
-static enum err_kind finish_part(struct postgres *p, struct err *e)
+/* A trigger that returns NULL keeps a row out without a word; only the count tells. */
+static size_t untaken(const struct postgres *p, size_t sent)
+{
+    size_t taken = p->pg.copied < 0 ? sent : (size_t)p->pg.copied;
+
+    return taken < sent ? sent - taken : 0;
+}
+
+/* The end of a COPY of `n` rows and, with keys, the step from the stage to the table.
+ */
+static enum err_kind finish_part(struct postgres *p, size_t n, struct err *e)
 {
     PGresult *r = NULL;
 
     TRY(pg_copy_put(&p->pg, copy_end, e));
     TRY(pg_copy_end(&p->pg, e));
-    if (p->stage[0] == '\0')
+    if (p->stage[0] == '\0') {
+        p->untaken += untaken(p, n);
         return ERR_OK;
+    }
     TRY(pg_ask(&p->pg, &r, (const char *)p->apply.p, e));
     p->applied += (size_t)number(r, 0, 0);
     p->grown += number(r, 0, 1);
@@ -355,7 +367,7 @@ static enum err_kind copy_range(struct postgres *p, size_t low, size_t high,
     TRY(pg_copy_begin(&p->pg, (const char *)p->copy.p, e));
     TRY(pg_copy_put(&p->pg, copy_head, e));
     TRY(pg_copy_put(&p->pg, span_of(p->rows.out.p + from, to - from), e));
-    return finish_part(p, e);
+    return finish_part(p, high - low, e);
 }
 
 struct finding { // what the server said about the row it stopped at
@@ -479,7 +491,7 @@ static enum err_kind finish_copy(struct postgres *p, const struct batch *b,
     struct finding f;
     struct err why = {0};
 
-    enum err_kind rc = finish_part(p, &why);
+    enum err_kind rc = finish_part(p, p->n_rows, &why);
     if (rc == ERR_OK)
         return ERR_OK;
     if (rc != ERR_INVALID) {
@@ -598,6 +610,8 @@ static void put_run(struct buf *sql, const struct postgres *p, const struct batc
         r->loaded, r->rejected, r->duplicate, r->filtered, r->quarantined, b->bytes,
         b->partition, b->partition, b->first, b->next - 1);
     put_only_partition(sql, b);
+    if (r->untaken > 0)
+        buf_printf(sql, ", records_untaken = records_untaken + %zu", r->untaken);
     if (p->n_ids > 0) {
         buf_put_str(sql, ", schema_ids = (SELECT array_agg(DISTINCT x ORDER BY x) FROM "
                          "unnest(schema_ids || ");
@@ -631,6 +645,7 @@ static enum err_kind close_transaction(struct postgres *p, const struct batch *b
                                           p->filtered - p->repeated - p->aside;
     r->duplicate = b->n - r->loaded - r->rejected - r->filtered - r->quarantined;
     r->bytes = b->bytes;
+    r->untaken = p->untaken;
     buf_reset(&p->sql);
     put_position(&p->sql, p, b);
     put_batch(&p->sql, p, b, r, clock_us() - began_us);
@@ -655,6 +670,7 @@ static void start_over(struct postgres *p)
     p->filtered = p->repeated = 0;
     p->stop = (struct err){0};
     p->grown = 0;
+    p->untaken = 0;
     repeats_reset(&p->repeats);
 }
 
@@ -731,6 +747,25 @@ static void note_attempt(struct postgres *p, const struct batch *b, const struct
     p->n_attempts++;
 }
 
+/* Once a run: a table that is parted by a trigger does it with every row. */
+static void tell_untaken(struct postgres *p, const struct batch *b,
+                         const struct receipt *r)
+{
+    char name[BATCH_NAME];
+
+    if (r->untaken == 0 || p->told_untaken)
+        return;
+    p->told_untaken = true;
+    batch_name(name, b);
+    log_event(LOG_WARN, "the table took fewer rows than were sent",
+              LOG_S("table", p->o.table), LOG_S("batch", name),
+              LOG_I("sent", r->loaded), LOG_I("taken", r->loaded - r->untaken),
+              LOG_S("why",
+                    "a trigger of it returns NULL; whether it put them elsewhere "
+                    "is its own affair"),
+              LOG_S("see", "etl_log.records_untaken"), LOG_END);
+}
+
 enum err_kind postgres_write(struct sink *s, const struct batch *b, struct sift *sift,
                              struct receipt *r, struct err *e)
 {
@@ -743,6 +778,7 @@ enum err_kind postgres_write(struct sink *s, const struct batch *b, struct sift 
     enum err_kind rc = try(p, b, sift, r, e);
     if (rc == ERR_OK) {
         postgres_keep_rules(p, b, r);
+        tell_untaken(p, b, r);
         if (p->o.memory != NULL)
             dedupe_keep(p->o.memory, b, r->again);
         if (!r->again) {

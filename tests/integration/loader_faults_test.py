@@ -124,6 +124,26 @@ def a_server_that_cannot_write_is_waited_for():
     same({c for c, in w.ask("SELECT DISTINCT sqlstate FROM etl_attempt WHERE pipeline = %s", w.name)}, set(codes), "tries")
 
 
+def rows_that_a_trigger_keeps_out_are_told():
+    w, port = World(URL, parts=1, batch__age="50ms", batch__rows=50), free_port()
+    w.ask("CREATE TABLE %(t)s (id bigint, station text, at timestamptz); CREATE FUNCTION %(t)s_keeps() RETURNS trigger LANGUAGE plpgsql AS "
+          "$$BEGIN IF NEW.id %% 10 = 0 THEN RETURN NULL; END IF; RETURN NEW; END$$; CREATE TRIGGER keeps BEFORE INSERT ON %(t)s FOR EACH ROW "
+          "EXECUTE FUNCTION %(t)s_keeps()" % {"t": w.name})
+    w.produce(0, 200)
+    p = w.start("--listen", "127.0.0.1:%d" % port)
+    w.wait_for(180)
+    def metric():
+        with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % port) as r:
+            return [l.split()[-1] for l in r.read().decode().splitlines() if l.startswith("avrogate_loader_rows_untaken_total") and w.name in l]
+    wait("the metric counts them", lambda: metric() == ["20"])
+    w.stop(p)
+    told = [l for l in map(json.loads, filter(lambda l: l.startswith("{"), open(w.log().name))) if l["event"].startswith("the table took fewer")]
+    same((len(told), told[0]["table"], told[0]["sent"] - told[0]["taken"] > 0), (1, w.name, True), "the log, once: %s" % told)
+    same(w.ask("SELECT status, records_processed, records_untaken FROM etl_log WHERE job_name = %s", w.name), [("interrupted", 200, 20)], "etl_log")
+    code, out, err = w.audit("verify", "--job", w.name)
+    same((code, "of 20 that were sent the table took none" in out), (1, True), "audit verify says\n%s%s" % (out, err))
+
+
 def a_lock_and_a_deadlock_are_tried_again():
     url = make_database(SERVER, "loader_locks")  # etl_log itself is locked here
     w = World(url, parts=1, batch__age="50ms", sink__postgres__lock_timeout="3s")
@@ -344,7 +364,7 @@ def a_wrong_setting_stops_the_start():
         same((p.returncode in (1, 2), word in p.stderr), (True, True), "exit, and what it said: %r" % p.stderr)
 
 
-run_all([postgres_crashes_in_the_middle_and_comes_back, a_broker_that_dies_and_comes_back_costs_time_only,
+run_all([rows_that_a_trigger_keeps_out_are_told, postgres_crashes_in_the_middle_and_comes_back, a_broker_that_dies_and_comes_back_costs_time_only,
          a_recreated_topic_is_noticed, a_lock_and_a_deadlock_are_tried_again,
          what_is_read_ahead_of_a_server_that_is_away_is_bounded, a_server_that_cannot_write_is_waited_for,
          a_commit_whose_answer_is_lost_is_looked_up_and_not_repeated,

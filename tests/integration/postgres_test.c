@@ -471,6 +471,31 @@ static void finds_those_that_a_trigger_raises_about(void)
     ask("DROP FUNCTION %s_f()");
 }
 
+static void counts_those_that_a_trigger_keeps_out(void)
+{
+    begin();
+    int32_t id = fake_register(PAIR ID_ "]}");
+    ask("CREATE TABLE %s (id bigint CHECK (id <> 12))");
+    ask("CREATE FUNCTION %s_f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF NEW.id "
+        "%% "
+        "5 = 0 THEN RETURN NULL; END IF; RETURN NEW; END$$");
+    ask("CREATE TRIGGER t BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION %s_f()");
+    struct batch *b = batch_at(0);
+    for (int i = 0; i < 20; i++) {
+        char json[40];
+        snprintf(json, sizeof json, "{\"id\":%d}", i);
+        add_json(b, id, json);
+    }
+    CHECK_INT(load(b), ERR_OK); // in parts, for the bad row among them
+    CHECK_STR(ask("SELECT count(*) FROM %s"), "15");
+    CHECK_STR(ask("SELECT records_processed || ' ' || records_rejected || ' ' || "
+                  "records_untaken FROM etl_log WHERE job_name = '%s'"),
+              "19 1 4");
+    batch_free(b);
+    end();
+    ask("DROP FUNCTION %s_f()");
+}
+
 static void a_batch_of_bad_rows_takes_a_try_a_row(void)
 {
     begin();
@@ -681,6 +706,7 @@ int main(void)
     RUN(finds_each_row_a_constraint_refuses);
     RUN(finds_them_too_where_the_server_names_no_line);
     RUN(finds_those_that_a_trigger_raises_about);
+    RUN(counts_those_that_a_trigger_keeps_out);
     RUN(a_batch_of_bad_rows_takes_a_try_a_row);
     RUN(takes_columns_of_domains_and_enums);
     RUN(stops_when_too_many_cannot_be_loaded);
