@@ -53,6 +53,7 @@ struct kf_consumer {
     struct err trouble; // found inside a callback; kf_poll() returns it
     bool closing;
     bool given_partitions; // by the group, once; they may have been none
+    bool cooperative;      // the group's protocol, when it was last known
     bool leaves_headers;
     rd_kafka_queue_t *queue;
     size_t n_taken, given; // of `taken`; all from before `given` are the user's
@@ -198,13 +199,24 @@ static rd_kafka_error_t *as_error(rd_kafka_resp_err_t code)
                : rd_kafka_error_new(code, "%s", rd_kafka_err2str(code));
 }
 
+/* While it is being closed librdkafka may have ended the group already, and knows no
+ * protocol any more (NULL), but still wants what we held back: as it was, then. */
+static bool is_cooperative(struct kf_consumer *c)
+{
+    const char *protocol = rd_kafka_rebalance_protocol(c->rk);
+
+    if (protocol != NULL)
+        c->cooperative = strcmp(protocol, "COOPERATIVE") == 0;
+    return c->cooperative;
+}
+
 /* Eager protocols name all we hold, and take all away; cooperative ones name what
  * changes. */
 static void rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
                       rd_kafka_topic_partition_list_t *l, void *consumer)
 {
     struct kf_consumer *c = consumer;
-    bool cooperative = strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") == 0;
+    bool cooperative = is_cooperative(c);
 
     c->given_partitions |= code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !c->closing) {
@@ -337,8 +349,7 @@ static bool destroying_aborts(struct kf_consumer *c)
     if (rd_kafka_version() >= 0x02030000 || c->group == NULL || c->given_partitions)
         return false;
     (void)rd_kafka_unsubscribe(c->rk); // closing does it again
-    const char *protocol = rd_kafka_rebalance_protocol(c->rk);
-    return protocol != NULL && strcmp(protocol, "COOPERATIVE") == 0;
+    return is_cooperative(c);
 }
 
 void kf_consumer_close(struct kf_consumer *c)
