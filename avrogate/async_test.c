@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#define SOON 5000
+#define SOON 20000
 
 struct world {
     struct registry_fake *fake;

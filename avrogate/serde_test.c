@@ -3,6 +3,7 @@
  */
 #include "avrogate/serde.h"
 
+#include "base/clock.h"
 #include "registry-fake/registry_fake.h"
 #include "tests/check.h"
 
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define SOON 5000
+#define SOON 20000
 
 static const char order[] =
     "{\"type\":\"record\",\"name\":\"Order\",\"namespace\":\"shop\",\"fields\":[{"
@@ -274,10 +275,11 @@ static void what_may_not_register_looks_up(void)
     struct avrogate_serializer *s =
         writer_of(&w, (struct avrogate_serializer_options){.schema = order,
                                                            .source = AVROGATE_LOOKUP});
+    int64_t began = clock_ms();
     for (int i = 0; i < 3; i++) // a refusal holds for a moment: asked once
         CHECK_INT(avrogate_serialize_json(s, "orders", text(one), SOON, &m, &w.e),
                   AVROGATE_NOT_FOUND);
-    CHECK_INT(registry_fake_asked(w.fake), 1);
+    CHECK(registry_fake_asked(w.fake) == 1 || clock_ms() - began >= 50);
     registry_fake_add(w.fake, "orders-value", order, NULL);
     usleep(80000);
     CHECK_INT(avrogate_serialize_json(s, "orders", text(one), SOON, &m, &w.e),

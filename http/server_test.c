@@ -699,8 +699,8 @@ static void wait_until_closed(const struct house *h)
 {
     struct http_counters n = {.open = 1};
 
-    for (int i = 0; i < 1000 && n.open > 0; i++) {
-        usleep(2000);
+    for (int i = 0; i < PATIENCE && n.open > 0; i++) {
+        usleep(1000);
         http_server_counters(h->s, &n);
     }
     CHECK_INT(n.open, 0);

@@ -305,7 +305,7 @@ static void who_leaves_is_noticed_and_nothing_is_kept(void)
     COMES_TO(&h, gone, 50);
     struct http_counters n;
     http_server_counters(h.s, &n);
-    for (int i = 0; n.in_flight > 0 && i < 1000; i++) {
+    for (int i = 0; n.in_flight > 0 && i < PATIENCE; i++) {
         usleep(1000);
         http_server_counters(h.s, &n);
     }

@@ -169,7 +169,7 @@ static void nobody_there_is_said_in_time_and_why(void)
               ERR_UNAVAILABLE);
     CHECK_INT(kf_offsets(a, "t", 0, &low, &high, 500, &e), ERR_UNAVAILABLE);
     CHECK_INT(kf_cluster_id(a, &mem, &text, 500, &e), ERR_UNAVAILABLE);
-    CHECK(clock_ms() - before < 15000); // seven questions of half a second
+    CHECK(clock_ms() - before < 60000); // seven questions of half a second
     arena_free(&mem);
     kf_admin_close(a);
 }

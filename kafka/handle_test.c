@@ -75,7 +75,7 @@ static void send_batch(struct kf_producer *p, struct places *all, size_t n,
         records[i] = *one;
     *all = (struct places){.waiter.report = note_place};
     CHECK_INT(kf_send_batch(p, "t", records, n, &all->waiter, 0), 0);
-    CHECK(kf_flush(p, 10000));
+    CHECK(kf_flush(p, 60000));
     CHECK_INT(all->failed, 0);
 }
 

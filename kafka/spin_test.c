@@ -57,7 +57,7 @@ static void a_broker_thread_that_waits_for_an_answer_sleeps(void)
     CHECK_INT(kf_mock_topic(m, "slow", 1, &e), ERR_OK);
     CHECK_INT(kf_producer_open(&p, kf_mock_bootstrap(m), NULL, &e), ERR_OK);
     send_half(p, &c, 0);
-    CHECK(kf_flush(p, 10000)); // connected, and with a producer id
+    CHECK(kf_flush(p, 60000)); // connected, and with a producer id
     kf_mock_broker_slow(m, 1, SLOW_MS);
     uint64_t before = kf_spin_sleeps();
     size_t sent = HALF;
@@ -66,7 +66,7 @@ static void a_broker_thread_that_waits_for_an_answer_sleeps(void)
         send_half(p, &c, (uint32_t)sent);
         nap(SLOW_MS / 4); // it is on its way: what comes now waits for its answer
         send_half(p, &c, (uint32_t)sent);
-        CHECK(kf_flush(p, 10000));
+        CHECK(kf_flush(p, 60000));
         sent += 2 * HALF;
     }
     CHECK_INT(atomic_load(&c.written), sent);
@@ -92,7 +92,7 @@ static void a_broker_thread_whose_queue_is_full_looks_up(void)
     CHECK_INT(kf_mock_topic(m, "slow", 1, &e), ERR_OK);
     CHECK_INT(kf_producer_open(&p, kf_mock_bootstrap(m), NULL, &e), ERR_OK);
     send_half(p, &c, 0);
-    CHECK(kf_flush(p, 10000));
+    CHECK(kf_flush(p, 60000));
     CHECK(kf_spin_looks() == before); // producers' are not woken
     CHECK_INT(kf_consumer_assign(&reader, kf_mock_bootstrap(m), &few, "slow", 0, 0, &e),
               ERR_OK);

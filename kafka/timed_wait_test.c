@@ -78,7 +78,7 @@ static void librdkafka_waits_so(void)
 
     CHECK_INT(kf_mock_open(&m, 1, &e), ERR_OK);
     CHECK_INT(kf_producer_open(&p, kf_mock_bootstrap(m), NULL, &e), ERR_OK);
-    CHECK(kf_flush(p, 10000));
+    CHECK(kf_flush(p, 60000));
     for (int i = 0; i < 100 && kf_timed_waits() == before; i++)
         nanosleep(&(struct timespec){.tv_nsec = SECOND / 20}, NULL);
     CHECK(kf_timed_waits() > before);

@@ -62,7 +62,7 @@ static void transactions_follow_each_other(void)
         CHECK_INT(kf_begin(p, &e), ERR_OK);
         CHECK_INT(kf_send_batch(p, TOPIC, records, 3, &c.waiter, 0), 0);
         CHECK_INT(kf_commit(p, 5000, &e), ERR_OK);
-        CHECK(kf_flush(p, 5000));
+        CHECK(kf_flush(p, 60000));
         CHECK_INT(c.good, 3 * i);
     }
     CHECK_INT(c.bad, 0);

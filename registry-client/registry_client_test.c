@@ -70,7 +70,7 @@ static struct rc *client_of(const struct registry_fake *f,
 
 static int64_t soon(void)
 {
-    return clock_ms() + 2000;
+    return clock_ms() + 20000;
 }
 
 static void an_id_is_asked_for_once(void)
@@ -283,12 +283,14 @@ static void there_is_none_is_remembered_for_a_moment(void)
     struct err e = {0};
 
     struct rc *rc = client_of(f, NULL, 0);
+    int64_t began = clock_ms();
     for (int i = 0; i < 3; i++)
         CHECK_INT(rc_latest(rc, span_str("nobody"), soon(), &s, &e), ERR_NOT_FOUND);
-    CHECK_INT(registry_fake_asked(f), 1);
+    int64_t asked = registry_fake_asked(f);
+    CHECK(asked == 1 || clock_ms() - began >= 50); // a busy machine's moment is short
     usleep(80000);
     CHECK_INT(rc_latest(rc, span_str("nobody"), soon(), &s, &e), ERR_NOT_FOUND);
-    CHECK_INT(registry_fake_asked(f), 2);
+    CHECK_INT(registry_fake_asked(f), asked + 1);
     rc_close(rc);
     registry_fake_stop(f);
 }
