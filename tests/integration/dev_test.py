@@ -12,9 +12,11 @@ if not avrogate:
     sys.exit(77)
 import psycopg2
 
+from ports import free_port
+
 here = os.path.dirname(os.path.abspath(__file__))
 pg_sh = os.path.join(here, "..", "services", "pg.sh")
-PORT = "25434"
+PORT = str(free_port())
 folder = tempfile.mkdtemp(prefix="avrogate-dev-")
 os.chmod(folder, 0o755)
 env = dict(os.environ, PG_DATA=os.path.join(folder, "pg"), PG_PORT=PORT)

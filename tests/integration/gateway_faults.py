@@ -8,7 +8,7 @@ free ports, because it kills it).  Skipped (77) without them.  AVROGATE_TEST_CLU
 import collections, http.client, http.server, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
 import world
-from world import CSV, EXTRA, JSON, NDJSON, SERVICES, Broker, Later, Line, World, call, check, check_that, free_port, make_topic, metric, need, read_topic, until
+from world import CSV, EXTRA, JSON, NDJSON, SERVICES, Broker, Later, Line, World, call, check, check_that, free_port, free_ports, make_topic, metric, need, read_topic, until
 
 need("AVROGATE", "AVROGATE_TEST_KAFKA")
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "id", "type": "string"}, {"name": "pad", "type": "string", "default": ""}]}
@@ -79,10 +79,10 @@ def nobody_is_there_at_start(w, broker):
     until("it listens", lambda: call("GET", w.gateway_port, "/healthz").status == 200)
     until("it has looked around", lambda: "kafka" in call("GET", w.gateway_port, "/readyz").body.decode())
     says("no Kafka, no registry: /readyz", call("GET", w.gateway_port, "/readyz"), 503, "not_written", "kafka")
-    says("a POST then", w.post("t", {"id": "early"}), 503, "not_written", "registry", within=8)
+    says("a POST then", w.post("t", {"id": "early"}), 503, "not_written", "registry", within=20)
     broker.do("start")
     until("/readyz asks for the registry", lambda: str(w.registry_port) in call("GET", w.gateway_port, "/readyz").body.decode())
-    says("no registry: a POST", w.post("t", {"id": "early"}), 503, "not_written", str(w.registry_port), within=8)
+    says("no registry: a POST", w.post("t", {"id": "early"}), 503, "not_written", str(w.registry_port), within=20)
     w.start_registry()
     w.wait_ready()
     make_topic(w.kafka, "t")
@@ -137,19 +137,19 @@ def the_registry_goes(w, broker):
     a = w.post("t", {"id": "stale"})
     check("latest goes on while the registry is away", (a.status, a.json["schema"]), (200, dict(latest, stale=True)))
     check("an id once seen does, too", w.post("t", {"id": "by id"}, query="schema_id=%d" % latest["id"]).status, 200)
-    says("what was never seen", w.post("t", {"id": "unseen"}, query="version=7"), 503, "not_written", within=8)
+    says("what was never seen", w.post("t", {"id": "unseen"}, query="version=7"), 503, "not_written", within=20)
     until("/readyz says so", lambda: call("GET", w.gateway_port, "/readyz").status == 503)
     w.start_registry()
     w.wait_ready()
     says("it is back: the same is now unknown", w.post("t", {"id": "unseen"}, query="version=7"), 422)
     # a stale answer holds for a second before the registry is asked again
-    until("and latest is fresh, without a restart", lambda: w.post("t", {"id": "fresh"}).json["schema"] == latest, 5)
+    until("and latest is fresh, without a restart", lambda: w.post("t", {"id": "fresh"}).json["schema"] == latest)
 
 
 def the_broker_stops(w, broker):
     w.post("t", {"id": "before the stop"})
     broker.stop()
-    says("the broker is stopped: nobody knows", w.post("t", {"id": "in the stop"}), 504, "unknown", retry=False, within=12)
+    says("the broker is stopped: nobody knows", w.post("t", {"id": "in the stop"}), 504, "unknown", retry=False, within=20)
     check("/healthz does not care", call("GET", w.gateway_port, "/healthz").status, 200)
     until("/readyz says so", lambda: call("GET", w.gateway_port, "/readyz").status == 503)
     broker.go_on()
@@ -164,8 +164,8 @@ def the_broker_is_away(w, broker):
     broker.do("kill")
     # librdkafka needs a moment to see the connection closed; until then a record may be on its way.
     until("/readyz says so", lambda: call("GET", w.gateway_port, "/readyz").status == 503)
-    says("the broker is away", w.post("t", {"id": "while away"}), 503, "not_written", within=12)
-    says("of a topic never asked for", w.post("another", {"id": "x"}, query="subject=t-value"), 503, "not_written", within=12)
+    says("the broker is away", w.post("t", {"id": "while away"}), 503, "not_written", within=20)
+    says("of a topic never asked for", w.post("another", {"id": "x"}, query="subject=t-value"), 503, "not_written", within=20)
     broker.do("start")
     until("it is back: 200 without a restart", lambda: w.post("t", {"id": "after the kill"}).status == 200)
     found = ids(w.kafka, "t")
@@ -282,7 +282,7 @@ def clients_leave(w, broker):
     body = json.dumps({"id": "of one who left"})
     with socket.create_connection(("127.0.0.1", w.gateway_port)) as s:
         s.sendall(("POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)).encode())
-        time.sleep(0.3)
+        until("it is in flight", lambda: metric(w, "avrogate_http_requests_in_flight") >= 2)  # with the one that asks
     with socket.create_connection(("127.0.0.1", w.gateway_port)) as s:
         s.sendall(b"POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"id\":")
         time.sleep(0.1)
@@ -305,7 +305,7 @@ def too_much_in_flight(w, broker):
         refused = v.post("t", {"id": "too much", "pad": pad})
         time.sleep(0.2)
         broker.go_on()
-        says("one more than %s" % flag[2:], refused, 503, "not_written", within=5)
+        says("one more than %s" % flag[2:], refused, 503, "not_written", within=20)
         check("   and those before it are written", [l.result().status for l in waiting], [200, 200])
         check("   and then there is room again", v.post("t", {"id": "room", "pad": pad}).status, 200)
         check("   and it stops", v.end("gateway"), 0)
@@ -326,14 +326,14 @@ def deadlines_are_kept(w, broker):
     known.wait_ready()
     known.post("t", {"id": "known"})
     waiting = Later(deaf.post, "t", {"id": "deaf"})
-    says("a registry that answers late", late.post("t", {"id": "late"}, query="subject=odd-value"), 503, "not_written", "retry", within=12)
-    says("a registry that never answers", waiting.result(), 503, "not_written", within=12)
+    says("a registry that answers late", late.post("t", {"id": "late"}, query="subject=odd-value"), 503, "not_written", "retry", within=20)
+    says("a registry that never answers", waiting.result(), 503, "not_written", within=20)
     check("what came late is known the second time", late.post("t", {"id": "on time"}, query="subject=odd-value").status, 200)
     broker.stop()
     waiting = Later(known.post, "t", {"id": "to the end"})
     unknown_topic = Later(known.post, "unknown", {"id": "x"}, query="subject=t-value")
-    says("a broker that never answers, of a topic never seen", unknown_topic.result(), 503, "not_written", within=25)
-    says("a broker that never answers", waiting.result(), 504, "unknown", retry=False, within=25)
+    says("a broker that never answers, of a topic never seen", unknown_topic.result(), 503, "not_written", within=35)
+    says("a broker that never answers", waiting.result(), 504, "unknown", retry=False, within=35)
     broker.go_on()
     until("it goes on", lambda: known.post("t", {"id": "on"}).status == 200)
     check("all stop", [v.end("gateway") for v in worlds], [0, 0, 0])
@@ -343,21 +343,23 @@ def deadlines_are_kept(w, broker):
 
 
 def told_to_stop(w, broker):
+    hasty = w.flags
+    w.end("gateway")
+    w.start_gateway("--drain-timeout", "20s")  # this one has time enough for a broker that is slow
     w.post("t", {"id": "known"})
     broker.stop()
     waiting = Later(w.post, "t", {"id": "while stopping"})
     until("it is in flight", lambda: metric(w, "avrogate_http_requests_in_flight") >= 2)  # with the one that asks
     w.signal("gateway", signal.SIGTERM)
     until("told to stop: /readyz says draining", lambda: "draining" in call("GET", w.gateway_port, "/readyz").body.decode())
-    time.sleep(1.5)
-    check_that("no more connections are taken", isinstance(Later(call, "GET", w.gateway_port, "/healthz").result(), OSError), "taken")
+    until("no more connections are taken", lambda: isinstance(Later(call, "GET", w.gateway_port, "/healthz").result(), OSError))
     broker.go_on()
     a = waiting.result()
     check("the request in flight is answered", (a.status, a.json["accepted"]), (200, 1))
-    check("and it ends well", w.running.pop("gateway").wait(20), 0)
+    check("and it ends well", w.running.pop("gateway").wait(60), 0)
     check("and the record is there", ids(w.kafka, "t").count("while stopping"), 1)
 
-    w.start_gateway("--drain-timeout", "2s", *w.flags[:-2])
+    w.start_gateway("--drain-timeout", "2s", *hasty[:-2])
     w.post("t", {"id": "known"})
     broker.stop()
     waiting = Later(w.post, "t", {"id": "never answered"})
@@ -367,7 +369,7 @@ def told_to_stop(w, broker):
     a = waiting.result()
     check_that("a broker that stays silent: still an answer that is no success", getattr(a, "status", 0) in (503, 504), a)
     check("and the end comes", code, 0)
-    check_that("in time", time.monotonic() - began < 15, "%.1f s" % (time.monotonic() - began))
+    check_that("in time", time.monotonic() - began < 30, "%.1f s" % (time.monotonic() - began))
     broker.go_on()
     w.start_gateway()
 
@@ -419,7 +421,7 @@ def in_sync(kafka, topic):
 
 def replicas_are_missing():
     """Three brokers, two of which must have a record; two of them go."""
-    base, data = 10000 + os.getpid() % 1900 // 20 * 20, tempfile.mkdtemp(prefix="avrogate-cluster-")
+    base, data = free_ports(1, 2, 3, 11, 12, 13), tempfile.mkdtemp(prefix="avrogate-cluster-")
     extra = os.path.join(data, "extra.properties")
     with open(extra, "w") as f:
         f.write(EXTRA)
@@ -442,7 +444,7 @@ def replicas_are_missing():
         cluster("killnode", "3")
         until("the third is out of sync", lambda: w.post("t", {"id": "two"}).status == 503)
         a = w.post("t", {"id": "still two"})
-        says("not enough replicas in sync", a, 503, "not_written", within=12)
+        says("not enough replicas in sync", a, 503, "not_written", within=20)
         cluster("startnode", "3")
         until("it is back: 200 without a restart", lambda: w.post("t", {"id": "three again"}).status == 200, 60)
         found = ids(w.kafka, "t")

@@ -16,6 +16,8 @@ import fastavro, psycopg2
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from ports import free_port
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SEED = int(os.environ.get("SEED", time.time()))
 random.seed(SEED)
@@ -39,12 +41,6 @@ def wait(what, condition, seconds=60, step=0.05):
             return got
         time.sleep(step)
     raise AssertionError("not within %d s: %s" % (seconds, what))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def ask_at(url, sql, *args):

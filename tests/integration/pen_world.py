@@ -5,7 +5,7 @@ Every wait here has an end: what does not come in time is a failed check, never 
 """
 import collections, http.client, json, os, random, select, signal, socket, subprocess, tempfile, threading, time
 
-from world import AVROGATE, check, check_that, free_port, until
+from world import AVROGATE, check, check_that, free_port, free_ports, until
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -17,16 +17,7 @@ DIRECT, BEHIND = 100, 200  # from a broker's port: a second listener of it, and 
 
 def free_base():
     """A base for kafka-cluster.sh: all the ports it makes of it are free."""
-    while True:
-        base = free_port() // 1000 * 1000 + 100
-        ports = [base + n + more for n in (1, 2, 3) for more in (0, 10, DIRECT, BEHIND)]
-        try:
-            for port in ports:
-                with socket.socket() as s:
-                    s.bind(("127.0.0.1", port))
-            return base
-        except OSError:
-            pass
+    return free_ports(*(n + more for n in (1, 2, 3) for more in (0, 10, DIRECT, BEHIND)), step=1000)
 
 
 class Cluster:

@@ -29,6 +29,8 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from ports import free_port
+
 V1 = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}
 V2 = {"type": "record", "name": "R", "fields": [
     {"name": "a", "type": "int"}, {"name": "b", "type": "int", "default": 0}]}
@@ -45,12 +47,6 @@ def check(what, got, want):
     print(("ok" if ok else "not ok"), "-", what)
     if not ok:
         print("    got ", got, "\n    want", want)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Registry:

@@ -11,8 +11,11 @@ if not (avrogate and kafka and pg):
     sys.exit(77)
 import psycopg2
 
+from ports import free_port
+
 topic = "spine%d" % os.getpid()
-registry, gateway = "http://127.0.0.1:28081", "http://127.0.0.1:28082"
+at = ["127.0.0.1:%d" % free_port() for _ in range(2)]
+registry, gateway = ["http://" + a for a in at]
 schema = {"type": "record", "name": "Reading", "fields": [
     {"name": "sensor", "type": "string"},
     {"name": "temperature", "type": "double"},
@@ -38,7 +41,7 @@ def call(method, url, body=None, kind="application/json"):
 
 
 def wait_ready(url):
-    for _ in range(200):
+    for _ in range(600):
         try:
             if call("GET", url + "/readyz")[0] == 200:
                 return
@@ -64,8 +67,8 @@ def load(directory):
     return subprocess.run([avrogate, "load", "-c", path, "--until-end"], timeout=120).returncode
 
 
-programs = [subprocess.Popen([avrogate, "registry", "--listen", "127.0.0.1:28081", "--bootstrap", kafka, "--allow-unsafe"]),
-            subprocess.Popen([avrogate, "gateway", "--listen", "127.0.0.1:28082", "--bootstrap", kafka, "--registry", registry])]
+programs = [subprocess.Popen([avrogate, "registry", "--listen", at[0], "--bootstrap", kafka, "--allow-unsafe"]),
+            subprocess.Popen([avrogate, "gateway", "--listen", at[1], "--bootstrap", kafka, "--registry", registry])]
 try:
     wait_ready(registry)
     wait_ready(gateway)

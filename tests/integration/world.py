@@ -1,8 +1,10 @@
 """What the gateway's integration tests stand on: our registry and gateway as processes before a real Kafka, and how to ask them.
 
-Everything listens on 127.0.0.1, on ports the system has free.  What a World started it also stops.
+Everything listens on 127.0.0.1, on ports that are free.  What a World started it also stops.
 """
-import http.client, json, os, random, select, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time
+import http.client, json, os, select, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time, uuid
+
+from ports import free_port, free_ports
 
 AVROGATE, KAFKA = os.environ.get("AVROGATE"), os.environ.get("AVROGATE_TEST_KAFKA")
 SERVICES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "services")
@@ -27,33 +29,6 @@ def check(what, got, want):
 
 def check_that(what, true, otherwise=""):
     return check(what, True if true else otherwise, True)
-
-
-def free_port():
-    """Below the ports that connections are given: a server that is killed and started again must find its own still free."""
-    while True:
-        port = random.randrange(12000, 32000)
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
-
-
-def free_ports(*offsets):
-    """A port that is free, with others at these distances from it."""
-    while True:
-        base = free_port()
-        try:
-            for o in offsets:
-                with socket.socket() as s:
-                    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    s.bind(("127.0.0.1", base + o))
-            return base
-        except OSError:
-            pass
 
 
 class Answer:
@@ -106,6 +81,7 @@ class World:
     def __init__(self, kafka=None):
         self.kafka = kafka or KAFKA
         self.registry_port, self.gateway_port = free_port(), free_port()
+        self.schemas = "_schemas-%s" % uuid.uuid4().hex  # or tests side by side would be one registry
         self.running = {}
         self.flags = ()
 
@@ -113,7 +89,8 @@ class World:
         self.running[name] = subprocess.Popen([AVROGATE, *argv], stderr=sys.stderr, env=env)
 
     def start_registry(self, wait=True):
-        self.start("registry", "registry", "--listen", "127.0.0.1:%d" % self.registry_port, "--bootstrap", self.kafka, "--allow-unsafe")
+        self.start("registry", "registry", "--listen", "127.0.0.1:%d" % self.registry_port, "--bootstrap", self.kafka, "--topic", self.schemas,
+                   "--allow-unsafe")
         if wait:
             until("the registry is ready", lambda: call("GET", self.registry_port, "/readyz").status == 200)
 
@@ -134,7 +111,7 @@ class World:
         """Signals it, waits, and says with what it ended."""
         p = self.running.pop(name)
         p.send_signal(which)
-        return p.wait(40)
+        return p.wait(60)
 
     def close(self):
         return {name: self.end(name) for name in reversed(list(self.running))}
