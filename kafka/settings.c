@@ -38,7 +38,8 @@ static const struct {
     {CONSUMER, "queued.max.messages.kbytes", "16384"}, // 64 MiB a partition otherwise
     {CONSUMER, "fetch.error.backoff.ms", "100"},
     {KF_GROUP, "partition.assignment.strategy", "range,roundrobin"}, // decision 041
-    {KF_GROUP, "heartbeat.interval.ms", "500"}, // a rebalance waits for all to hear of it
+    // By this they hear of a rebalance, which waits for the last of them.
+    {KF_GROUP, "heartbeat.interval.ms", "500"},
     // How late "read to the end" may be told behind a transaction's mark.
     {KF_ASSIGNED, "fetch.wait.max.ms", "100"},
     {KF_ASSIGNED, "group.id", "avrogate-assigned"}, // librdkafka wants one; unused
