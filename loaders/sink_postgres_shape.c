@@ -52,14 +52,17 @@ static enum err_kind look(struct postgres *p, const char *at, PGresult **out,
         &p->sql,
         "SELECT a.attname, format_type(u.oid, NULL), u.typmod, a.attnotnull, "
         "a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL, "
-        "a.attgenerated <> '' OR a.attidentity = 'a', u.typtype = 'e', CASE "
+        "a.attgenerated <> '' OR a.attidentity = 'a', u.typtype = 'e' OR coalesce("
+        "i.typtype = 'e', false), CASE "
         "t.typtype WHEN 'd' THEN format_type(t.oid, NULL) END, EXISTS (SELECT FROM "
-        "pg_trigger g WHERE g.tgrelid = a.attrelid AND g.tgtype & 7 = 7) FROM "
+        "pg_trigger g WHERE g.tgrelid = a.attrelid AND g.tgtype & 7 = 7), "
+        "coalesce(i.oid, 0)::bigint FROM "
         "pg_attribute a "
         "JOIN pg_type t ON t.oid = a.atttypid CROSS JOIN LATERAL (");
     put_under(&p->sql);
     buf_printf(&p->sql,
-               ") u WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT "
+               ") u LEFT JOIN pg_type i ON i.typarray = u.oid AND u.oid <> 0 WHERE "
+               "a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT "
                "a.attisdropped ORDER BY a.attnum",
                at);
     TRY(postgres_text(&p->sql, &text, e));
@@ -106,6 +109,7 @@ static enum err_kind read_columns(const PGresult *r, struct table_has *has,
             .is_enum = truth(r, i, 6),
             .domain = PQgetisnull(r, i, 7) ? NULL : PQgetvalue(r, i, 7),
             .filled = truth(r, i, 8), // row, before, insert
+            .item_oid = (uint32_t)strtoul(PQgetvalue(r, i, 9), NULL, 10),
         };
     return ERR_OK;
 }

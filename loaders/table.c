@@ -326,7 +326,7 @@ struct change { // what one column of the plan needs
     struct buf *ddl;
 };
 
-/* "integer[]" is an array of integer; one of domains or enums is not ours to write. */
+/* "integer[]" is an array of integer; one of domains is not ours to write. */
 static void read_type(struct change *ch)
 {
     size_t n = strlen(ch->has->type);
@@ -366,7 +366,8 @@ static enum err_kind widen(struct column *c, const struct change *ch, const char
         return misfit(c, ch, e);
     put_alter(ch->ddl, ch->quoted, "ALTER COLUMN", ch->has->name);
     buf_printf(ch->ddl, " TYPE %s%s;\n", type, ch->is_array ? "[]" : "");
-    c->item_oid = oid_of(type);
+    if (oid_of(type) != 0) // else "numeric(9,2)": the same type with more room
+        c->item_oid = oid_of(type);
     return ERR_OK;
 }
 
@@ -444,11 +445,14 @@ static enum err_kind fit_scalar(struct column *c, const struct change *ch,
 
     if (strcmp(n->sql, ch->type) == 0)
         return fit_modifier(c, ch, e);
-    if (n->form == FORM_TEXT && ch->has->is_enum)
-        return ERR_OK; // an enum's receive function takes the label
+    if (n->form == FORM_TEXT && ch->has->is_enum) {
+        c->item_oid = ch->has->item_oid; // an enum's receive function takes the label
+        return ERR_OK;
+    }
     if (o != NULL && !(o->narrow && may_alter(ch))) {
         c->form = o->form;
-        c->item_oid = oid_of(o->type);
+        // that of citext is another in every database
+        c->item_oid = oid_of(o->type) != 0 ? oid_of(o->type) : ch->has->item_oid;
         return fit_modifier(c, ch, e);
     }
     if (is_widening(ch->type, n->sql))

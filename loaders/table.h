@@ -71,9 +71,11 @@ struct table_has {
     const char *name;
     const char *type; // format_type(atttypid, NULL): "timestamp with time zone"
     int typmod;       // -1 = none
-    bool not_null, has_default, generated, is_enum;
+    bool not_null, has_default, generated;
+    bool is_enum;       // or an array of one
     const char *domain; // its name, `type` and `typmod` being what is under it; or NULL
     bool filled;        // maybe, by a trigger before each row
+    uint32_t item_oid;  // of an array: pg_type's of its items; 0 = not known
 };
 
 /* What makes a row the same row: fields of the record that are never null, and no JSON.

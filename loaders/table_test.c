@@ -111,7 +111,7 @@ static void cuts_long_names_apart_and_leaves_system_columns_alone(void)
 static void adds_a_field_with_its_default_for_the_rows_that_are_there(void)
 {
     const struct table_has has[] = {
-        {"a", "integer", -1, true, false, false, false, NULL, false}};
+        {"a", "integer", -1, true, false, false, false, NULL, false, 0}};
     const char *schema = RECORD(FIELD(
         "a",
         "\"int\"") ",{\"name\":\"s\",\"type\":\"string\",\"default\":\"o'k\\\\\"},"
@@ -166,7 +166,7 @@ static void an_array_goes_where_there_is_one_and_into_json_that_was_there(void)
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct table_has has[] = {
-            {"x", rows[i].has, -1, true, false, false, false, NULL, false}};
+            {"x", rows[i].has, -1, true, false, false, false, NULL, false, 0}};
         char schema[200];
         struct table t;
 
@@ -199,7 +199,7 @@ static void an_arrays_default_is_one_for_sql(void)
          "double precision[]"},
     };
     const struct table_has has[] = {
-        {"a", "integer", -1, true, false, false, false, NULL, false}};
+        {"a", "integer", -1, true, false, false, false, NULL, false, 0}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char schema[400], want[300];
@@ -217,13 +217,13 @@ static void an_arrays_default_is_one_for_sql(void)
 static void widens_only_where_nothing_can_be_lost(void)
 {
     const struct table_has has_int[] = {
-        {"x", "integer", -1, true, false, false, false, NULL, false}};
+        {"x", "integer", -1, true, false, false, false, NULL, false, 0}};
     const struct table_has has_text[] = {
-        {"x", "text", -1, true, false, false, false, NULL, false}};
+        {"x", "text", -1, true, false, false, false, NULL, false, 0}};
     const struct table_has has_big[] = {
-        {"x", "bigint", -1, true, false, false, false, NULL, false}};
+        {"x", "bigint", -1, true, false, false, false, NULL, false, 0}};
     const struct table_has narrow[] = {
-        {"x", "numeric", (5 << 16 | 2) + 4, true, false, false, false, NULL, false}};
+        {"x", "numeric", (5 << 16 | 2) + 4, true, false, false, false, NULL, false, 0}};
     const char *decimal =
         "{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":"
         "9,\"scale\":4}";
@@ -246,9 +246,9 @@ static void widens_only_where_nothing_can_be_lost(void)
 static void leaves_a_domain_as_it_is(void)
 {
     const struct table_has has[] = {
-        {"x", "integer", -1, true, false, false, false, "whole", false}};
+        {"x", "integer", -1, true, false, false, false, "whole", false, 0}};
     const struct table_has days[] = {
-        {"x", "interval", 0x7fff, false, false, false, false, NULL, false}};
+        {"x", "interval", 0x7fff, false, false, false, false, NULL, false, 0}};
     struct table t;
 
     CHECK_SPAN(altered(RECORD(FIELD("x", "\"int\"")), has, 1), "");
@@ -270,10 +270,10 @@ static void leaves_a_domain_as_it_is(void)
 static void finds_a_column_by_case_only_when_it_is_the_only_one(void)
 {
     const struct table_has one[] = {
-        {"tempmax", "integer", -1, true, false, false, false, NULL, false}};
+        {"tempmax", "integer", -1, true, false, false, false, NULL, false, 0}};
     const struct table_has two[] = {
-        {"tempmax", "integer", -1, false, false, false, false, NULL, false},
-        {"TEMPMAX", "integer", -1, false, false, false, false, NULL, false}};
+        {"tempmax", "integer", -1, false, false, false, false, NULL, false, 0},
+        {"TEMPMAX", "integer", -1, false, false, false, false, NULL, false, 0}};
     struct table t;
 
     CHECK_INT(plan(&t, RECORD(FIELD("tempMax", "\"int\"")), one, 1, true), ERR_OK);
@@ -284,7 +284,7 @@ static void finds_a_column_by_case_only_when_it_is_the_only_one(void)
                "ALTER TABLE \"t\" ADD COLUMN \"tempMax\" integer;\n");
     CHECK_SPAN(altered(RECORD(FIELD("A", "\"int\"") "," FIELD("a", "\"int\"")),
                        (const struct table_has[]){{"a", "integer", -1, true, false,
-                                                   false, false, NULL, false}},
+                                                   false, false, NULL, false, 0}},
                        1),
                "two fields want the column a");
 }
@@ -292,9 +292,9 @@ static void finds_a_column_by_case_only_when_it_is_the_only_one(void)
 static void lets_columns_be_null_that_the_schema_has_no_more(void)
 {
     const struct table_has has[] = {
-        {"x", "integer", -1, true, false, false, false, NULL, false},
-        {"gone", "text", -1, true, false, false, false, NULL, false},
-        {"made", "text", -1, true, true, false, false, NULL, false}};
+        {"x", "integer", -1, true, false, false, false, NULL, false, 0},
+        {"gone", "text", -1, true, false, false, false, NULL, false, 0},
+        {"made", "text", -1, true, true, false, false, NULL, false, 0}};
 
     CHECK_SPAN(altered(RECORD(FIELD("x", "[\"null\",\"int\"]")), has, 3),
                "ALTER TABLE \"t\" ALTER COLUMN \"x\" DROP NOT NULL;\n"
@@ -304,15 +304,15 @@ static void lets_columns_be_null_that_the_schema_has_no_more(void)
 static void alters_nothing_where_it_may_not(void)
 {
     const struct table_has has[] = {
-        {"x", "integer", -1, true, false, false, false, NULL, false}};
+        {"x", "integer", -1, true, false, false, false, NULL, false, 0}};
     struct table t;
 
     const struct table_has left[] = {
-        {"x", "bigint", -1, true, false, false, false, NULL, false},
-        {"w", "text", -1, true, false, false, false, NULL, false}};
+        {"x", "bigint", -1, true, false, false, false, NULL, false, 0},
+        {"w", "text", -1, true, false, false, false, NULL, false, 0}};
     const struct table_has filled[] = {
-        {"x", "bigint", -1, true, false, false, false, NULL, true},
-        {"w", "text", -1, true, false, false, false, NULL, true}};
+        {"x", "bigint", -1, true, false, false, false, NULL, true, 0},
+        {"w", "text", -1, true, false, false, false, NULL, true, 0}};
 
     CHECK_INT(plan(&t, RECORD(FIELD("y", "\"int\"")), has, 1, false), ERR_INVALID);
     CHECK_STR(e.msg, "table \"t\" has no column y (and evolve is off)");
@@ -406,12 +406,12 @@ static void wants_keys_that_are_never_null_and_no_json(void)
 static void leaves_a_historys_own_columns_as_they_are(void)
 {
     const struct table_has has[] = {
-        {"x", "integer", -1, true, false, false, false, NULL, false},
+        {"x", "integer", -1, true, false, false, false, NULL, false, 0},
         {"valid_from", "timestamp with time zone", -1, true, false, false, false, NULL,
-         false},
+         false, 0},
         {"valid_to", "timestamp with time zone", -1, false, false, false, false, NULL,
-         false},
-        {"is_current", "boolean", -1, true, false, false, false, NULL, false}};
+         false, 0},
+        {"is_current", "boolean", -1, true, false, false, false, NULL, false, 0}};
     const struct table_keys x = {(const char *const[]){"x"}, 1, true};
     struct table t;
 

@@ -544,6 +544,69 @@ static void takes_columns_of_domains_and_enums(void)
     ask("DROP DOMAIN %s_whole, %s_code CASCADE; DROP TYPE %s_kind CASCADE");
 }
 
+#define ENUM_ "{\"type\":\"enum\",\"name\":\"K\",\"symbols\":[\"a\",\"b\",\"c\"]}"
+#define KINDS(type) \
+    ",{\"name\":\"kinds\",\"type\":{\"type\":\"array\",\"items\":" type "}}"
+
+static void takes_arrays_of_enums(void)
+{
+    begin();
+    int32_t id = fake_register(PAIR ID_ KINDS("[\"null\"," ENUM_ "]") "]}");
+    ask("CREATE TYPE %s_kind AS ENUM ('a', 'b')");
+    ask("CREATE TABLE %s (id bigint, kinds %s_kind[])");
+    struct batch *b = batch_at(0);
+    add_json(b, id, "{\"id\":1,\"kinds\":[{\"K\":\"a\"},null,{\"K\":\"b\"}]}");
+    add_json(b, id, "{\"id\":2,\"kinds\":[]}");
+    add_json(b, id, "{\"id\":3,\"kinds\":[{\"K\":\"a\"},{\"K\":\"c\"}]}");
+    CHECK_INT(load(b), ERR_OK);
+    CHECK_STR(ask("SELECT string_agg(id || ' ' || kinds::text, ', ' ORDER BY id) FROM "
+                  "%s"),
+              "1 {a,NULL,b}, 2 {}");
+    CHECK_STR(ask("SELECT record_offset || ' ' || sqlstate || ' ' || column_name FROM "
+                  "etl_reject WHERE pipeline = '%s'"),
+              "2 22P02 kinds");
+    batch_free(b);
+    end();
+    ask("DROP TYPE %s_kind CASCADE");
+}
+
+static void an_array_is_of_the_type_that_the_column_has(void)
+{
+    begin();
+    int32_t id = fake_register(PAIR ID_ KINDS(
+        ENUM_) ",{\"name\":\"words\",\"type\":{\"type\":\"array\","
+               "\"items\":\"string\"}},{\"name\":\"prices\",\"type\":{"
+               "\"type\":\"array\",\"items\":{\"type\":\"bytes\","
+               "\"logicalType\":\"decimal\",\"precision\":9,\"scale\":2}}}"
+               "]}");
+    ask("CREATE TYPE %s_word AS ENUM ('x', 'y')");
+    ask("CREATE DOMAIN %s_words AS %s_word[]");
+    ask("CREATE TABLE %s (id bigint, kinds varchar[], words %s_words, prices "
+        "numeric(3,1)[])"); // which is widened
+    struct batch *b = batch_at(0);
+    add_json(b, id,
+             "{\"id\":1,\"kinds\":[\"a\",\"c\"],\"words\":[\"y\"],\"prices\":"
+             "[\"1234567.89\"]}");
+    CHECK_INT(load(b), ERR_OK);
+    CHECK_STR(ask("SELECT kinds::text || words::text || prices::text FROM %s"),
+              "{a,c}{y}{1234567.89}");
+    batch_free(b);
+    end();
+    ask("DROP DOMAIN %s_words CASCADE; DROP TYPE %s_word CASCADE");
+}
+
+static void makes_text_of_arrays_of_enums(void)
+{
+    begin();
+    int32_t id = fake_register(PAIR ID_ KINDS(ENUM_) "]}");
+    struct batch *b = batch_at(0);
+    add_json(b, id, "{\"id\":1,\"kinds\":[\"a\",\"c\"]}");
+    CHECK_INT(load(b), ERR_OK);
+    CHECK_STR(ask("SELECT kinds::text || pg_typeof(kinds) FROM %s"), "{a,c}text[]");
+    batch_free(b);
+    end();
+}
+
 static void stops_when_too_many_cannot_be_loaded(void)
 {
     begin_with(10, 2, true);
@@ -709,6 +772,9 @@ int main(void)
     RUN(counts_those_that_a_trigger_keeps_out);
     RUN(a_batch_of_bad_rows_takes_a_try_a_row);
     RUN(takes_columns_of_domains_and_enums);
+    RUN(takes_arrays_of_enums);
+    RUN(an_array_is_of_the_type_that_the_column_has);
+    RUN(makes_text_of_arrays_of_enums);
     RUN(stops_when_too_many_cannot_be_loaded);
     RUN(widens_the_table_and_gives_old_rows_the_default);
     RUN(notices_that_somebody_altered_the_table);
