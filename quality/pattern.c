@@ -141,7 +141,7 @@ static bool year(struct span *s, const struct pattern_part *part, struct moment 
         return false;
     if (part->n == 2)
         m->year += 2000;
-    return true;
+    return m->year > 0; // an era's, as with Java's y: there is no 0000
 }
 
 static bool zone(struct span *s)

@@ -7,7 +7,8 @@
  * Letters as in java.time.format.DateTimeFormatter: yyyy yy MM M MMM dd d HH H hh h mm
  * ss S.. (so many digits) a XXX (+01:00 or Z); 'text' and other signs stand for
  * themselves, '' for a quote.  One letter takes one or two digits.  A day must be there
- * in its month and year: 31/02 is none.
+ * in its month and year: 31/02 is none, and neither is one of the year 0000, but for
+ * rfc3339 and date, which count as ISO 8601 does.
  *
  * Pure.
  */

@@ -44,6 +44,9 @@ static void a_day_must_be_there(void)
     CHECK(!fits("dd/MM/yyyy", "29/02/2026"));
     CHECK(fits("dd/MM/yyyy", "29/02/2028"));
     CHECK(!fits("dd/MM/yyyy", "29/02/2100"));
+    CHECK(!fits("dd/MM/yyyy", "01/01/0000"));
+    CHECK(fits("dd/MM/yyyy", "01/01/0001"));
+    CHECK(fits("d.M.yy", "1.1.00"));
     CHECK(fits("dd/MM", "29/02")); // of some year
     CHECK(!fits("dd/MM", "30/02"));
 }
@@ -56,6 +59,7 @@ static void iso_has_names(void)
     CHECK(!fits("rfc3339", "2026-11-20"));
     CHECK(fits("date", "2026-11-20"));
     CHECK(!fits("date", "2026-11-31"));
+    CHECK(fits("date", "0000-01-01")); // 1 BC
     CHECK(fits("time", "09:30:00.25"));
     CHECK(!fits("time", "9:30"));
 }

@@ -257,10 +257,18 @@ static bool take_offset(struct matching *m, size_t n)
     return true;
 }
 
+/* Years are an era's, as with Java's y: before 1 AD comes 1 BC, and 0000 is how people
+ * write that there is none. */
+static bool take_year(struct matching *m)
+{
+    return take_digits(m, 4, 4, &m->year) &&
+           (m->year > 0 || no(m, "there is no year 0000"));
+}
+
 static bool take_item(struct matching *m, const struct pattern_item *i)
 {
     switch (i->letter) {
-    case 'y': return take_digits(m, 4, 4, &m->year);
+    case 'y': return take_year(m);
     case 'M': return take_month(m, i->n);
     case 'd': return take_digits(m, i->n, 2, &m->day);
     case 'E': return take_name(m, weekdays, 7, i->n == 4, &m->weekday);

@@ -1,7 +1,7 @@
 /*
  * pattern.h - how dates and times are written, as a format says it: dd/MM/yyyy HH:mm.
  *
- *      yyyy       four digits                HH  H   hour, 00 to 23
+ *      yyyy       four digits, not 0000      HH  H   hour, 00 to 23
  *      MM   M     month, two digits, one     hh  h   hour, 01 to 12; wants a
  *                 or two                     a       AM, PM, am, pm
  *      MMM  MMMM  Jan, January               mm  m   minute    ss  s  second

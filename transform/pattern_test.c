@@ -67,6 +67,8 @@ static void nothing_is_lenient(void)
         {"dd/MM/yyyy", "29/02/1900", "there is no such day at 10"},
         {"dd/MM/yyyy", "00/01/2024", "there is no such day at 10"},
         {"dd/MM/yyyy", "01/13/2024", "there is no such day at 10"},
+        {"dd/MM/yyyy", "01/01/0000", "there is no year 0000 at 10"},
+        {"yyyy-MM-dd", "0000-00-00", "there is no year 0000 at 4"},
         {"dd/MM/yyyy", "1/01/2024", "a digit is missing at 0"},
         {"dd/MM/yyyy", "01-01-2024", "another character is wanted at 2"},
         {"dd/MM/yyyy", "01/01/24", "a digit is missing at 6"},
