@@ -585,7 +585,7 @@ static void close_sink(struct sink *sink)
     buf_free(&s->sql);
     buf_free(&s->attempts_error);
     free(s->index);
-    free(s->rejects);
+    rejects_free(&s->rejects);
     free(s->ranges);
     free(s);
 }

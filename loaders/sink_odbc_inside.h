@@ -8,19 +8,10 @@
 #include "loaders/dialect_sql.h"
 #include "loaders/etl_log.h"
 #include "loaders/quarantine.h"
+#include "loaders/reject.h"
 #include "loaders/repeats.h"
 #include "loaders/rows.h"
 #include "loaders/sink_odbc.h"
-
-struct odbc_reject { // a record of the batch at hand that is set aside
-    size_t record;
-    int32_t schema_id;
-    const char *stage; // a literal
-    char sqlstate[6];
-    char column[COLUMN_NAME];
-    const char *rule, *pointer; // "" = none
-    struct span error;          // in the batch's arena below
-};
 
 #define ODBC_IDS_MOST 64
 
@@ -69,8 +60,7 @@ struct odbc_sink {
     struct rows rows;
     struct bound_row *index;
     size_t n_rows, cap_rows;
-    struct odbc_reject *rejects;
-    size_t n_rejects, cap_rejects;
+    struct rejects rejects;
     struct arena arena;
     size_t loaded, filtered; // of the batch
     int64_t grown;
@@ -152,8 +142,6 @@ enum err_kind odbc_work_out(struct odbc_sink *s, struct err *e) MUST_USE;
 enum err_kind odbc_apply_stage(struct odbc_sink *s, struct err *e) MUST_USE;
 
 /* What is set aside of the batch (sink_odbc_reject.c). */
-struct odbc_reject *odbc_add_reject(struct odbc_sink *s, size_t record, int32_t id,
-                                    const char *stage, const char *error);
 enum err_kind odbc_check_limit(const struct odbc_sink *s, const struct batch *b,
                                struct err *e) MUST_USE;
 enum err_kind odbc_write_rejects(struct odbc_sink *s, const struct batch *b,

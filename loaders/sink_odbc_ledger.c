@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -15,6 +16,24 @@
 
 /* A run that says `running` and gave no sign for so long is not believed. */
 #define SILENT_MS (INT64_C(86400) * 1000)
+
+static enum err_kind runf(struct odbc_sink *s, struct err *e, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
+static enum err_kind runf(struct odbc_sink *s, struct err *e, const char *fmt, ...)
+{
+    char *sql = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    int n = vasprintf(&sql, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        return err_set(e, ERR_INTERNAL, "a statement could not be printed");
+    enum err_kind rc = odbc_run(&s->ledger, sql, NULL, e);
+    free(sql);
+    return rc;
+}
 
 /* --- tables ----------------------------------------------------------------------- */
 
@@ -131,12 +150,8 @@ static enum err_kind migrate_all(struct odbc_sink *s, struct err *e)
         if (migrations[i].number <= version)
             continue;
         TRY(odbc_run(&s->ledger, migrations[i].sql, NULL, e));
-        struct buf sql = BUF_INIT(1000);
-        buf_printf(&sql, "INSERT INTO etl_version (number, name) VALUES (%d, '%s')",
-                   migrations[i].number, migrations[i].name);
-        enum err_kind rc = odbc_run_buf(&s->ledger, &sql, NULL, e);
-        buf_free(&sql);
-        TRY(rc);
+        TRY(runf(s, e, "INSERT INTO etl_version (number, name) VALUES (%d, '%s')",
+                 migrations[i].number, migrations[i].name));
     }
     return odbc_commit(&s->ledger, e);
 }
@@ -154,35 +169,19 @@ enum err_kind odbc_ledger_need(struct odbc_sink *s, struct err *e)
 /* --- runs that are over, and did not say so ----------------------------------------
  */
 
-static enum err_kind mark_phases(struct odbc_sink *s, const char *run, struct err *e)
-{
-    struct buf sql = BUF_INIT(4000);
-
-    buf_printf(&sql,
-               "UPDATE etl_phase SET status = 'interrupted', end_time = %s, "
-               "error_message = 'the process ended without saying why' WHERE run_id = "
-               "'%s' AND status = 'running'",
-               s->d->now, run);
-    enum err_kind rc = odbc_run_buf(&s->ledger, &sql, NULL, e);
-    buf_free(&sql);
-    return rc;
-}
-
 static enum err_kind mark(struct odbc_sink *s, const char *run, struct err *e)
 {
-    struct buf sql = BUF_INIT(4000);
-
-    TRY(mark_phases(s, run, e)); // first, or it would be looked for no more
-
-    buf_printf(&sql,
-               "UPDATE etl_log SET status = 'interrupted', end_time = CASE WHEN "
-               "last_sign > start_time THEN last_sign ELSE start_time END, changed = "
-               "%s, error_message = COALESCE(error_message, 'the process ended without "
-               "saying why') WHERE run_id = '%s' AND status = 'running'",
-               s->d->now, run);
-    enum err_kind rc = odbc_run_buf(&s->ledger, &sql, NULL, e);
-    buf_free(&sql);
-    return rc;
+    TRY(runf(s, e, // the phases first, or they would be looked for no more
+             "UPDATE etl_phase SET status = 'interrupted', end_time = %s, "
+             "error_message = 'the process ended without saying why' WHERE run_id = "
+             "'%s' AND status = 'running'",
+             s->d->now, run));
+    return runf(s, e,
+                "UPDATE etl_log SET status = 'interrupted', end_time = CASE WHEN "
+                "last_sign > start_time THEN last_sign ELSE start_time END, changed = "
+                "%s, error_message = COALESCE(error_message, 'the process ended "
+                "without saying why') WHERE run_id = '%s' AND status = 'running'",
+                s->d->now, run);
 }
 
 /* Of this host, and no such process; elsewhere nobody can know but by its silence. */

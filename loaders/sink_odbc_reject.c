@@ -7,34 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct odbc_reject *odbc_add_reject(struct odbc_sink *s, size_t record, int32_t id,
-                                    const char *stage, const char *error)
-{
-    if (s->n_rejects == s->cap_rejects) {
-        s->cap_rejects = s->cap_rejects == 0 ? 64 : s->cap_rejects * 2;
-        s->rejects = mem_grow(s->rejects, s->cap_rejects, sizeof *s->rejects);
-    }
-    struct odbc_reject *r = &s->rejects[s->n_rejects++];
-    *r = (struct odbc_reject){.record = record,
-                              .schema_id = id,
-                              .stage = stage,
-                              .rule = "",
-                              .pointer = "",
-                              .error = arena_copy(&s->arena, span_str(error))};
-    return r;
-}
-
 enum err_kind odbc_check_limit(const struct odbc_sink *s, const struct batch *b,
                                struct err *e)
 {
-    size_t bad = s->n_rejects;
-    struct span last = bad == 0 ? (struct span){0} : s->rejects[bad - 1].error;
-
-    return etl_check_rejects(bad, b->n, s->run_rejected, s->o.reject_floor,
-                             s->o.reject_limit, last, e);
+    return rejects_check(&s->rejects, b, s->run_rejected, s->o.reject_floor,
+                         s->o.reject_limit, e);
 }
 
-static const struct ledger_column reject_columns[] = {
+/* As reject_put() has them. */
+static const struct ledger_column reject_columns[REJECT_FIELDS] = {
     {"pipeline", KIND_NAME, FORM_TEXT},
     {"topic", KIND_NAME, FORM_TEXT},
     {"part", KIND_INT, FORM_INT4},
@@ -47,6 +28,7 @@ static const struct ledger_column reject_columns[] = {
     {"error", KIND_TEXT, FORM_TEXT},
     {"sqlstate", KIND_NAME, FORM_TEXT},
     {"column_name", KIND_NAME, FORM_TEXT},
+    {"constraint_name", KIND_NAME, FORM_TEXT},
     {"schema_id", KIND_INT, FORM_INT4},
     {"record_key", KIND_BYTES, FORM_BYTEA},
     {"record_value", KIND_BYTES, FORM_BYTEA},
@@ -54,7 +36,6 @@ static const struct ledger_column reject_columns[] = {
     {"rule", KIND_TEXT, FORM_TEXT},
     {"pointer", KIND_TEXT, FORM_TEXT},
 };
-#define REJECT_COLUMNS (sizeof reject_columns / sizeof reject_columns[0])
 
 static enum dialect_kind kind_in(const struct dialect *d, const struct ledger_column *c)
 {
@@ -116,63 +97,32 @@ enum err_kind odbc_put_ledger_rows(struct odbc_sink *s, struct bound *bound,
     return rc;
 }
 
+static int64_t ms_most(const struct dialect *d)
+{
+    return (d->year_max - 1970) * INT64_C(365) * 86400000;
+}
+
 bool odbc_put_time(struct buf *out, const struct dialect *d, int64_t ms)
 {
     struct err ignored = {0};
-    int64_t most = (d->year_max - 1970) * INT64_C(365) * 86400000;
 
-    return ms >= 0 && ms <= most && copy_timestamp(out, ms, 1000, &ignored) == ERR_OK;
-}
-
-static void put_time_or_null(struct buf *out, const struct dialect *d, int64_t ms)
-{
-    if (!odbc_put_time(out, d, ms))
-        copy_null(out);
-}
-
-static void put_reject(struct buf *out, const struct odbc_sink *s,
-                       const struct batch *b, const struct odbc_reject *r)
-{
-    const struct record *rec = &b->records[r->record];
-    struct err never = {0};
-
-    copy_row(out, REJECT_COLUMNS);
-    etl_field_text(out, span_str(s->o.job));
-    etl_field_text(out, span_str(b->topic));
-    (void)!copy_int4(out, b->partition, &never);
-    (void)!copy_int4(out, b->generation, &never);
-    copy_int8(out, rec->offset);
-    etl_field_id(out, s->run.id);
-    put_time_or_null(out, s->d, wall_ms());
-    put_time_or_null(out, s->d, rec->timestamp_ms);
-    etl_field_text(out, span_str(r->stage));
-    etl_field_text(out, r->error);
-    etl_field_text_or_null(out, span_str(r->sqlstate));
-    etl_field_text_or_null(out, span_str(r->column));
-    if (r->schema_id < 0)
-        copy_null(out);
-    else
-        (void)!copy_int4(out, r->schema_id, &never);
-    etl_field_bytes_or_null(out, rec->key);
-    etl_field_bytes_or_null(out, rec->value);
-    etl_field_headers(out, rec->headers);
-    etl_field_text_or_null(out, span_str(r->rule));
-    etl_field_text_or_null(out, span_str(r->pointer));
+    return ms >= 0 && ms <= ms_most(d) &&
+           copy_timestamp(out, ms, 1000, &ignored) == ERR_OK;
 }
 
 enum err_kind odbc_write_rejects(struct odbc_sink *s, const struct batch *b,
                                  struct err *e)
 {
     struct buf out = BUF_INIT((size_t)1 << 30);
-    struct bound_row *index = mem_array(s->n_rejects + 1, sizeof *index);
+    struct bound_row *index = mem_array(s->rejects.n + 1, sizeof *index);
 
-    for (size_t i = 0; i < s->n_rejects; i++) {
+    for (size_t i = 0; i < s->rejects.n; i++) {
         index[i].at = out.n;
-        put_reject(&out, s, b, &s->rejects[i]);
+        reject_put(&out, &s->rejects.items[i], b, s->o.job, s->run.id, ms_most(s->d));
     }
     enum err_kind rc =
         odbc_put_ledger_rows(s, &s->rejects_bound, "etl_reject", reject_columns,
-                             REJECT_COLUMNS, &out, index, s->n_rejects, e);
+                             REJECT_FIELDS, &out, index, s->rejects.n, e);
     free(index);
     buf_free(&out);
     return rc;

@@ -146,11 +146,7 @@ static enum err_kind put_row(struct odbc_sink *s, struct sift *sift,
 static void set_aside(struct odbc_sink *s, size_t i, const struct sifted *got,
                       const char *column, const struct err *why)
 {
-    struct odbc_reject *r = odbc_add_reject(s, i, got->id, got->stage, why->msg);
-
-    r->rule = arena_str(&s->arena, span_str(got->rule));
-    r->pointer = arena_str(&s->arena, span_str(got->pointer));
-    snprintf(r->column, sizeof r->column, "%s", column);
+    rejects_add_sifted(&s->rejects, i, got, column, why->msg);
 }
 
 static void stop(struct odbc_sink *s, const struct batch *b, size_t i,
@@ -172,8 +168,8 @@ static void encode(struct odbc_sink *s, const struct batch *b, struct sift *sift
     size_t at = s->rows.out.n;
 
     if (b->undecoded) {
-        odbc_add_reject(s, i, -1, "crash",
-                        "the loader died on this record again and again");
+        rejects_add(&s->rejects, i, -1, "crash",
+                    "the loader died on this record again and again");
         return;
     }
     if (s->to.table.n == 0) { // no schema was ever readable
@@ -297,8 +293,8 @@ static enum err_kind put_range(struct odbc_sink *s, size_t low, size_t high,
 static void blame(struct odbc_sink *s, size_t row, const char *sqlstate,
                   const char *why)
 {
-    struct odbc_reject *r = odbc_add_reject(s, s->index[row].record,
-                                            s->index[row].schema_id, "database", why);
+    struct reject *r = rejects_add(&s->rejects, s->index[row].record,
+                                   s->index[row].schema_id, "database", why);
 
     snprintf(r->sqlstate, sizeof r->sqlstate, "%s", sqlstate);
 }
@@ -348,7 +344,7 @@ static enum err_kind load(struct odbc_sink *s, const struct batch *b, struct err
     TRY(odbc_check_limit(s, b, e));
     TRY(bisect(s, b, 0, s->n_rows, e));
     TRY(odbc_write_rules(s, b, e));
-    return s->n_rejects == 0 ? ERR_OK : odbc_write_rejects(s, b, e);
+    return s->rejects.n == 0 ? ERR_OK : odbc_write_rejects(s, b, e);
 }
 
 /* --- the transaction's last statements -------------------------------------------- */
@@ -497,7 +493,7 @@ static enum err_kind close_transaction(struct odbc_sink *s, const struct batch *
     struct odbc_range before = *range;
     size_t ids_before = s->n_run_ids;
 
-    r->rejected = s->n_rejects;
+    r->rejected = s->rejects.n;
     r->loaded = s->loaded;
     r->filtered = s->filtered;
     r->quarantined = s->n_aside;
@@ -531,10 +527,11 @@ static void start_over(struct odbc_sink *s)
     if (s->to.table.n > 0)
         rows_reset(&s->rows);
     arena_reset(&s->arena);
+    rejects_reset(&s->rejects);
     repeats_reset(&s->repeats);
     if (s->aside.table.n > 0)
         rows_reset(&s->aside_rows);
-    s->n_rows = s->n_rejects = s->n_ids = s->loaded = s->filtered = s->n_aside = 0;
+    s->n_rows = s->n_ids = s->loaded = s->filtered = s->n_aside = 0;
     s->stop = (struct err){0};
     s->grown = 0;
 }

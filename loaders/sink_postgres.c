@@ -327,7 +327,6 @@ static void close_sink(struct sink *s)
     rows_free(&p->rows);
     deletion_free(&p->deletion);
     repeats_free(&p->repeats);
-    arena_free(&p->arena);
     buf_free(&p->quoted);
     buf_free(&p->target);
     buf_free(&p->copy);
@@ -344,7 +343,7 @@ static void close_sink(struct sink *s)
     free(p->aside_name);
     free(p->counts);
     free(p->index);
-    free(p->rejects);
+    rejects_free(&p->rejects);
     free(p);
 }
 

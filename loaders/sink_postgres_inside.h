@@ -6,19 +6,10 @@
 #include "base/tab.h"
 #include "loaders/copy.h"
 #include "loaders/deletion.h"
+#include "loaders/reject.h"
 #include "loaders/repeats.h"
 #include "loaders/rows.h"
 #include "loaders/sink_postgres.h"
-
-struct reject { // a record of the batch at hand that is set aside
-    size_t record;
-    int32_t schema_id;
-    const char *stage;         // a literal
-    struct span rule, pointer; // "" = none; in the batch's arena below
-    char sqlstate[6];
-    char column[COLUMN_NAME], constraint[COLUMN_NAME];
-    struct span error; // in the batch's arena below
-};
 
 struct row { // where in rows.out a record's row begins
     size_t at;
@@ -58,10 +49,8 @@ struct postgres {
     struct rows rows;
     struct row *index;
     size_t n_rows, cap_rows;
-    struct reject *rejects;
-    size_t n_rejects, cap_rejects;
+    struct rejects rejects;
     size_t filtered, repeated; // records of the batch that transforms let go
-    struct arena arena;        // texts of the rejects
     int32_t ids[IDS_MOST];
     size_t n_ids;
     size_t run_rejected; // of the whole run

@@ -15,86 +15,26 @@
 
 /* --- what is set aside ------------------------------------------------------------ */
 
-static struct reject *add_reject(struct postgres *p, size_t record, int32_t id,
-                                 const char *stage, const char *error)
-{
-    if (p->n_rejects == p->cap_rejects) {
-        p->cap_rejects = p->cap_rejects == 0 ? 64 : p->cap_rejects * 2;
-        p->rejects = mem_grow(p->rejects, p->cap_rejects, sizeof *p->rejects);
-    }
-    struct reject *r = &p->rejects[p->n_rejects++];
-    *r = (struct reject){.record = record,
-                         .schema_id = id,
-                         .stage = stage,
-                         .error = arena_copy(&p->arena, span_str(error))};
-    return r;
-}
-
 static enum err_kind check_limit(const struct postgres *p, const struct batch *b,
                                  struct err *e)
 {
-    size_t bad = p->n_rejects;
-    struct span last = bad == 0 ? (struct span){0} : p->rejects[bad - 1].error;
-
-    return etl_check_rejects(bad, b->n, p->run_rejected, p->o.reject_floor,
-                             p->o.reject_limit, last, e);
-}
-
-static void put_time_or_null(struct buf *out, int64_t ms)
-{
-    struct err ignored = {0};
-
-    if (ms < 0 || copy_timestamp(out, ms, 1000, &ignored) != ERR_OK)
-        copy_null(out);
+    return rejects_check(&p->rejects, b, p->run_rejected, p->o.reject_floor,
+                         p->o.reject_limit, e);
 }
 
 static const char reject_copy[] =
-    "COPY etl_reject (pipeline, topic, part, generation, record_offset, run_id, "
-    "rejected, record_time, stage, error, sqlstate, column_name, constraint_name, "
-    "schema_id, record_key, record_value, headers, rule, pointer) FROM STDIN (FORMAT "
-    "binary)";
-
-static void put_reject(struct buf *out, const struct postgres *p, const struct batch *b,
-                       const struct reject *r)
-{
-    const struct record *rec = &b->records[r->record];
-    struct err never = {0};
-
-    copy_row(out, 19);
-    etl_field_text(out, span_str(p->o.job));
-    etl_field_text(out, span_str(b->topic));
-    (void)!copy_int4(out, b->partition, &never);
-    (void)!copy_int4(out, b->generation, &never);
-    copy_int8(out, rec->offset);
-    etl_field_id(out, p->run.id);
-    put_time_or_null(out, wall_ms());
-    put_time_or_null(out, rec->timestamp_ms);
-    etl_field_text(out, span_str(r->stage));
-    etl_field_text(out, r->error);
-    etl_field_text_or_null(out, span_str(r->sqlstate));
-    etl_field_text_or_null(out, span_str(r->column));
-    etl_field_text_or_null(out, span_str(r->constraint));
-    if (r->schema_id < 0)
-        copy_null(out);
-    else
-        (void)!copy_int4(out, r->schema_id, &never);
-    etl_field_bytes_or_null(out, rec->key);
-    etl_field_bytes_or_null(out, rec->value);
-    etl_field_headers(out, rec->headers);
-    etl_field_text_or_null(out, r->rule);
-    etl_field_text_or_null(out, r->pointer);
-}
+    "COPY etl_reject (" REJECT_COLUMNS ") FROM STDIN (FORMAT binary)";
 
 static enum err_kind write_rejects(struct postgres *p, const struct batch *b,
                                    struct err *e)
 {
     struct buf out = BUF_INIT((size_t)1 << 30);
 
-    if (p->n_rejects == 0)
+    if (p->rejects.n == 0)
         return ERR_OK;
     buf_put(&out, copy_head);
-    for (size_t i = 0; i < p->n_rejects; i++)
-        put_reject(&out, p, b, &p->rejects[i]);
+    for (size_t i = 0; i < p->rejects.n; i++)
+        reject_put(&out, &p->rejects.items[i], b, p->o.job, p->run.id, INT64_MAX);
     buf_put(&out, copy_end);
     enum err_kind rc = buf_status(&out, e);
     if (rc == ERR_OK)
@@ -235,11 +175,7 @@ static enum err_kind put_row(struct postgres *p, struct sift *sift,
 static void set_aside(struct postgres *p, size_t i, const struct sifted *got,
                       const struct err *why)
 {
-    struct reject *r = add_reject(p, i, got->id, got->stage, why->msg);
-
-    r->rule = arena_copy(&p->arena, span_str(got->rule));
-    r->pointer = arena_copy(&p->arena, span_str(got->pointer));
-    snprintf(r->column, sizeof r->column, "%s", rows_failed_at(&p->rows));
+    rejects_add_sifted(&p->rejects, i, got, rows_failed_at(&p->rows), why->msg);
 }
 
 static void stop(struct postgres *p, const struct batch *b, size_t i,
@@ -260,7 +196,8 @@ static void encode(struct postgres *p, const struct batch *b, struct sift *sift,
     size_t at = p->rows.out.n;
 
     if (b->undecoded) {
-        add_reject(p, i, -1, "crash", "the loader died on this record again and again");
+        rejects_add(&p->rejects, i, -1, "crash",
+                    "the loader died on this record again and again");
         return;
     }
     if (put_row(p, sift, &b->records[i], &got, &e) != ERR_OK) {
@@ -311,7 +248,7 @@ static enum err_kind stream(struct postgres *p, const struct batch *b,
             struct err why = {0};
             struct sifted got;
             (void)!sift_find(sift, &b->records[i], &got, &why);
-            add_reject(p, i, got.id, got.stage, why.msg);
+            rejects_add(&p->rejects, i, got.id, got.stage, why.msg);
             continue;
         }
         encode(p, b, sift, i);
@@ -390,8 +327,8 @@ static enum err_kind step_back(struct postgres *p, struct finding *f, struct err
 static void blame(struct postgres *p, size_t row, const struct finding *f,
                   const char *why)
 {
-    struct reject *r =
-        add_reject(p, p->index[row].record, p->index[row].schema_id, "database", why);
+    struct reject *r = rejects_add(&p->rejects, p->index[row].record,
+                                   p->index[row].schema_id, "database", why);
 
     memcpy(r->sqlstate, f->sqlstate, sizeof r->sqlstate);
     memcpy(r->column, f->column, sizeof r->column);
@@ -516,7 +453,7 @@ static enum err_kind load(struct postgres *p, const struct batch *b, struct sift
         TRY(finish_copy(p, b, e));
     TRY(postgres_write_aside(p, e));
     TRY(postgres_write_noted(p, b, e));
-    if (p->n_rejects > 0)
+    if (p->rejects.n > 0)
         TRY(check_limit(p, b, e));
     return write_rejects(p, b, e);
 }
@@ -637,11 +574,11 @@ static enum err_kind close_transaction(struct postgres *p, const struct batch *b
 {
     const char *text;
 
-    r->rejected = p->n_rejects;
+    r->rejected = p->rejects.n;
     r->filtered = p->filtered;
     r->quarantined = p->aside;
     r->loaded = p->stage[0] != '\0' ? p->applied
-                                    : b->n - p->n_rejects - repeats_count(&p->repeats) -
+                                    : b->n - p->rejects.n - repeats_count(&p->repeats) -
                                           p->filtered - p->repeated - p->aside;
     r->duplicate = b->n - r->loaded - r->rejected - r->filtered - r->quarantined;
     r->bytes = b->bytes;
@@ -665,8 +602,8 @@ static enum err_kind close_transaction(struct postgres *p, const struct batch *b
 static void start_over(struct postgres *p)
 {
     rows_reset(&p->rows);
-    arena_reset(&p->arena);
-    p->n_rows = p->n_rejects = p->n_ids = p->applied = 0;
+    rejects_reset(&p->rejects);
+    p->n_rows = p->n_ids = p->applied = 0;
     p->filtered = p->repeated = 0;
     p->stop = (struct err){0};
     p->grown = 0;
