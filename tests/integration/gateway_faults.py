@@ -3,12 +3,13 @@
 silent, clients that leave, a gateway told to stop and a gateway killed under load.
 
 Wants AVROGATE (the program) and AVROGATE_TEST_KAFKA (which says that a real Kafka may be run here; this test starts its own, on
-free ports, because it kills it).  Skipped (77) without them.  AVROGATE_TEST_CLUSTER=0 leaves out what wants three brokers.
+free ports, because it kills it).  Skipped (77) without them.  What wants three brokers is
+gateway_replicas.py's.
 """
-import collections, http.client, http.server, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+import collections, http.client, http.server, json, os, random, signal, socket, sys, threading, time
 
 import world
-from world import CSV, EXTRA, JSON, NDJSON, SERVICES, Broker, Later, Line, World, call, check, check_that, free_port, free_ports, make_topic, metric, need, read_topic, until
+from world import JSON, Broker, Later, Line, World, call, check, check_that, make_topic, metric, need, read_topic, until
 
 need("AVROGATE", "AVROGATE_TEST_KAFKA")
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "id", "type": "string"}, {"name": "pad", "type": "string", "default": ""}]}
@@ -385,104 +386,30 @@ def the_gateway_dies_under_load(w, broker):
     nothing_acked_is_lost("gateway killed eight times", load.stop(), ids(w.kafka, "killed", 3))
 
 
-def leaders_change(w, cluster):
-    """Under load: a leader is killed and comes back, another leaves in order, and the first ones are elected again."""
-    from confluent_kafka import ElectionType, TopicPartition
-    from confluent_kafka.admin import AdminClient
-    make_topic(w.kafka, "led", 3, 3, min_insync_replicas=2)
-    admin, led = AdminClient({"bootstrap.servers": w.kafka}), [TopicPartition("led", p) for p in range(3)]
-    leaders = lambda: [p.leader for _, p in sorted(admin.list_topics("led", timeout=10).topics["led"].partitions.items())]
-    first = leaders()
-    load = Load(w, "led", pause=0.05)
-    until("there is a load", lambda: load.statuses[200] > 20)
-    for how, node in (("killnode", first[0]), ("stopnode", first[1])):
-        before = load.statuses[200]
-        cluster(how, str(node))
-        until("%s: others lead" % how, lambda: node not in leaders())
-        until("   and 200 again, without a restart", lambda: load.statuses[200] > before + 50)
-        cluster("startnode", str(node))
-        until("   and all are in sync again", lambda: in_sync(w.kafka, "led") == [3, 3, 3], 90)
-    before = load.statuses[200]
-    admin.elect_leaders(ElectionType.PREFERRED, led).result(30)
-    until("the first ones lead again", lambda: leaders() == first)
-    until("   and 200 goes on", lambda: load.statuses[200] > before + 50)
-    nothing_acked_is_lost("leaders changed", load.stop(), ids(w.kafka, "led", 3))
-
-
-def in_sync(kafka, topic):
-    from confluent_kafka import KafkaException
-    from confluent_kafka.admin import AdminClient
-    try:
-        partitions = AdminClient({"bootstrap.servers": kafka}).list_topics(topic, timeout=10).topics[topic].partitions
-        return [len(p.isrs) for _, p in sorted(partitions.items())]
-    except KafkaException:
-        return []
-
-
-def replicas_are_missing():
-    """Three brokers, two of which must have a record; two of them go."""
-    base, data = free_ports(1, 2, 3, 11, 12, 13), tempfile.mkdtemp(prefix="avrogate-cluster-")
-    extra = os.path.join(data, "extra.properties")
-    with open(extra, "w") as f:
-        f.write(EXTRA)
-    env = dict(os.environ, KC_BASE=str(base), KC_DATA=data, KAFKA_XMX="256m", KAFKA_EXTRA=extra)
-
-    def cluster(*what):
-        subprocess.run([os.path.join(SERVICES, "kafka-cluster.sh"), *what], env=env, check=True, stdout=subprocess.DEVNULL)
-
-    w = World(",".join("127.0.0.1:%d" % (base + n) for n in (1, 2, 3)))
-    stopped = []
-    try:
-        began = time.monotonic()
-        cluster("start")
-        print("   cluster up: %.1f s" % (time.monotonic() - began), flush=True)
-        make_topic(w.kafka, "t", 1, 3, min_insync_replicas=3)  # first: the cluster is whole once it could do that
-        w.start_registry()
-        w.start_gateway("--kafka", "message.timeout.ms=3000")
-        w.register("t-value", SCHEMA)
-        check("three of three have it: 200", w.post("t", {"id": "three"}).status, 200)
-        cluster("killnode", "3")
-        until("the third is out of sync", lambda: w.post("t", {"id": "two"}).status == 503)
-        a = w.post("t", {"id": "still two"})
-        says("not enough replicas in sync", a, 503, "not_written", within=20)
-        cluster("startnode", "3")
-        until("it is back: 200 without a restart", lambda: w.post("t", {"id": "three again"}).status == 200, 60)
-        found = ids(w.kafka, "t")
-        check("what was refused is not there", found.count("still two"), 0)
-        check("what was acked is", (found.count("three"), found.count("three again")), (1, 1))
-        print("   %.1f s" % (time.monotonic() - began))
-        print("-- leaders change")
-        leaders_change(w, cluster)
-    finally:
-        w.close()
-        for n in "123":
-            subprocess.run([os.path.join(SERVICES, "kafka-cluster.sh"), "killnode", n], env=env, stdout=subprocess.DEVNULL)
-        shutil.rmtree(data, ignore_errors=True)
-
-
 PARTS = (nobody_is_there_at_start, the_client_is_wrong, the_registry_goes, the_broker_stops, the_broker_is_away, the_broker_dies_under_load, the_line_is_bad,
          clients_leave, too_much_in_flight, deadlines_are_kept, told_to_stop, the_gateway_dies_under_load)
 
-broker = Broker(second=True)  # before the seed: its ports are not to be those of another run
-seed = int(os.environ.get("SEED", random.randrange(1 << 30)))
-random.seed(seed)
-print("SEED=%d" % seed)
-w = World(broker.address)
-try:
-    for part in PARTS:
-        if len(sys.argv) > 1 and part is not PARTS[0] and part.__name__ not in sys.argv[1:]:
-            continue
-        began = time.monotonic()
-        print("-- " + part.__name__.replace("_", " "))
-        part(w, broker)
-        print("   %.1f s" % (time.monotonic() - began), flush=True)
-    check("both stop when told", w.close(), {"gateway": 0, "registry": 0})
-finally:
-    w.close()
-    broker.close()
-if os.environ.get("AVROGATE_TEST_CLUSTER") != "0" and (len(sys.argv) == 1 or "replicas_are_missing" in sys.argv):
-    began = time.monotonic()
-    print("-- replicas are missing")
-    replicas_are_missing()
-    print("   %.1f s" % (time.monotonic() - began))
-sys.exit(world.failed > 0)
+
+def main():
+    broker = Broker(second=True)
+    seed = int(os.environ.get("SEED", random.randrange(1 << 30)))
+    random.seed(seed)
+    print("SEED=%d" % seed)
+    w = World(broker.address)
+    try:
+        for part in PARTS:
+            if len(sys.argv) > 1 and part is not PARTS[0] and part.__name__ not in sys.argv[1:]:
+                continue
+            began = time.monotonic()
+            print("-- " + part.__name__.replace("_", " "))
+            part(w, broker)
+            print("   %.1f s" % (time.monotonic() - began), flush=True)
+        check("both stop when told", w.close(), {"gateway": 0, "registry": 0})
+    finally:
+        w.close()
+        broker.close()
+    sys.exit(world.failed > 0)
+
+
+if __name__ == "__main__":
+    main()
