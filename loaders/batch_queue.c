@@ -46,13 +46,14 @@ void batch_queue_let_go(struct batch_queue *q, struct batch *b)
     batch_free(b);
 }
 
-void batch_queue_forget(struct batch_queue *q, int32_t partition)
+/* `epoch` NULL: of any. */
+static void forget(struct batch_queue *q, int32_t partition, const int64_t *epoch)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < q->n; i++) {
         struct batch *b = *at(q, i);
-        if (b->partition != partition) {
+        if (b->partition != partition || (epoch != NULL && b->epoch != *epoch)) {
             *at(q, kept++) = b;
             continue;
         }
@@ -62,11 +63,16 @@ void batch_queue_forget(struct batch_queue *q, int32_t partition)
     q->n = kept;
 }
 
+void batch_queue_forget(struct batch_queue *q, int32_t partition)
+{
+    forget(q, partition, NULL);
+}
+
 void batch_queue_drop(struct batch_queue *q, int32_t partition, int64_t epoch)
 {
-    if (q->n_drops < sizeof q->drops / sizeof q->drops[0])
-        q->drops[q->n_drops++] = (struct batch_drop){partition, epoch};
-    batch_queue_forget(q, partition);
+    q->drops = mem_grow(q->drops, q->n_drops + 1, sizeof *q->drops);
+    q->drops[q->n_drops++] = (struct batch_drop){partition, epoch};
+    forget(q, partition, &epoch);
 }
 
 bool batch_queue_is_idle(const struct batch_queue *q)
@@ -79,5 +85,6 @@ void batch_queue_free(struct batch_queue *q)
     for (size_t i = 0; i < q->n; i++)
         batch_free(*at(q, i));
     free(q->ring);
+    free(q->drops);
     *q = (struct batch_queue){0};
 }

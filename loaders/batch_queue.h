@@ -20,7 +20,7 @@ struct batch_queue {
     struct batch_drop {
         int32_t partition;
         int64_t epoch;
-    } drops[64]; // what the pump was refused, for the reader, who empties it
+    } * drops; // what the pump was refused, for the reader, who empties it
     size_t n_drops;
 };
 
@@ -30,9 +30,10 @@ void batch_queue_put(struct batch_queue *q, struct batch *b);
 struct batch *batch_queue_take(struct batch_queue *q);
 /* Frees it. */
 void batch_queue_let_go(struct batch_queue *q, struct batch *b);
-/* Throws away what waits of a partition. */
+/* Throws away all that waits of a partition. */
 void batch_queue_forget(struct batch_queue *q, int32_t partition);
-/* The same, because somebody else has it, and notes that for the reader. */
+/* What waits of it and was read under `epoch`, because that is over: noted for the
+ * reader.  He may have taken it anew by now, and what he read since stays. */
 void batch_queue_drop(struct batch_queue *q, int32_t partition, int64_t epoch);
 /* Nothing waits, and the pump has nothing. */
 bool batch_queue_is_idle(const struct batch_queue *q);

@@ -54,7 +54,7 @@ static void a_partition_that_is_somebody_elses_leaves_the_others_in_order(void)
     struct batch_queue q = {0};
 
     for (int i = 0; i < 30; i++)
-        put(&q, i % 3, i);
+        put(&q, i % 3, i)->epoch = 7;
     batch_queue_drop(&q, 1, 7);
     CHECK_INT(q.n_drops, 1);
     CHECK_INT(q.drops[0].partition, 1);
@@ -68,11 +68,33 @@ static void a_partition_that_is_somebody_elses_leaves_the_others_in_order(void)
     }
     CHECK_INT(q.cost, 0);
     CHECK(batch_queue_is_idle(&q));
-    for (int i = 0; i < 100; i++) // more than it remembers: they are refused again
+    for (int i = 0; i < 100; i++)
         batch_queue_drop(&q, i, 1);
-    CHECK_INT(q.n_drops, 64);
+    CHECK_INT(q.n_drops, 101);
+    CHECK_INT(q.drops[100].partition, 99);
     put(&q, 0, 0);
     batch_queue_free(&q); // with what is in it
+}
+
+/* It was taken away and given back while the pump still tried a batch of before. */
+static void what_was_read_under_a_newer_claim_stays(void)
+{
+    struct batch_queue q = {0};
+    struct batch *b;
+
+    put(&q, 0, 10)->epoch = 1;
+    put(&q, 0, 20)->epoch = 1;
+    CHECK((b = batch_queue_take(&q)) != NULL);
+    put(&q, 0, 10)->epoch = 2;
+    batch_queue_drop(&q, 0, b->epoch);
+    batch_queue_let_go(&q, b);
+    b = batch_queue_take(&q);
+    CHECK(b != NULL && b->epoch == 2);
+    if (b != NULL)
+        batch_queue_let_go(&q, b);
+    CHECK(batch_queue_is_idle(&q));
+    CHECK_INT(q.cost, 0);
+    batch_queue_free(&q);
 }
 
 int main(void)
@@ -80,5 +102,6 @@ int main(void)
     RUN(gives_them_out_in_order_however_many_there_are);
     RUN(what_the_pump_has_still_counts);
     RUN(a_partition_that_is_somebody_elses_leaves_the_others_in_order);
+    RUN(what_was_read_under_a_newer_claim_stays);
     return REPORT();
 }
