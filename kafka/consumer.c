@@ -429,9 +429,8 @@ static rd_kafka_resp_err_t assign_one_anew(struct kf_consumer *c, const struct p
  * it must be assigned again, under an eager protocol with all the others. */
 static rd_kafka_resp_err_t revive(struct kf_consumer *c, const struct part *p)
 {
-    bool cooperative = c->group != NULL &&
-                       strcmp(rd_kafka_rebalance_protocol(c->rk), "COOPERATIVE") == 0;
-    return cooperative ? assign_one_anew(c, p) : assign_anew(c);
+    return c->group != NULL && is_cooperative(c) ? assign_one_anew(c, p)
+                                                 : assign_anew(c);
 }
 
 /* Those of a partition that were taken and not given yet; how many. */
