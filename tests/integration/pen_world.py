@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 SERVICES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "services")
 CLIENTS, IMPATIENCE = 8, 2.0  # seconds, after which a client asks another instance
-PATIENCE = 30.0  # of everybody else: how long an answer takes says nothing on a busy machine, and what is to be seen is waited for
+PATIENCE = 60.0  # of everybody else: how long an answer takes says nothing on a busy machine, and what is to be seen is waited for
 DIRECT, BEHIND = 100, 200  # from a broker's port: a second listener of it, and where that says it is reached (there our proxy listens)
 
 
