@@ -94,7 +94,7 @@ try:
         n = p.sent
         until("all of it is loaded", lambda: count() >= n)
         loader.terminate()
-        check("the loader, which ran all the time, ends well", loader.wait(20), 0)
+        check("the loader, which ran all the time, ends well", loader.wait(60), 0)
         check("no post was refused while the schema changed", p.refused[:3], [])
         check_that("there are old and new ones on both sides of the change", before > 1500 and len(p.newer) > 1500 and n - len(p.newer) > 1500,
                    (before, len(p.newer), n))

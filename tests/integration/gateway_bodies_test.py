@@ -217,7 +217,7 @@ def who_sent_it(w, topic):
     check("who sent it is in the header that was asked for", [h["sent-by"] for h in found], ["user:ann", "user:bob"])
     check_that("   and their ids differ", len({h["avrogate.idempotency-id"] for h in found}) == 2, found)
     p.send_signal(15)
-    check("   it stops", p.wait(30), 0)
+    check("   it stops", p.wait(60), 0)
     log.seek(0)
     lines = [json.loads(line) for line in log.read().decode().splitlines() if line.startswith("{")]
     seen = [(l["who"], l["status"], l["traceparent"]) for l in lines if l["event"] == "request" and l["method"] == "POST"]

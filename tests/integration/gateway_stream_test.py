@@ -166,7 +166,7 @@ def curl_and_python(w):
     p.stdin.write(record(41).encode())
     p.stdin.close()
     check("   and the last one at its end", json.loads(p.stdout.readline())["error_code"], 200)
-    check("   and ends well", p.wait(20), 0)
+    check("   and ends well", p.wait(60), 0)
     out = subprocess.run(["curl", "-s", "--http1.1", "-X", "POST", "-H", "Content-Type: application/json", "-T", "-", url],
                          input="".join(record(i) for i in range(45, 50)).encode(), capture_output=True, timeout=30).stdout
     check("curl -T - too", [json.loads(line)["error_code"] for line in out.split()], [200] * 5)

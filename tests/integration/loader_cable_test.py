@@ -83,9 +83,9 @@ def pulled(to_server, what, where, held, world=Postgres):
     for _ in range(ROUNDS):
         moment.at(to_server, what, where)
         w.produce(n, n + 500)
-        wait("it is pulled", lambda: cable.pulled, 10)
+        wait("it is pulled", lambda: cable.pulled)
         began = time.time()
-        wait("it noticed", lambda: lines_to(cable.port) == 0, 10)
+        wait("it noticed", lambda: lines_to(cable.port) == 0)
         slowest = max(slowest, time.time() - began)
         if held:
             same(w.ask("SELECT count(*) FROM pg_stat_activity a JOIN etl_log l ON a.application_name = 'avrogate w ' || l.run_id WHERE l.job_name = %s "
@@ -93,7 +93,7 @@ def pulled(to_server, what, where, held, world=Postgres):
         w.produce(n + 500, n + 1000)
         cable.put_back()
         n += 1000
-        w.wait_for(n, 20)
+        w.wait_for(n)
     same(p.poll(), None, "it still runs")
     same(w.runs(), [("running", n, None)], "runs")
     w.stop(p)

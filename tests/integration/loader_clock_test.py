@@ -47,13 +47,13 @@ def a_loader_keeps_its_partitions_and_goes_on():
         clock.jump(jump)
         w.produce(n, n + 600)
         n += 600
-        w.wait_for(n, 30)
+        w.wait_for(n)
     clock.jump(DAY)
     idles(p, 1, "a day ahead")
     clock.jump(-DAY)  # whatever waits until a time of day waits a day longer now, and no record wakes it
     idles(p, IDLE, "a day back")
     w.produce(n, n + 600)
-    w.wait_for(n + 600, 30)
+    w.wait_for(n + 600)
     w.stop(p)
     w.proves(range(n + 600))
     same(w.ask("SELECT DISTINCT epoch FROM etl_offsets WHERE pipeline = %s", w.name), [(1,)], "partitions were taken once")
@@ -91,11 +91,11 @@ def files_are_rotated_and_go_where_their_records_belong():
         clock.jump(jump)
         w.produce(n, n + 400)
         n += 400
-        w.wait_for(n, 30)  # by age alone
+        w.wait_for(n)  # by age alone
         w.produce(n, n + 10)
         n += 10
         time.sleep(0.1)  # these are gathered while it jumps
-    w.wait_for(n, 30)
+    w.wait_for(n)
     idles(p, 1, "a day back")
     w.stop(p)
     w.proves(range(n))
@@ -122,7 +122,7 @@ def a_run_for_a_while_ends_when_it_is_over():
     w.produce(300, 600)
     w.wait_for(600)
     clock.jump(-DAY)
-    same(p.wait(30), 0, "exit")
+    same(p.wait(60), 0, "exit")
     same(w.runs(), [("success", 600, None)], "runs")
     w.proves(range(600))
     same(days_off(w), -1, "days it was off in the end")

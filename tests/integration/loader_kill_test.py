@@ -21,7 +21,7 @@ def kill_nine_twenty_times_loses_and_doubles_nothing():
             # most come back under their name, at once; some as strangers, after their dead self is missed
             p = w.start(**({} if i % 5 == 4 else w.static()))
             if random.random() < 0.7:  # in the middle of work, the others anywhere
-                w.wait_for(before + 1, 30)
+                w.wait_for(before + 1)
             time.sleep(random.random() * 0.5)
             p.send_signal(signal.SIGKILL)
             p.wait()
@@ -156,7 +156,7 @@ def for_a_while_is_a_success_with_what_came_meanwhile():
     p = w.start("--for", "4s")
     w.produce(0, 3000)
     w.wait_for(3000)
-    same(p.wait(20), 0, "exit")
+    same(p.wait(60), 0, "exit")
     same(w.runs(), [("success", 3000, None)], "runs")
     w.proves(range(3000))
 

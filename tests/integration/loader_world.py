@@ -281,7 +281,7 @@ class World:
         for p in procs:
             p.terminate()
         for p in procs:
-            same(p.wait(10), 0, "exit after SIGTERM")
+            same(p.wait(60), 0, "exit after SIGTERM")
 
     def ask(self, sql, *args):
         return ask_at(self.url, sql, *args)

@@ -119,7 +119,7 @@ def killed_again_and_again_loses_and_doubles_nothing():
         try:
             for _ in range(KILLS):
                 before, p = w.rows(), w.start(**w.static())
-                w.wait_for(before + 1, 30)
+                w.wait_for(before + 1)
                 time.sleep(random.random() * 0.4)
                 p.kill()
                 p.wait()
@@ -488,7 +488,7 @@ def a_person_pauses_resumes_and_resets_it():
         s, positions, _ = status(w)
         same((w.rows(), s["lag"], s["paused"]["reason"], positions), (1, 499, "it's being\n\"mended\"", [1, 0]), "while paused")
         same("goes on" in control(w, "resume"), True, "resumed")
-        w.wait_for(500, 20)
+        w.wait_for(500)
         said = control(w, "reset", "--to", "400", "--partition", "0", code=1)
         same("500 -> 400, 100 records again" in said and "--yes" in said, True, said)
         control(w, "reset", "--to", "400", "--partition", "0", "--yes", "--reason", "again")  # and it is at work meanwhile

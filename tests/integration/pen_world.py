@@ -158,7 +158,7 @@ class Registry:
 
     def kill(self):
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(60)
         self.frozen = True
 
     def freeze(self):

@@ -264,7 +264,7 @@ def a_commit_whose_answer_is_lost_is_counted_once():
         w.producer.flush()
         wait("offset %d" % offset, lambda: turn + w.rows() and w.ask(
             "SELECT 1 FROM etl_offsets WHERE pipeline = %s AND next_offset = %s", w.name, offset))
-        wait("the line was cut", lambda: wire.cuts == turn, 10)
+        wait("the line was cut", lambda: wire.cuts == turn)
     w.stop(p)
     same(w.rows(), len(model.rows), "rows")
     same(w.ask("SELECT _partition, _offset, id FROM %s_quarantine ORDER BY 1, 2" % w.name), sorted(model.aside), "quarantine")

@@ -35,7 +35,7 @@ class Registry:
 
     def end(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(40)
+        return self.process.wait(60)
 
     def ask(self, method, where, body=None, user="alice", **headers):
         fields = {"Content-Type": JSON, "Authorization": "Basic " + base64.b64encode((user + ":pw").encode()).decode()}
@@ -161,14 +161,14 @@ def others_write_too(r):
     p.produce(r.topic, key='{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}',
               value='{"subject":"s","version":1,"id":1,"schema":"\\"int\\"","deleted":false}', timestamp=1700000000123)
     p.flush(20)
-    until("it is read", lambda: len(r.told("s")) == 3, 20)
+    until("it is read", lambda: len(r.told("s")) == 3)
     act = r.history("s")[1]["history"][2]
     check("what others did has the record's time and no principal", act,
           {"what": "undeleted", "ts": 1700000000123, "principal": None, "address": None, "agent": None, "reason": None})
     check("a version taken over has that alone", (r.ask("PUT", "/mode/imported", {"mode": "IMPORT"})[0], p.produce(
         r.topic, key='{"keytype":"SCHEMA","subject":"imported","version":1,"magic":1}',
         value='{"subject":"imported","version":1,"id":70,"schema":"\\"bytes\\"","deleted":false}', timestamp=1600000000000), p.flush(20)), (200, None, 0))
-    until("it is read", lambda: r.history("imported")[0] == 200, 20)
+    until("it is read", lambda: r.history("imported")[0] == 200)
     check("and nobody's name", r.told("imported"), [("registered", None, None)])
 
 
@@ -187,7 +187,7 @@ def it_is_backed_up(r, before):
     check("a version without headers keeps the time of its record", again.history("imported")[1]["history"][0]["ts"], 1600000000000)
     rc, said, why = tool("undelete", "--bootstrap", KAFKA, "--topic", r.topic + "-restored", "--subject", "s", "--subject-version", "2")
     check("what is brought back", (rc, why), (0, ""))
-    until("it is read", lambda: len(again.told("s", 2)) == 4, 20)
+    until("it is read", lambda: len(again.told("s", 2)) == 4)
     check("tells it", [a[0] for a in again.told("s", 2)], ["registered", "deleted", "restored", "undeleted"])
     check("it ends when told", again.end(), 0)
 

@@ -28,7 +28,7 @@ class Registry:
 
     def __exit__(self, kind, *_):
         self.process.send_signal(signal.SIGTERM)
-        check("it ends when told", self.process.wait(40), 0)
+        check("it ends when told", self.process.wait(60), 0)
         if kind or world.failed:
             print(open(self.log).read()[-4000:])
 
@@ -171,7 +171,7 @@ def too_many_connections():
         check("and it is counted", [('avrogate_http_refused_total{of="connections",for="%s"} 1\n' % whom) in said for whom in ("one", "all")], [True] * 2)
         for s in held:
             s.close()
-        until("when they are gone others come in", lambda: r.status("GET", "/subjects") == 200, 20)
+        until("when they are gone others come in", lambda: r.status("GET", "/subjects") == 200)
 
 
 try:

@@ -68,7 +68,7 @@ class Registry:
 
     def kill(self, sig=signal.SIGKILL):
         self.process.send_signal(sig)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def ask(self, method, path, body=None):
         data = json.dumps(body).encode() if body is not None else None

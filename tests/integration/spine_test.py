@@ -100,5 +100,5 @@ try:
 finally:
     for p in programs:
         p.terminate()
-    check("both stop when told", [p.wait(30) for p in programs], [0, 0])
+    check("both stop when told", [p.wait(60) for p in programs], [0, 0])
 sys.exit(failed > 0)

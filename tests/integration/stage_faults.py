@@ -125,7 +125,7 @@ def a_datanode_that_dies_in_the_middle_of_a_put():
     w, p, length = stop_in_a_put(datanode_pid(), size)
     said = lambda: [l for l in open(w.log().name) if '"warn"' in l or '"error"' in l]
     hdfs("kill-dn")
-    wait("the loader was told that it broke", said, 30)
+    wait("the loader was told that it broke", said)
     same("PUT http" in said()[0], True, "what broke: " + said()[0])
     hdfs("start-dn")
     same(p.wait(120), 0, "exit")
