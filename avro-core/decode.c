@@ -112,10 +112,10 @@ static enum err_kind fail(const struct walker *w, enum err_kind kind, const uint
 static enum err_kind pass_on(const struct walker *w, enum err_kind kind)
 {
     char room[PATH_SHOWN + 1];
-    const char *path = show_path(w, room);
 
-    if (!err_blames_input(kind))
+    if (!err_blames_input(kind)) // as of one who has seen enough
         return kind;
+    const char *path = show_path(w, room);
     return err_prefix(w->e, "byte %zu%s%s%s", offset(w, w->at), *path ? " (" : "", path,
                       *path ? ")" : "");
 }

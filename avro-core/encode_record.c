@@ -6,6 +6,7 @@
  * scratch remembers where each one went; at the end they are put in order, once.
  */
 #include "avro-core/encode_inside.h"
+#include "base/near.h"
 
 #include <stdio.h>
 
@@ -59,41 +60,19 @@ static bool begin_table(struct walk *w, struct record *r)
 
 /* ---- what may be wrong with a member ---- */
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Levenshtein's distance; names longer than NEAR are never near. */
-#define NEAR 48
-static size_t distance(struct span a, struct span b)
-{
-    size_t row[NEAR + 1];
-
-    if (a.n > NEAR || b.n > NEAR)
-        return NEAR;
-    for (size_t j = 0; j <= b.n; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.n; i++) {
-        size_t corner = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.n; j++) {
-            uint8_t x = a.p[i - 1] | 0x20,
-                    y = b.p[j - 1] | 0x20; // case is a small slip
-            size_t swap = corner + (x != y);
-            corner = row[j];
-            row[j] = least(swap, least(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[b.n];
-}
-
 static bool is_alias(const struct av_field *f, struct span name)
 {
     for (size_t i = 0; i < f->n_aliases; i++)
         if (span_eq(f->aliases[i], name))
             return true;
     return false;
+}
+
+#define NEAR 48 // bytes: longer names are near to none
+
+static size_t distance(struct span a, struct span b)
+{
+    return a.n > NEAR || b.n > NEAR ? NEAR : near_distance(a, b);
 }
 
 /* The field somebody may have meant by `name`, or NULL. */

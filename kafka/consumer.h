@@ -118,5 +118,7 @@ enum err_kind kf_consumer_offsets(struct kf_consumer *c, const char *topic,
 enum err_kind kf_consumer_committed(struct kf_consumer *c, const char *topic,
                                     int32_t partition, int64_t *next, int timeout_ms,
                                     struct err *e) MUST_USE;
-/* Leaves the group; revoked() is called for what it held. */
+/* Leaves the group; revoked() is called for what it held.  Of a cooperative member that
+ * goes before its first assignment librdkafka's handle and idle threads stay (decision
+ * 041). */
 void kf_consumer_close(struct kf_consumer *c);

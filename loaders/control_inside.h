@@ -52,6 +52,12 @@ struct control {
     int32_t n;
 };
 
+/* SQL of all jobs that have positions, and of the one whose name follows, had it only
+ * runs. */
+#define CONTROL_JOBS                                                       \
+    "SELECT pipeline FROM etl_offsets UNION SELECT job_name FROM etl_log " \
+    "WHERE job_name = "
+
 struct control_ledger {
     enum err_kind (*open)(struct control *c, struct err *e);
     void (*close)(struct control *c); // also after an open that failed

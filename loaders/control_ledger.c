@@ -40,6 +40,17 @@ static const char positions_sql[] =
     "JOIN etl_log l ON l.run_id::text = right(o.owner, 36) WHERE o.pipeline = $1 AND "
     "o.topic = $2 ORDER BY 1";
 
+static enum err_kind is_there(struct control *c, const char *table, bool *there,
+                              struct err *e)
+{
+    PGresult *r = NULL;
+
+    TRY(pg_ask_with(&c->pg, &r, "SELECT to_regclass($1) IS NOT NULL", 1, &table, e));
+    *there = PQgetvalue(r, 0, 0)[0] == 't';
+    PQclear(r);
+    return ERR_OK;
+}
+
 static enum err_kind read_positions(struct control *c, struct err *e)
 {
     const char *const values[] = {c->s.load.job, c->s.load.topic};
@@ -63,23 +74,17 @@ static enum err_kind read_positions(struct control *c, struct err *e)
 
 static enum err_kind ask_postgres(struct control *c, struct err *e)
 {
-    PGresult *r = NULL;
+    bool began;
 
-    TRY(pg_ask(&c->pg, &r, "SELECT to_regclass('etl_pause') IS NOT NULL", e));
-    bool began = PQgetvalue(r, 0, 0)[0] == 't';
-    PQclear(r);
+    TRY(is_there(c, "etl_pause", &began, e));
     return began ? read_positions(c, e) : ERR_OK;
 }
-
-static const char jobs_sql[] = "SELECT DISTINCT pipeline FROM etl_offsets UNION SELECT "
-                               "job_name FROM etl_log WHERE "
-                               "job_name = $1 LIMIT 10000";
 
 static enum err_kind read_jobs(struct control *c, struct err *e)
 {
     PGresult *r = NULL;
 
-    TRY(pg_ask_with(&c->pg, &r, jobs_sql, 1, &c->s.load.job, e));
+    TRY(pg_ask_with(&c->pg, &r, CONTROL_JOBS "$1", 1, &c->s.load.job, e));
     c->jobs.n = (size_t)PQntuples(r);
     c->jobs.names = arena_array(&c->a, c->jobs.n + 1, sizeof *c->jobs.names);
     for (size_t i = 0; i < c->jobs.n; i++)
@@ -90,11 +95,9 @@ static enum err_kind read_jobs(struct control *c, struct err *e)
 
 static enum err_kind ask_jobs_postgres(struct control *c, struct err *e)
 {
-    PGresult *r = NULL;
+    bool began;
 
-    TRY(pg_ask(&c->pg, &r, "SELECT to_regclass('etl_offsets') IS NOT NULL", e));
-    bool began = PQgetvalue(r, 0, 0)[0] == 't';
-    PQclear(r);
+    TRY(is_there(c, "etl_offsets", &began, e));
     return began ? read_jobs(c, e) : ERR_OK;
 }
 

@@ -127,8 +127,7 @@ static enum err_kind ask_jobs(struct control *c, struct err *e)
     if (!began)
         return ERR_OK;
     buf_reset(&s->sql);
-    buf_put_str(&s->sql, "SELECT DISTINCT pipeline FROM etl_offsets UNION SELECT "
-                         "job_name FROM etl_log WHERE job_name = ");
+    buf_put_str(&s->sql, CONTROL_JOBS);
     dialect_put_text(&s->sql, s->d, s->o.job);
     TRY(odbc_ask_buf(&s->ledger, &s->sql, &a, e));
     c->jobs.names = arena_array(&c->a, a.rows + 1, sizeof *c->jobs.names);

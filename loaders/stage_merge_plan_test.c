@@ -2,107 +2,64 @@
  * What a merge asks of a place of many directories; that it merges rightly is
  * stage_merge_test's.
  */
-#include "loaders/stage_merge.h"
+#include "tests/stage_house.h"
 
-#include "loaders/stage_claim.h"
-
-#include "place/place_inside.h"
-#include "tests/check.h"
-
-#include <inttypes.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define SCHEMA                                                                   \
-    "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"id\",\"type\":" \
-    "\"long\"}]}"
 #define DIRS_MOST 40
 
-static char dir[100], key[STAGE_SCHEMA];
-static struct place *place;
-static const struct place_ops *real;
 static size_t asked; // requests
 
-static enum err_kind counted_list(struct place *p, const char *at, struct place_list *l,
-                                  struct err *e)
+static enum err_kind asked_list(struct place *p, const char *at, struct place_list *l,
+                                struct err *e)
 {
     asked++;
     return real->list(p, at, l, e);
 }
 
-static enum err_kind counted_read(struct place *p, const char *name, int64_t at,
-                                  size_t n, struct buf *out, struct err *e)
+static enum err_kind asked_read(struct place *p, const char *name, int64_t at, size_t n,
+                                struct buf *out, struct err *e)
 {
     asked++;
     return real->read(p, name, at, n, out, e);
 }
 
-static enum err_kind counted_stat(struct place *p, const char *name,
-                                  struct place_entry *out, struct err *e)
+static enum err_kind asked_stat(struct place *p, const char *name,
+                                struct place_entry *out, struct err *e)
 {
     asked++;
     return real->stat(p, name, out, e);
 }
 
-static enum err_kind counted_finish(struct place *p, struct span ticket,
-                                    const char *final, int64_t n, struct err *e)
+static enum err_kind asked_finish(struct place *p, struct span ticket,
+                                  const char *final, int64_t n, struct err *e)
 {
     asked++;
     return real->finish(p, ticket, final, n, e);
 }
 
-static void put_file(const char *final, struct span text, struct buf *ticket)
+static void put_named(const char *final, struct span text, struct buf *ticket)
 {
-    struct place_bytes bytes = place_bytes_of(&text);
     struct err e = {0};
 
-    CHECK_INT(place_write(place, "_tmp/x", final, &bytes, ticket, &e), ERR_OK);
+    put_file("_tmp/x", final, text, ticket);
     CHECK_INT(place_finish(place, buf_span(ticket), final, (int64_t)text.n, &e),
               ERR_OK);
 }
 
-static void enter(void)
+static void enter_counted(void)
 {
-    static int count;
     static struct place_ops counted;
-    struct place_settings s = {0};
-    char url[120], name[STAGE_NAME];
-    struct buf ticket = BUF_INIT(1000);
-    struct err e = {0};
 
-    snprintf(dir, sizeof dir, "%s/avrogate-plan-%ld-%d",
-             access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp", (long)getpid(),
-             ++count);
-    snprintf(url, sizeof url, "file://%s", dir);
-    CHECK_INT(mkdir(dir, 0777), 0);
-    s.url = url;
-    CHECK_INT(place_open(&place, &s, &e), ERR_OK);
-    real = place->ops;
+    enter();
     counted = *real;
-    counted.list = counted_list;
-    counted.read = counted_read;
-    counted.stat = counted_stat;
-    counted.finish = counted_finish;
+    counted.list = asked_list;
+    counted.read = asked_read;
+    counted.stat = asked_stat;
+    counted.finish = asked_finish;
     place->ops = &counted;
-    stage_schema_key(key, span_str(SCHEMA));
-    stage_schema_name(name, key);
-    put_file(name, span_str(SCHEMA), &ticket);
-    buf_free(&ticket);
-}
-
-static void leave(void)
-{
-    char command[200];
-
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    CHECK_INT(system(command), 0);
-    place_close(place);
 }
 
 static void claim_files(int64_t first, int rows, struct stage_file *files, size_t n)
 {
-    struct buf body = BUF_INIT(PLACE_CLAIM), found = BUF_INIT(PLACE_CLAIM);
     struct stage_claim c = {.job = "j",
                             .topic = "t",
                             .cluster = "",
@@ -114,14 +71,8 @@ static void claim_files(int64_t first, int rows, struct stage_file *files, size_
                             .schema = key,
                             .files = files,
                             .n_files = n};
-    char name[STAGE_NAME];
-    struct err e = {0};
 
-    stage_claim_put(&body, &c);
-    stage_claim_name(name, "t", 0, first);
-    CHECK_INT(place_claim(place, name, "_tmp/c", buf_span(&body), &found, &e), ERR_OK);
-    buf_free(&body);
-    buf_free(&found);
+    put_claim(&c);
 }
 
 /* A claim of a row in each of `dirs` directories. */
@@ -137,7 +88,7 @@ static void stage_everywhere(int64_t first, int dirs)
         snprintf(finals[i], sizeof finals[i],
                  "k=%02d/h=0/t+0+%020" PRId64 "+%020" PRId64 ".jsonl", i, first,
                  first + dirs - 1);
-        put_file(finals[i], row, &tickets[i]);
+        put_named(finals[i], row, &tickets[i]);
         files[i] = (struct stage_file){.final = finals[i],
                                        .ticket = buf_span(&tickets[i]),
                                        .bytes = (int64_t)row.n,
@@ -159,7 +110,7 @@ static size_t requests_for(int dirs)
     struct merge_sums sums;
     struct err e = {0};
 
-    enter();
+    enter_counted();
     o.place = place;
     stage_everywhere(0, dirs);
     stage_everywhere(dirs, dirs);
@@ -191,7 +142,7 @@ static void no_directory_is_left_out(void)
     struct merge_sums sums;
     struct err e = {0};
 
-    enter();
+    enter_counted();
     o.place = place;
     o.spool = "/tmp";
     for (int i = 0; i < 9; i++) // of nine bytes each: three of them become one
@@ -205,7 +156,7 @@ static void no_directory_is_left_out(void)
 }
 
 /* A claim of one file of so many rows, nine bytes each. */
-static void stage_rows(int64_t first, int rows)
+static void stage_many(int64_t first, int rows)
 {
     struct buf text = BUF_INIT(1 << 16), ticket = BUF_INIT(1000);
     char final[STAGE_NAME];
@@ -214,7 +165,7 @@ static void stage_rows(int64_t first, int rows)
         buf_put_str(&text, "{\"id\":1}\n");
     snprintf(final, sizeof final, "t+0+%020" PRId64 "+%020" PRId64 ".jsonl", first,
              first + rows - 1);
-    put_file(final, buf_span(&text), &ticket);
+    put_named(final, buf_span(&text), &ticket);
     struct stage_file file = {.final = final,
                               .ticket = buf_span(&ticket),
                               .bytes = (int64_t)text.n,
@@ -242,20 +193,20 @@ static void what_is_large_waits_until_as_much_lies_beside_it(void)
     struct merge_options o = {.dir = "", .format = "json", .max_bytes = 9 * 160};
     struct err e = {0};
 
-    enter();
+    enter_counted();
     o.place = place;
     o.spool = "/tmp";
     CHECK_INT(merge_check(&o, &e), ERR_OK);
-    stage_rows(0, 10);
-    stage_rows(10, 1);
+    stage_many(0, 10);
+    stage_many(10, 1);
     check_merge(&o, 2, 11, false); // ten are a sixteenth: not large
-    stage_rows(11, 4);
+    stage_many(11, 4);
     check_merge(&o, 0, 0, true); // eleven are
-    stage_rows(15, 6);
+    stage_many(15, 6);
     check_merge(&o, 2, 10, true); // what came since, and not it
-    stage_rows(21, 1);
+    stage_many(21, 1);
     check_merge(&o, 3, 22, false); // now as many lie beside it
-    stage_rows(22, 1);
+    stage_many(22, 1);
     check_merge(&o, 0, 0, true);
     leave();
 }
